@@ -1,0 +1,79 @@
+/** What went wrong, for programs: stable across versions. */
+export type GmrErrorCode =
+  | 'invalid_argument'
+  | 'invalid_shape'
+  | 'disposed'
+  | 'device_mismatch'
+  | 'graph_released'
+  | 'state_dict_mismatch'
+  | 'invalid_file'
+  | 'out_of_memory'
+  | 'device_failure'
+  | 'native_missing'
+  | 'cancelled';
+
+/** Every error of this package. `message` names the argument, what was expected and what came. */
+export class GmrError extends Error {
+  readonly code: GmrErrorCode;
+
+  constructor(code: GmrErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'GmrError';
+    this.code = code;
+  }
+}
+
+/** `[where] expected <argument> to <expectation>, received <received>`. */
+export function fail(
+  where: string,
+  argument: string,
+  expectation: string,
+  received: unknown,
+  code: GmrErrorCode = 'invalid_argument',
+): never {
+  throw new GmrError(code, `[${where}] expected ${argument} to ${expectation}, received ${show(received)}`);
+}
+
+/** Words that stand in an error message as they are, where the received thing is no plain value. */
+export class Described {
+  constructor(readonly text: string) {}
+}
+
+/** A short picture of any value, for error messages. */
+export function show(value: unknown): string {
+  if (value instanceof Described) return value.text;
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
+  if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`;
+  if (Array.isArray(value)) {
+    const items = value.slice(0, 8).map(show);
+    return `[${items.join(', ')}${value.length > 8 ? `, ... ${value.length} items` : ''}]`;
+  }
+  if (ArrayBuffer.isView(value)) {
+    return `${value.constructor.name} of length ${'length' in value ? String(value.length) : value.byteLength}`;
+  }
+  if (typeof value === 'object' && value !== null) return value.constructor?.name ?? 'an object';
+  return String(value);
+}
+
+/** An integer in [min, max], or an error. */
+export function expectInteger(where: string, argument: string, value: unknown, min: number, max = 2 ** 31 - 1): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
+    fail(where, argument, max === 2 ** 31 - 1 ? `be an integer >= ${min}` : `be an integer in [${min}, ${max}]`, value);
+  }
+  return value;
+}
+
+/** A finite number in [min, max], or an error. */
+export function expectNumber(
+  where: string,
+  argument: string,
+  value: unknown,
+  min = -Number.MAX_VALUE,
+  max = Number.MAX_VALUE,
+): number {
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < min || value > max) {
+    const range = min === -Number.MAX_VALUE ? '' : max === Number.MAX_VALUE ? ` >= ${min}` : ` in [${min}, ${max}]`;
+    fail(where, argument, `be a finite number${range}`, value);
+  }
+  return value;
+}

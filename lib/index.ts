@@ -1,0 +1,11 @@
+/**
+ * GMR convolution for Node: convolution whose kernels are Gaussian-mixture rings (arXiv 2504.02819), with autograd.
+ * @packageDocumentation
+ */
+export { GmrError, type GmrErrorCode } from './errors.js';
+export { Device, device, emptyCache, memory, resetPeakMemory, type DeviceSpec } from './device.js';
+export type { MemoryStats } from '../binding.js';
+export { scope, tensor, Tensor, type DType, type NestedNumbers, type Shape, type TensorOptions } from './tensor.js';
+export { grad, isGradEnabled, noGrad } from './autograd.js';
+export { profile, type ProfileRow } from './profile.js';
+export * as ops from './ops/index.js';

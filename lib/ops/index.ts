@@ -1,0 +1,2 @@
+export { activation } from './activation.js';
+export { add } from './add.js';

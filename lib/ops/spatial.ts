@@ -1,0 +1,25 @@
+// Spatial arguments: a number for all axes, or one for each axis (depth, height, width in this order, as many as the tensor has).
+import type { Triple } from '../../binding.js';
+import { expectInteger, fail } from '../errors.js';
+import type { Tensor } from '../tensor.js';
+
+export type Extents = number | readonly number[];
+
+/** Number of spatial axes of `[N, C, (D,) (H,) W]`. */
+export function spatialRank(x: Tensor): number {
+  return x.shape.length - 2;
+}
+
+/** One integer >= min for each of `rank` axes. */
+export function perAxis(op: string, argument: string, value: unknown, rank: number, min: number): number[] {
+  if (Array.isArray(value)) {
+    if (value.length !== rank) fail(op, argument, `be a number or an array of ${rank}`, value);
+    return value.map((item, axis) => expectInteger(op, `${argument}[${axis}]`, item, min));
+  }
+  return new Array<number>(rank).fill(expectInteger(op, argument, value, min));
+}
+
+/** Extents as native code takes them: three, axes that are not there filled in front. */
+export function toTriple(extents: readonly number[], fill: number): Triple {
+  return [...new Array<number>(3 - extents.length).fill(fill), ...extents] as unknown as Triple;
+}

@@ -1,0 +1,62 @@
+import type { Device } from './device.js';
+import { Described, fail } from './errors.js';
+import { native } from './native.js';
+
+/** Time that one pass took under one label, summed over its calls. */
+export interface ProfileRow {
+  /** The module that queued the pass, e.g. `layer1.0.conv1`; empty outside of modules. */
+  label: string;
+  pass: string;
+  count: number;
+  ms: number;
+}
+
+const labels: string[] = [''];
+const labelIds = new Map<string, number>([['', 0]]);
+const maxLabels = 65_535;
+let current = 0;
+let profiling = false;
+
+/** @internal The label that passes are queued under now. */
+export function currentLabel(): number {
+  return current;
+}
+
+/** @internal Queues what `fn` queues under another label. */
+export function withLabel<T>(label: string | number, fn: () => T): T {
+  if (!profiling) return fn();
+  const before = current;
+  if (typeof label === 'number') {
+    current = label;
+  } else {
+    let id = labelIds.get(label);
+    if (id === undefined && labels.length <= maxLabels) {
+      id = labels.push(label) - 1;
+      labelIds.set(label, id);
+    }
+    current = id ?? 0;
+  }
+  try {
+    return fn();
+  } finally {
+    current = before;
+  }
+}
+
+/**
+ * Measures the time of every pass that `fn` queues and awaits on `device`, by module and pass.
+ * Await inside `fn` what it computes (`data()`, `item()`): work still queued when it returns is not counted.
+ */
+export async function profile(device: Device, fn: () => Promise<unknown>): Promise<ProfileRow[]> {
+  if (profiling) fail('profile', 'profile()', 'run once at a time', new Described('a call inside another'));
+  profiling = true;
+  native().profileStart(device.handle);
+  try {
+    await fn();
+  } finally {
+    profiling = false;
+  }
+  return native()
+    .profileStop(device.handle)
+    .map((row) => ({ ...row, label: labels[row.label] ?? '' }));
+}

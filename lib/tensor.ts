@@ -1,0 +1,277 @@
+import type { BufferHandle, PassName, PassParams } from '../binding.js';
+import { backward, record, type GradNode } from './autograd.js';
+import { defaultDevice, Device, resolveDevice, type DeviceSpec } from './device.js';
+import { Described, expectInteger, fail } from './errors.js';
+import { runInScope, Storage, track, untrack } from './memory.js';
+import { native, toGmrError } from './native.js';
+import { currentLabel } from './profile.js';
+
+export type DType = 'float32' | 'int32';
+export type Shape = readonly number[];
+export type NestedNumbers = number | readonly NestedNumbers[];
+
+export interface TensorOptions {
+  /** Default: the device that `'auto'` stands for. */
+  device?: Device | DeviceSpec;
+  /** Whether `backward()` should leave a gradient in `.grad`. Default false. */
+  requiresGrad?: boolean;
+}
+
+/**
+ * An n-dimensional array on a device, contiguous, last axis fastest. Work on it is queued; `data()` and `item()` await it.
+ *
+ * Memory: `dispose()`, `using` and `scope` free it at once (in stream order, so work already queued is safe); a tensor that is
+ * forgotten is freed when the garbage collector finds it, which may be late.
+ */
+export class Tensor {
+  readonly shape: Shape;
+  readonly dtype: DType;
+  readonly device: Device;
+  /** The gradient that `backward()` accumulated, for tensors made with `requiresGrad`; else null. */
+  grad: Tensor | null = null;
+  /** @internal How it was computed, when that is differentiable. */
+  node: GradNode | undefined;
+
+  private storage: Storage | undefined;
+  private leafRequiresGrad = false;
+
+  /** @internal Use `tensor()`. Takes over one ownership of `storage`. */
+  constructor(storage: Storage, shape: Shape, dtype: DType) {
+    this.storage = storage;
+    this.shape = Object.freeze([...shape]);
+    this.dtype = dtype;
+    this.device = storage.device;
+    track(this);
+  }
+
+  /** Number of elements. */
+  get size(): number {
+    return elementCount(this.shape);
+  }
+
+  /** Whether gradients flow to this tensor: set on leaves, derived on results. */
+  get requiresGrad(): boolean {
+    return this.leafRequiresGrad || this.node !== undefined;
+  }
+
+  set requiresGrad(value: boolean) {
+    if (this.node !== undefined) fail('tensor', 'requiresGrad', 'be set on a leaf only', new Described('a computed tensor'));
+    if (value && this.dtype !== 'float32') fail('tensor', 'requiresGrad', 'be set on float32 only', this.dtype);
+    this.leafRequiresGrad = value;
+  }
+
+  get isDisposed(): boolean {
+    return this.storage === undefined;
+  }
+
+  /** @internal */
+  live(where: string): Storage {
+    if (this.storage === undefined) {
+      const what = `a tensor of shape [${this.shape.join(', ')}] that was disposed of`;
+      fail(where, 'tensor', 'be live', new Described(what), 'disposed');
+    }
+    return this.storage;
+  }
+
+  /**
+   * The elements, in order, in a new array, once everything queued before has run.
+   * @throws GmrError the first failure of queued work, with the op's name.
+   */
+  async data(): Promise<Float32Array | Int32Array> {
+    const storage = this.live('data');
+    let bytes;
+    try {
+      bytes = await native().read(this.device.handle, storage.handle);
+    } catch (error) {
+      throw toGmrError(error);
+    }
+    return this.dtype === 'float32' ? new Float32Array(bytes, 0, this.size) : new Int32Array(bytes, 0, this.size);
+  }
+
+  /** The value of a tensor of one element. */
+  async item(): Promise<number> {
+    if (this.size !== 1) fail('item', 'tensor', 'have one element', this.shape, 'invalid_shape');
+    return (await this.data())[0]!;
+  }
+
+  /**
+   * Computes the gradient of this tensor with respect to every leaf that it depends on and adds it to the leaf's `.grad`.
+   * Frees the tape: a second call on the same graph is an error (code `graph_released`).
+   * @param gradient The upstream gradient, of this tensor's shape. May be left out when there is one element; it is then 1.
+   */
+  backward(gradient?: Tensor): void {
+    backward(this, gradient);
+  }
+
+  /** The same data under another shape of as many elements; one extent may be -1. Shares memory. */
+  reshape(...extents: number[]): Tensor {
+    const shape = inferShape(extents, this.size);
+    const result = new Tensor(this.live('reshape').retain(), shape, this.dtype);
+    return record('reshape', result, [this], {}, (dy) => [dy.reshape(...this.shape)]);
+  }
+
+  /** The same data, not connected to the tape. Shares memory. */
+  detach(): Tensor {
+    return new Tensor(this.live('detach').retain(), this.shape, this.dtype);
+  }
+
+  /** Frees the tensor's share of its memory, its gradient, and the part of the tape that only it needed. Harmless twice. */
+  dispose(): void {
+    if (this.storage === undefined) return;
+    untrack(this);
+    this.storage.release();
+    this.storage = undefined;
+    this.node?.release();
+    this.node = undefined;
+    this.grad?.dispose();
+    this.grad = null;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+export function elementCount(shape: Shape): number {
+  return shape.reduce((count, extent) => count * extent, 1);
+}
+
+/** @internal */
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((extent, axis) => extent === b[axis]);
+}
+
+function inferShape(extents: readonly number[], size: number): number[] {
+  const shape = extents.map((extent, axis) => expectInteger('reshape', `extent ${axis}`, extent, -1));
+  const open = shape.indexOf(-1);
+  if (open >= 0) {
+    const known = shape.reduce((count, extent, axis) => (axis === open ? count : count * extent), 1);
+    shape[open] = known > 0 ? size / known : 0;
+  }
+  if (shape.some((extent) => extent < 0 || !Number.isInteger(extent)) || elementCount(shape) !== size) {
+    fail('reshape', 'shape', `hold ${size} elements`, extents, 'invalid_shape');
+  }
+  return shape;
+}
+
+function flatten(values: NestedNumbers, shape: Shape, axis: number, out: number[]): void {
+  const extent = shape[axis];
+  if (typeof values === 'number' ? extent !== undefined : !Array.isArray(values) || values.length !== extent) {
+    fail('tensor', 'data', 'be nested arrays of numbers of equal lengths', values, 'invalid_shape');
+  }
+  if (typeof values === 'number') out.push(values);
+  else for (const item of values) flatten(item, shape, axis + 1, out);
+}
+
+/**
+ * Makes a tensor from numbers; they are copied at the call.
+ * @param data A Float32Array (float32), an Int32Array (int32), or numbers nested as deep as the tensor has axes (float32).
+ * @param shape Default: the nesting of `data`, or one axis for a typed array.
+ * @throws GmrError `invalid_shape` when `data` does not fill `shape`.
+ */
+export function tensor(
+  data: Float32Array | Int32Array | NestedNumbers,
+  shape?: Shape,
+  options: TensorOptions = {},
+): Tensor {
+  let values: Float32Array | Int32Array;
+  let natural: number[];
+  if (data instanceof Float32Array || data instanceof Int32Array) {
+    values = data;
+    natural = [data.length];
+  } else if (typeof data === 'number' || Array.isArray(data)) {
+    natural = [];
+    for (let level: NestedNumbers | undefined = data; Array.isArray(level); level = level[0]) natural.push(level.length);
+    const flat: number[] = [];
+    flatten(data, natural, 0, flat);
+    values = Float32Array.from(flat);
+  } else {
+    return fail('tensor', 'data', 'be a Float32Array, an Int32Array or nested numbers', data);
+  }
+  const target = shape ?? natural;
+  if (!Array.isArray(target)) fail('tensor', 'shape', 'be an array of integers', target);
+  target.forEach((extent, axis) => expectInteger('tensor', `shape[${axis}]`, extent, 0));
+  if (elementCount(target) !== values.length) {
+    fail('tensor', 'data', `have ${elementCount(target)} elements for shape [${target.join(', ')}]`, data, 'invalid_shape');
+  }
+  const device = resolveDevice(options.device);
+  let handle: BufferHandle;
+  try {
+    handle = native().upload(device.handle, values);
+  } catch (error) {
+    throw toGmrError(error);
+  }
+  const result = new Tensor(new Storage(device, handle), target, values instanceof Int32Array ? 'int32' : 'float32');
+  if (options.requiresGrad === true) result.requiresGrad = true;
+  return result;
+}
+
+/** @internal A tensor whose elements the next pass writes. */
+export function empty(shape: Shape, device: Device = defaultDevice(), dtype: DType = 'float32'): Tensor {
+  try {
+    return new Tensor(new Storage(device, native().createBuffer(device.handle, elementCount(shape) * 4)), shape, dtype);
+  } catch (error) {
+    throw toGmrError(error);
+  }
+}
+
+/** Parameters of a pass with tensors where native code wants buffers. */
+export type TensorParams<P> = {
+  [K in keyof P]: Extract<P[K], BufferHandle> extends never ? P[K] : Exclude<P[K], BufferHandle> | Tensor;
+};
+
+/** @internal Queues a pass on its tensors' device. */
+export function run<P extends PassName>(pass: P, params: TensorParams<PassParams[P]>): void {
+  let device: Device | undefined;
+  const native_: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(params)) {
+    if (value instanceof Tensor) {
+      native_[name] = value.live(pass).handle;
+      device ??= value.device;
+    } else {
+      native_[name] = value;
+    }
+  }
+  try {
+    native()[pass]((device ?? defaultDevice()).handle, native_ as never, currentLabel());
+  } catch (error) {
+    throw toGmrError(error);
+  }
+}
+
+export interface TensorExpectation {
+  /** Number of axes, or the least and most. */
+  rank?: number | readonly [number, number];
+  shape?: Shape;
+  dtype?: DType;
+  /** The device that the op's other tensors are on. */
+  device?: Device;
+}
+
+/** @internal Checks a tensor argument of an op. */
+export function expectTensor(op: string, argument: string, value: unknown, expected: TensorExpectation = {}): Tensor {
+  if (!(value instanceof Tensor)) fail(op, argument, 'be a Tensor', value);
+  value.live(op);
+  const dtype = expected.dtype ?? 'float32';
+  if (value.dtype !== dtype) fail(op, argument, `be ${dtype}`, value.dtype);
+  const [least, most] = typeof expected.rank === 'number' ? [expected.rank, expected.rank] : (expected.rank ?? [0, 99]);
+  if (value.shape.length < least || value.shape.length > most) {
+    const axes = least === most ? `${least}` : `${least} to ${most}`;
+    fail(op, argument, `have ${axes} axes`, value.shape, 'invalid_shape');
+  }
+  if (expected.shape !== undefined && !sameShape(value.shape, expected.shape)) {
+    fail(op, argument, `have shape [${expected.shape.join(', ')}]`, value.shape, 'invalid_shape');
+  }
+  if (expected.device !== undefined && value.device !== expected.device) {
+    fail(op, argument, `be on ${expected.device.toString()}`, value.device.toString(), 'device_mismatch');
+  }
+  return value;
+}
+
+/**
+ * Runs `fn` and frees every tensor made in it, except those in its result (a tensor, or arrays and plain objects of tensors).
+ * `fn` must be synchronous: return tensors and await their data outside. Freed on an exception as well.
+ */
+export function scope<T>(fn: () => T): T {
+  return runInScope(fn, (value): value is Tensor => value instanceof Tensor);
+}

@@ -1,0 +1,229 @@
+// The Node-API module: a handful of functions for devices and buffers, and one a pass, made from ops.def.
+// binding.d.ts is the typed description of what is exported here.
+#include <napi.h>
+
+#include <cstring>
+#include <new>
+#include <string>
+
+#include "backend/loader.h"
+#include "napi/environment.h"
+#include "napi/params_reader.h"
+#include "ops/bindings.h"
+#include "ops/ops.h"
+
+namespace gmr {
+namespace {
+
+constexpr napi_type_tag device_tag = {0x2b7ce1f04a5d4e92ull, 0xb1f09d2c83aa4d17ull};
+
+// The one place where C++ exceptions become JavaScript errors.
+template <Napi::Value (*function)(const Napi::CallbackInfo&)>
+Napi::Value guarded(const Napi::CallbackInfo& info) {
+  try {
+    return function(info);
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    auto error = Napi::Error::New(info.Env(), "expected enough memory for the request, but there is none left");
+    error.Set("code", Napi::String::New(info.Env(), "out_of_memory"));
+    throw error;
+  } catch (const std::exception& exception) {
+    auto error = Napi::TypeError::New(info.Env(), exception.what());
+    error.Set("code", Napi::String::New(info.Env(), "invalid_argument"));
+    throw error;
+  }
+}
+
+Device& device_argument(const Napi::Value& value) {
+  if (!value.IsExternal() || !value.As<Napi::External<std::shared_ptr<Device>>>().CheckTypeTag(&device_tag)) {
+    throw std::invalid_argument("expected device to be a device handle");
+  }
+  return **value.As<Napi::External<std::shared_ptr<Device>>>().Data();
+}
+
+Napi::Value open_device(const Napi::CallbackInfo& info) {
+  if (!info[0].IsString()) throw std::invalid_argument("expected device kind to be a string");
+  auto device = Environment::of(info.Env()).open(info[0].As<Napi::String>(), 0);
+  auto external = Napi::External<std::shared_ptr<Device>>::New(
+      info.Env(), new std::shared_ptr<Device>(device), [](Napi::Env, std::shared_ptr<Device>* held) { delete held; });
+  external.TypeTag(&device_tag);
+  auto result = Napi::Object::New(info.Env());
+  result["handle"] = external;
+  result["kind"] = device->backend().name;
+  result["level"] = device->backend().level;
+  result["threads"] = device->thread_count();
+  return result;
+}
+
+Napi::Value cpu_levels(const Napi::CallbackInfo& info) {
+  auto result = Napi::Array::New(info.Env());
+  uint32_t i = 0;
+  for (const auto& name : usable_cpu_levels()) result[i++] = name;
+  return result;
+}
+
+Napi::Value create_buffer(const Napi::CallbackInfo& info) {
+  constexpr double limit = 1ull << 52;
+  const double bytes = info[1].IsNumber() ? info[1].As<Napi::Number>().DoubleValue() : -1;
+  if (!(bytes >= 0 && bytes <= limit)) throw std::invalid_argument("expected bytes to be a number in [0, 2^52]");
+  return wrap_buffer(info.Env(), device_argument(info[0]).create(static_cast<size_t>(bytes)));
+}
+
+Napi::Value upload(const Napi::CallbackInfo& info) {
+  Device& device = device_argument(info[0]);
+  if (!info[1].IsTypedArray()) throw std::invalid_argument("expected data to be a typed array");
+  // Through the array's own data pointer: it may lie over a SharedArrayBuffer, whose buffer cannot be asked for.
+  void* data = nullptr;
+  size_t length = 0;
+  napi_typedarray_type type;
+  const auto status = napi_get_typedarray_info(info.Env(), info[1], &type, &length, &data, nullptr, nullptr);
+  if (status != napi_ok) throw Napi::Error::New(info.Env());
+  if (type != napi_float32_array && type != napi_int32_array) {
+    throw std::invalid_argument("expected data to be a Float32Array or an Int32Array");
+  }
+  return wrap_buffer(info.Env(), device.upload(data, length * 4));
+}
+
+Napi::Value dispose(const Napi::CallbackInfo& info) {
+  if (!dispose_buffer(info[0])) throw std::invalid_argument("expected buffer to be a buffer handle");
+  return info.Env().Undefined();
+}
+
+Napi::Value failure_error(Napi::Env env, const Failure& failure) {
+  auto error = Napi::Error::New(env, "[" + failure.op + "] " + failure.message);
+  error.Set("code", Napi::String::New(env, failure.code));
+  error.Set("op", Napi::String::New(env, failure.op));
+  return error.Value();
+}
+
+// Resolves to an ArrayBuffer of the buffer's bytes once everything queued before has run.
+Napi::Value read(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Device& device = device_argument(info[0]);
+  BufferRef buffer = unwrap_buffer(info[1]);
+  if (buffer == nullptr || buffer->memory() != device.shared_memory().get()) {
+    throw std::invalid_argument("expected buffer to be a live buffer of this device");
+  }
+  auto completions = Environment::of(env).completions();
+  completions->begin(env);
+  auto deferred = std::make_shared<Napi::Promise::Deferred>(env);
+  const size_t bytes = buffer->bytes();
+  device.read(std::move(buffer), [completions, deferred, bytes](HostBytes data, FailureRef failure) {
+    auto held = std::make_shared<HostBytes>(std::move(data));
+    completions->post([completions, deferred, held, bytes, failure](Napi::Env e) {
+      completions->end(e);
+      if (failure != nullptr) {
+        deferred->Reject(failure_error(e, *failure));
+        return;
+      }
+      std::byte* raw = held->release();
+      deferred->Resolve(Napi::ArrayBuffer::New(e, raw, bytes, [](Napi::Env, void* p) { delete[] static_cast<std::byte*>(p); }));
+    });
+  });
+  return deferred->Promise();
+}
+
+Napi::Value memory(const Napi::CallbackInfo& info) {
+  const auto stats = device_argument(info[0]).memory();
+  auto result = Napi::Object::New(info.Env());
+  result["buffers"] = static_cast<double>(stats.buffers);
+  result["bytes"] = static_cast<double>(stats.bytes);
+  result["peakBytes"] = static_cast<double>(stats.peak_bytes);
+  result["reservedBytes"] = static_cast<double>(stats.reserved_bytes);
+  result["cachedBytes"] = static_cast<double>(stats.cached_bytes);
+  return result;
+}
+
+Napi::Value empty_cache(const Napi::CallbackInfo& info) {
+  device_argument(info[0]).empty_cache();
+  return info.Env().Undefined();
+}
+
+Napi::Value reset_peak(const Napi::CallbackInfo& info) {
+  device_argument(info[0]).reset_peak();
+  return info.Env().Undefined();
+}
+
+struct PassInfo {
+  const char* op;
+  const char* name;
+  size_t params_bytes;
+  void (*read)(ParamsReader& reader, std::byte* storage);
+};
+
+const PassInfo passes[] = {
+#define GMR_PASS(op, pass, Params)                                                          \
+  {#op, #op "_" #pass, sizeof(Params), [](ParamsReader& reader, std::byte* storage) {       \
+     static_assert(std::is_trivially_copyable_v<Params>, "params are plain structs");       \
+     op##_##pass##_read(reader, *new (storage) Params{});                                   \
+   }},
+#include "ops/ops.def"
+#undef GMR_PASS
+};
+
+Napi::Value profile_start(const Napi::CallbackInfo& info) {
+  device_argument(info[0]).profile(true);
+  return info.Env().Undefined();
+}
+
+Napi::Value profile_stop(const Napi::CallbackInfo& info) {
+  Device& device = device_argument(info[0]);
+  device.profile(false);
+  auto result = Napi::Array::New(info.Env());
+  uint32_t i = 0;
+  for (const auto& entry : device.profile_entries()) {
+    auto row = Napi::Object::New(info.Env());
+    row["label"] = entry.label;
+    row["pass"] = passes[entry.pass].name;
+    row["count"] = static_cast<double>(entry.count);
+    row["ms"] = static_cast<double>(entry.nanoseconds) / 1e6;
+    result[i++] = row;
+  }
+  return result;
+}
+
+// <op>_<pass>(device, params, label): checks the params and queues the pass.
+Napi::Value run_pass(const Napi::CallbackInfo& info) {
+  const auto& pass = *static_cast<const PassInfo*>(info.Data());
+  Device& device = device_argument(info[0]);
+  if (!info[1].IsObject()) throw std::invalid_argument("expected params to be an object");
+  Job job;
+  job.pass = static_cast<uint16_t>(&pass - passes);
+  job.label = info[2].IsNumber() ? static_cast<uint16_t>(info[2].As<Napi::Number>().Uint32Value()) : uint16_t{0};
+  job.op = pass.op;
+  job.params.resize(pass.params_bytes);
+  ParamsReader reader(info[1].As<Napi::Object>(), pass.name, device.shared_memory().get(), job.params.data());
+  pass.read(reader, job.params.data());
+  job.operands = reader.take_operands();
+  device.run(std::move(job));
+  return info.Env().Undefined();
+}
+
+template <Napi::Value (*function)(const Napi::CallbackInfo&)>
+void add(Napi::Object exports, const char* name, void* data = nullptr) {
+  exports.Set(name, Napi::Function::New<guarded<function>>(exports.Env(), name, data));
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new Environment(env));
+  add<open_device>(exports, "openDevice");
+  add<cpu_levels>(exports, "cpuLevels");
+  add<create_buffer>(exports, "createBuffer");
+  add<upload>(exports, "upload");
+  add<dispose>(exports, "dispose");
+  add<read>(exports, "read");
+  add<memory>(exports, "memory");
+  add<empty_cache>(exports, "emptyCache");
+  add<reset_peak>(exports, "resetPeak");
+  add<profile_start>(exports, "profileStart");
+  add<profile_stop>(exports, "profileStop");
+  for (const auto& pass : passes) add<run_pass>(exports, pass.name, const_cast<PassInfo*>(&pass));
+  return exports;
+}
+
+}  // namespace
+}  // namespace gmr
+
+static Napi::Object init_module(Napi::Env env, Napi::Object exports) { return gmr::init(env, exports); }
+NODE_API_MODULE(gmr, init_module)

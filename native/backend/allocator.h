@@ -1,0 +1,48 @@
+// A caching allocator over a backend's memory: size classes (four a power of two, so at most 25 % is lost), freed blocks are
+// kept for the next request of their class. Safe to call from any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <vector>
+
+namespace gmr {
+
+struct AllocatorStats {
+  uint64_t reserved_bytes;  // taken from the backend: in use and cached
+  uint64_t cached_bytes;    // of these, free
+};
+
+class Allocator {
+ public:
+  using Take = std::function<void*(size_t bytes)>;
+  using Give = std::function<void(void* data, size_t bytes)>;
+
+  Allocator(Take take, Give give);
+  ~Allocator();
+  Allocator(const Allocator&) = delete;
+  Allocator& operator=(const Allocator&) = delete;
+
+  // Returns nullptr when the backend has no memory left, even after the cache was emptied.
+  void* allocate(size_t bytes);
+  void release(void* data, size_t bytes);
+  void empty_cache();
+  AllocatorStats stats() const;
+
+  static size_t class_bytes(size_t bytes);
+
+ private:
+  void empty_cache_locked();
+
+  Take take_;
+  Give give_;
+  mutable std::mutex mutex_;
+  std::map<size_t, std::vector<void*>> free_;  // by class
+  uint64_t reserved_bytes_ = 0;
+  uint64_t cached_bytes_ = 0;
+};
+
+}  // namespace gmr

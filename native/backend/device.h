@@ -1,0 +1,140 @@
+// A device as the addon sees it: a backend, its memory, and a stream - one native thread that executes jobs in order.
+//
+// Invariants:
+// - A buffer's memory is taken when the first job that writes it runs and given back when its last owner goes, so both happen
+//   in stream order and a host that runs ahead does not hold more memory than the stream needs.
+// - A job that fails marks what it would have written; jobs that read a marked buffer are skipped and mark their outputs in
+//   turn. Buffers that a job updates in place stay as they were. The first failure is handed to the next read.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "backend/allocator.h"
+#include "backend/backend.h"
+
+namespace gmr {
+
+struct Failure {
+  std::string code;
+  std::string op;
+  std::string message;
+};
+using FailureRef = std::shared_ptr<const Failure>;
+
+// The backend's open device and its allocator; outlives every buffer.
+struct Memory {
+  explicit Memory(const Backend& backend, BackendDevice* handle);
+  ~Memory();
+
+  const Backend& backend;
+  BackendDevice* handle;
+  Allocator allocator;
+  std::atomic<uint64_t> live_buffers{0};
+  std::atomic<uint64_t> live_bytes{0};
+  std::atomic<uint64_t> peak_bytes{0};
+};
+
+class Buffer {
+ public:
+  Buffer(std::shared_ptr<Memory> memory, size_t bytes);
+  ~Buffer();
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+
+  size_t bytes() const { return bytes_; }
+  const Memory* memory() const { return memory_.get(); }
+
+ private:
+  friend class Device;
+  void* materialise();  // throws std::bad_alloc
+
+  std::shared_ptr<Memory> memory_;
+  size_t bytes_;
+  void* data_ = nullptr;
+  FailureRef failure_;
+};
+using BufferRef = std::shared_ptr<Buffer>;
+
+enum class Access : uint8_t { read, write, update };
+
+// A buffer that a job uses, and where in the params struct its address belongs.
+struct Operand {
+  BufferRef buffer;
+  uint32_t params_offset;
+  Access access;
+};
+
+struct Job {
+  uint16_t pass;
+  uint16_t label;
+  const char* op;
+  std::vector<Operand> operands;
+  std::vector<std::byte> params;
+};
+
+struct ProfileEntry {
+  uint16_t label;
+  uint16_t pass;
+  uint64_t count;
+  uint64_t nanoseconds;
+};
+
+using HostBytes = std::unique_ptr<std::byte[]>;
+using ReadDone = std::function<void(HostBytes bytes, FailureRef failure)>;
+
+struct DeviceMemory {
+  uint64_t buffers, bytes, peak_bytes, reserved_bytes, cached_bytes;
+};
+
+class Device {
+ public:
+  Device(const Backend& backend, int index);
+  ~Device();  // drops what is queued, waits for the job that runs
+
+  BufferRef create(size_t bytes);
+  BufferRef upload(const void* source, size_t bytes);  // copies now
+  void run(Job job);
+  void read(BufferRef buffer, ReadDone done);  // `done` is called on the stream's thread; never after the destructor
+  void stop();
+
+  void profile(bool on);
+  std::vector<ProfileEntry> profile_entries();  // of what has run so far
+
+  DeviceMemory memory() const;
+  void reset_peak();
+  void empty_cache() { memory_->allocator.empty_cache(); }
+  const Backend& backend() const { return memory_->backend; }
+  const std::shared_ptr<Memory>& shared_memory() const { return memory_; }
+  int thread_count() const { return backend().thread_count(*memory_->handle); }
+
+ private:
+  void push(std::function<void()> task);
+  void loop();
+  void execute(Job& job);
+  void record(const Job& job, uint64_t nanoseconds);
+
+  std::shared_ptr<Memory> memory_;
+  FailureRef pending_failure_;  // the stream's thread only
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> queue_;
+  bool stopped_ = false;
+
+  std::atomic<bool> profiling_{false};
+  std::mutex profile_mutex_;
+  std::vector<ProfileEntry> profile_entries_;
+
+  std::thread thread_;  // last: starts when all else is ready
+};
+
+}  // namespace gmr

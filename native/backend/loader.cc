@@ -1,0 +1,95 @@
+#include "backend/loader.h"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <stdexcept>
+
+#include "ops/ops.h"
+
+namespace gmr {
+namespace {
+
+struct Level {
+  const char* name;
+  const char* library;
+  bool (*supported)();
+};
+
+bool always() { return true; }
+
+#if defined(__x86_64__)
+bool v4() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+bool v3() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"); }
+bool v2() { return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt"); }
+#endif
+
+// Best first.
+constexpr Level levels[] = {
+#if defined(__x86_64__)
+    {"x86-64-v4", "libgmr_cpu_v4.so", v4},
+    {"x86-64-v3", "libgmr_cpu_v3.so", v3},
+    {"x86-64-v2", "libgmr_cpu_v2.so", v2},
+#endif
+    {"portable", "libgmr_cpu_portable.so", always},
+};
+
+// Never closed: threads of the backend may still run when the process ends.
+const Backend* open_library(const char* library, std::string* reason) {
+  void* handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr) {
+    *reason = dlerror();
+    return nullptr;
+  }
+  const auto entry = reinterpret_cast<BackendEntry>(dlsym(handle, backend_symbol));
+  if (entry == nullptr) {
+    *reason = std::string("it has no symbol ") + backend_symbol;
+    return nullptr;
+  }
+  const Backend* backend = entry();
+  if (backend->abi != backend_abi || backend->pass_count != pass_count || backend->params_layout != params_layout()) {
+    *reason = "it was built from other sources than gmr.node (ABI " + std::to_string(backend->abi) + ", expected " +
+              std::to_string(backend_abi) + "): build again";
+    return nullptr;
+  }
+  return backend;
+}
+
+}  // namespace
+
+const Backend& load_cpu_backend(std::vector<Candidate>* tried) {
+  const char* forced = std::getenv("GMR_CPU_LEVEL");
+  const bool is_forced = forced != nullptr && *forced != '\0';
+  const Backend* chosen = nullptr;
+  std::string report;
+  for (const Level& level : levels) {
+    Candidate candidate{level.library, level.name, level.supported(), ""};
+    if (chosen != nullptr) {
+      candidate.reason = "a better one was taken";
+    } else if (is_forced && std::string(forced) != level.name) {
+      candidate.reason = "GMR_CPU_LEVEL asks for " + std::string(forced);
+    } else if (!candidate.supported) {
+      candidate.reason = "the processor does not support " + std::string(level.name);
+    } else {
+      chosen = open_library(level.library, &candidate.reason);
+    }
+    report += "\n  " + candidate.library + ": " + candidate.reason;
+    if (tried != nullptr) tried->push_back(candidate);
+  }
+  if (chosen == nullptr) throw std::runtime_error("expected a usable CPU backend beside gmr.node, found none:" + report);
+  return *chosen;
+}
+
+std::vector<std::string> usable_cpu_levels() {
+  std::vector<std::string> names;
+  std::string reason;
+  for (const Level& level : levels) {
+    if (level.supported() && open_library(level.library, &reason) != nullptr) names.push_back(level.name);
+  }
+  return names;
+}
+
+}  // namespace gmr

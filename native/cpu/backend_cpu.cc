@@ -1,0 +1,47 @@
+// The backend table of a CPU library. Memory is the host's; a pass returns when its threads are done.
+#include <cstdlib>
+#include <cstring>
+
+#include "backend/backend.h"
+#include "cpu/kernels.h"
+#include "cpu/thread_pool.h"
+#include "ops/ops.h"
+
+namespace gmr {
+
+struct BackendDevice {};
+
+namespace {
+
+const PassFunction passes[] = {
+#define GMR_PASS(op, pass, Params) \
+  [](BackendDevice&, const void* params) { cpu::op##_##pass(*static_cast<const Params*>(params)); },
+#include "ops/ops.def"
+#undef GMR_PASS
+};
+
+constexpr size_t alignment = 64;
+
+const Backend backend = {
+    .abi = backend_abi,
+    .pass_count = pass_count,
+    .params_layout = params_layout(),
+    .name = "cpu",
+    .level = GMR_CPU_LEVEL,
+    .open = [](int) { return new BackendDevice; },
+    .close = [](BackendDevice* device) { delete device; },
+    .thread_count = [](BackendDevice&) { return cpu::thread_count(); },
+    .allocate = [](BackendDevice&, size_t bytes) -> void* {
+      if (bytes > SIZE_MAX / 2) return nullptr;
+      return std::aligned_alloc(alignment, (bytes + slack_bytes + alignment - 1) / alignment * alignment);
+    },
+    .release = [](BackendDevice&, void* data, size_t) { std::free(data); },
+    .upload = [](BackendDevice&, void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); },
+    .download = [](BackendDevice&, void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); },
+    .passes = passes,
+};
+
+}  // namespace
+}  // namespace gmr
+
+extern "C" __attribute__((visibility("default"))) const gmr::Backend* gmr_backend() { return &gmr::backend; }

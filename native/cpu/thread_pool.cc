@@ -1,0 +1,158 @@
+#include "cpu/thread_pool.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <exception>
+#include <mutex>
+#include <new>
+#include <thread>
+#include <vector>
+
+#include "backend/backend.h"
+
+namespace gmr::cpu {
+namespace {
+
+int usable_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  const int affinity = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+  return std::max(affinity, 1);
+}
+
+int wanted_threads() {
+  const char* text = std::getenv("GMR_NUM_THREADS");
+  const int wanted = text == nullptr ? 0 : std::atoi(text);
+  const int cores = usable_cores();
+  return wanted > 0 ? std::min(wanted, cores) : cores;
+}
+
+struct ScratchBlock {
+  float* data = nullptr;
+  size_t floats = 0;
+};
+
+// A worker looks for the next region for a few microseconds before it sleeps: the passes of a network follow each other
+// closely, and a wake-up through the kernel costs more than a small pass.
+constexpr int spins_before_sleep = 2000;
+
+void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+class ThreadPool {
+ public:
+  ThreadPool() : scratch_(static_cast<size_t>(wanted_threads()) * scratch_slots) {
+    threads_ = wanted_threads();
+    for (int worker = 1; worker < threads_; ++worker) std::thread([this, worker] { work(worker); }).detach();
+  }
+
+  int threads() const { return threads_; }
+
+  void run(int64_t tasks, RegionFunction function, void* context) {
+    std::lock_guard turn(turn_);
+    if (tasks <= 1 || threads_ == 1) {
+      for (int64_t task = 0; task < tasks; ++task) function(context, task, 0);
+      return;
+    }
+    function_ = function;
+    context_ = context;
+    tasks_ = tasks;
+    next_ = 0;
+    failure_ = nullptr;
+    busy_ = threads_ - 1;
+    {
+      std::lock_guard lock(mutex_);
+      region_.fetch_add(1);
+    }
+    if (sleepers_.load() > 0) wake_.notify_all();
+    take_tasks(0);
+    for (int spins = 0; busy_.load(std::memory_order_acquire) > 0; ++spins) {
+      if (spins < spins_before_sleep) {
+        pause();
+      } else {
+        std::this_thread::yield();
+      }
+    }
+    if (failure_ != nullptr) std::rethrow_exception(failure_);
+  }
+
+  float* scratch(int worker, int slot, size_t floats) {
+    ScratchBlock& block = scratch_[static_cast<size_t>(worker) * scratch_slots + static_cast<size_t>(slot)];
+    if (block.floats < floats) {
+      std::free(block.data);
+      block = {};
+      const size_t bytes = (floats * sizeof(float) + slack_bytes + 4095) / 4096 * 4096;
+      block.data = static_cast<float*>(std::aligned_alloc(64, bytes));
+      if (block.data == nullptr) throw std::bad_alloc();
+      block.floats = floats;
+    }
+    return block.data;
+  }
+
+ private:
+  void take_tasks(int worker) {
+    try {
+      for (int64_t task; (task = next_.fetch_add(1, std::memory_order_relaxed)) < tasks_;) function_(context_, task, worker);
+    } catch (...) {
+      next_ = tasks_;
+      std::lock_guard lock(mutex_);
+      if (failure_ == nullptr) failure_ = std::current_exception();
+    }
+  }
+
+  void work(int worker) {
+    uint64_t seen = 0;
+    for (;;) {
+      for (int spins = 0; region_.load(std::memory_order_acquire) == seen && spins < spins_before_sleep; ++spins) pause();
+      if (region_.load(std::memory_order_acquire) == seen) {
+        std::unique_lock lock(mutex_);
+        sleepers_.fetch_add(1);
+        wake_.wait(lock, [&] { return region_.load() != seen; });
+        sleepers_.fetch_sub(1);
+      }
+      seen = region_.load(std::memory_order_acquire);
+      take_tasks(worker);
+      busy_.fetch_sub(1, std::memory_order_release);
+    }
+  }
+
+  int threads_;
+  std::vector<ScratchBlock> scratch_;
+
+  std::mutex turn_;  // held for the length of a region
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::atomic<int> sleepers_{0};
+  std::atomic<uint64_t> region_{0};
+  std::atomic<int64_t> next_{0};
+  std::atomic<int> busy_{0};
+  RegionFunction function_ = nullptr;
+  void* context_ = nullptr;
+  int64_t tasks_ = 0;
+  std::exception_ptr failure_;
+};
+
+// Never destroyed: its threads may run until the process is gone (the library is linked with -z nodelete).
+ThreadPool& pool() {
+  static ThreadPool* const instance = new ThreadPool();
+  return *instance;
+}
+
+}  // namespace
+
+int thread_count() { return pool().threads(); }
+
+void run_region(int64_t tasks, RegionFunction function, void* context) { pool().run(tasks, function, context); }
+
+float* scratch(int worker, int slot, size_t floats) { return pool().scratch(worker, slot, floats); }
+
+}  // namespace gmr::cpu

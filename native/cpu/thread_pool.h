@@ -1,0 +1,49 @@
+// The process's arithmetic threads: min(cores, GMR_NUM_THREADS) of them, the calling thread among them.
+// One parallel region runs at a time; callers of other streams wait their turn.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+namespace gmr::cpu {
+
+int thread_count();
+
+using RegionFunction = void (*)(void* context, int64_t task, int worker);
+void run_region(int64_t tasks, RegionFunction function, void* context);
+
+// Calls f(task) or f(task, worker) for every task in [0, tasks), in any order, on any thread; 0 <= worker < thread_count().
+// A task's result must not depend on which worker runs it. The first exception is rethrown here after all have stopped.
+// Not to be nested.
+template <typename F>
+void parallel_for(int64_t tasks, F&& f) {
+  using Function = std::remove_reference_t<F>;
+  run_region(
+      tasks,
+      [](void* context, int64_t task, int worker) {
+        auto& function = *static_cast<Function*>(context);
+        if constexpr (std::is_invocable_v<Function&, int64_t, int>) {
+          function(task, worker);
+        } else {
+          function(task);
+        }
+      },
+      const_cast<void*>(static_cast<const void*>(&f)));
+}
+
+// Splits [0, count) into runs of at most `grain` elements and calls f(begin, end) for each.
+template <typename F>
+void parallel_ranges(int64_t count, int64_t grain, F&& f) {
+  parallel_for((count + grain - 1) / grain, [&](int64_t task) {
+    const int64_t begin = task * grain;
+    f(begin, begin + grain < count ? begin + grain : count);
+  });
+}
+
+// Working memory of a worker, 64-byte aligned, kept for the next call, with slack_bytes readable behind it. Valid inside a
+// parallel region until the worker asks for the same slot again; contents are undefined.
+constexpr int scratch_slots = 6;
+float* scratch(int worker, int slot, size_t floats);
+
+}  // namespace gmr::cpu

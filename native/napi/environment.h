@@ -1,0 +1,56 @@
+// What one JavaScript environment (main thread, worker thread) owns. Nothing here is static: environments come and go.
+#pragma once
+
+#include <napi.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "backend/device.h"
+
+namespace gmr {
+
+// Carries results from stream threads to the environment's thread. A thread may post at any time, also after the
+// environment is gone: then the task is dropped (a thread-safe function must not be called any more by then).
+class Completions {
+ public:
+  using Task = std::function<void(Napi::Env env)>;
+
+  explicit Completions(Napi::Env env);
+
+  void post(Task task);  // from any thread
+  void close();          // the environment's thread, when it ends
+
+  // While something is awaited the event loop must stay alive; otherwise it must be free to end. Environment's thread only.
+  void begin(Napi::Env env);
+  void end(Napi::Env env);
+
+ private:
+  std::mutex mutex_;
+  bool closed_ = false;
+  Napi::ThreadSafeFunction function_;
+  size_t awaited_ = 0;
+};
+
+class Environment {
+ public:
+  explicit Environment(Napi::Env env);
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+  static Environment& of(Napi::Env env);
+
+  std::shared_ptr<Device> open(const std::string& kind, int index);
+  const std::shared_ptr<Completions>& completions() const { return completions_; }
+
+ private:
+  void stop();
+
+  std::shared_ptr<Completions> completions_;
+  std::map<std::string, std::shared_ptr<Device>> devices_;
+};
+
+}  // namespace gmr

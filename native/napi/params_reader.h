@@ -1,0 +1,82 @@
+// Reads a JavaScript object into a plain params struct. Each method names the property that it reads; a property that is
+// missing or wrong is an error that says what was expected and what came.
+#pragma once
+
+#include <napi.h>
+
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+#include "backend/device.h"
+
+namespace gmr {
+
+constexpr int64_t max_extent = int64_t{1} << 40;
+
+// The product of extents; throws where it would pass 2^52, long before an offset could overflow.
+int64_t element_count(std::initializer_list<int64_t> extents);
+
+class ParamsReader {
+ public:
+  ParamsReader(Napi::Object object, const char* pass, const Memory* memory, std::byte* params);
+
+  int64_t integer(const char* name, int64_t min = 0, int64_t max = max_extent);
+  float number(const char* name);
+  bool flag(const char* name);
+  std::array<int64_t, 3> triple(const char* name, int64_t min = 0, int64_t max = max_extent);
+  template <typename Enum>
+  Enum choice(const char* name, Enum last) {
+    return static_cast<Enum>(integer(name, 0, static_cast<int64_t>(last)));
+  }
+
+  // Buffers of `count` elements. `field` is a pointer member of the params struct that is being read.
+  template <typename T>
+  void in(const char* name, const T*& field, int64_t count) {
+    operand(name, &field, count, sizeof(T), Access::read);
+  }
+  template <typename T>
+  void out(const char* name, T*& field, int64_t count) {
+    operand(name, &field, count, sizeof(T), Access::write);
+  }
+  template <typename T>
+  void update(const char* name, T*& field, int64_t count) {
+    operand(name, &field, count, sizeof(T), Access::update);
+  }
+  // The same where the property may be null or absent; `field` is then nullptr.
+  template <typename T>
+  void in_optional(const char* name, const T*& field, int64_t count) {
+    if (present(name)) in(name, field, count);
+  }
+  template <typename T>
+  void out_optional(const char* name, T*& field, int64_t count) {
+    if (present(name)) out(name, field, count);
+  }
+  template <typename T>
+  void update_optional(const char* name, T*& field, int64_t count) {
+    if (present(name)) update(name, field, count);
+  }
+
+  [[noreturn]] void fail(const char* name, const std::string& expected, const std::string& received) const;
+  std::vector<Operand> take_operands() { return std::move(operands_); }
+
+ private:
+  bool present(const char* name);
+  void operand(const char* name, const void* field, int64_t count, size_t element_bytes, Access access);
+  int64_t to_integer(const char* name, Napi::Value value, int64_t min, int64_t max) const;
+
+  Napi::Object object_;
+  const char* pass_;
+  const Memory* memory_;
+  std::byte* params_;
+  std::vector<Operand> operands_;
+};
+
+// A buffer as JavaScript holds it.
+Napi::Value wrap_buffer(Napi::Env env, BufferRef buffer);
+BufferRef unwrap_buffer(Napi::Value value);  // nullptr: not a buffer, or disposed of
+bool dispose_buffer(Napi::Value value);      // false: not a buffer
+
+}  // namespace gmr

@@ -1,0 +1,24 @@
+// Leaky rectifier, elementwise: y = x where x > 0, slope x elsewhere; slope 0 is relu. NaN stays NaN.
+// Gradient: dx = dy where y > 0, slope dy elsewhere (slope >= 0, so y > 0 exactly where x > 0; relu's gradient at 0 is 0).
+#pragma once
+
+#include <cstdint>
+
+namespace gmr {
+
+struct ActivationForward {
+  const float* x;
+  float* y;
+  int64_t count;
+  float slope;
+};
+
+struct ActivationBackwardInput {
+  const float* y;
+  const float* dy;
+  float* dx;
+  int64_t count;
+  float slope;
+};
+
+}  // namespace gmr

@@ -1,0 +1,138 @@
+// One case table an op feeds its value test and its gradient check, on every device there is.
+import { expect } from 'chai';
+import type { OpStem } from '../../binding.js';
+import * as gmr from '../../lib/index.js';
+import { devices } from './devices.js';
+import { dot, expectClose, float32Tolerance, norm, normal, uniform, type NdArray } from './ndarray.js';
+
+export interface OpCase<Options> {
+  name: string;
+  /** Shapes of the inputs, by argument name. */
+  inputs: Record<string, readonly number[]>;
+  options: Options;
+  /** Relative, of norms. Say why when it is not the default. */
+  tolerance?: number;
+}
+
+export interface OpSuite<Options> {
+  op: OpStem;
+  cases: readonly OpCase<Options>[];
+  /** The library's op. */
+  run(inputs: Record<string, gmr.Tensor>, options: Options): gmr.Tensor;
+  /** The naive float64 loop. It must not change its inputs. */
+  reference(inputs: Record<string, NdArray>, options: Options): NdArray;
+  /** Values of one input; default standard normal. They must be float32 numbers. */
+  sample?(name: string, shape: readonly number[], random: () => number, options: Options): NdArray;
+  /** Inputs without a gradient; integer ones are passed to `run` as int32. */
+  constants?: readonly string[];
+  integers?: readonly string[];
+}
+
+/** Seeded inputs of a case, as the oracle sees them. */
+export function caseInputs<Options>(suite: OpSuite<Options>, testCase: OpCase<Options>): Record<string, NdArray> {
+  const random = uniform(12345);
+  return Object.fromEntries(
+    Object.entries(testCase.inputs).map(([name, shape]) => [
+      name,
+      suite.sample?.(name, shape, random, testCase.options) ?? normal(shape, random),
+    ]),
+  );
+}
+
+export function toTensor<Options>(
+  suite: OpSuite<Options>,
+  name: string,
+  array: NdArray,
+  device: gmr.Device,
+): gmr.Tensor {
+  if (suite.integers?.includes(name) === true) {
+    return gmr.tensor(Int32Array.from(array.data), array.shape, { device });
+  }
+  const requiresGrad = suite.constants?.includes(name) !== true;
+  return gmr.tensor(Float32Array.from(array.data), array.shape, { device, requiresGrad });
+}
+
+// Central differences of a float64 function: truncation about 1e-10, rounding about 1e-11, far below the tolerance.
+const step = 1e-5;
+
+/** The derivative of <upstream, f(inputs)> along `direction` of one input. */
+function slope<Options>(
+  suite: OpSuite<Options>,
+  inputs: Record<string, NdArray>,
+  options: Options,
+  name: string,
+  direction: Float64Array,
+  upstream: Float64Array,
+): number {
+  const at = (h: number): number => {
+    const moved = inputs[name]!.data.map((value, i) => value + h * direction[i]!);
+    return dot(suite.reference({ ...inputs, [name]: { shape: inputs[name]!.shape, data: moved } }, options).data, upstream);
+  };
+  return (at(step) - at(-step)) / (2 * step);
+}
+
+interface Probe {
+  name: string;
+  direction: Float64Array;
+  slope: number;
+}
+
+/** Slopes along random directions and along single elements of every input that has a gradient. */
+function probes<Options>(
+  suite: OpSuite<Options>,
+  testCase: OpCase<Options>,
+  inputs: Record<string, NdArray>,
+  upstream: Float64Array,
+): Probe[] {
+  const random = uniform(777);
+  const result: Probe[] = [];
+  for (const [name, { data, shape }] of Object.entries(inputs)) {
+    if (suite.constants?.includes(name) === true || suite.integers?.includes(name) === true || data.length === 0) continue;
+    const directions = [normal(shape, random).data, normal(shape, random).data];
+    for (let i = 0; i < Math.min(6, data.length); ++i) {
+      const single = new Float64Array(data.length);
+      single[Math.floor(random() * data.length)] = 1;
+      directions.push(single);
+    }
+    for (const direction of directions) {
+      result.push({ name, direction, slope: slope(suite, inputs, testCase.options, name, direction, upstream) });
+    }
+  }
+  return result;
+}
+
+/** Values against the oracle and gradients against the oracle's differences, for every case, on every device. */
+export function describeOp<Options>(suite: OpSuite<Options>): void {
+  describe(suite.op, () => {
+    for (const testCase of suite.cases) {
+      const tolerance = testCase.tolerance ?? float32Tolerance;
+      it(`${testCase.name}: values and gradients`, async () => {
+        const inputs = caseInputs(suite, testCase);
+        const expected = suite.reference(inputs, testCase.options);
+        const upstream = normal(expected.shape, uniform(99));
+        const wanted = probes(suite, testCase, inputs, upstream.data);
+        for (const device of devices) {
+          const tensors = Object.fromEntries(
+            Object.entries(inputs).map(([name, array]) => [name, toTensor(suite, name, array, device)]),
+          );
+          const y = suite.run(tensors, testCase.options);
+          expect(y.shape, `${device.level}: shape`).to.deep.equal(expected.shape);
+          expectClose(await y.data(), expected.data, `${device.level}: values`, tolerance);
+          if (wanted.length > 0) {
+            y.backward(gmr.tensor(Float32Array.from(upstream.data), upstream.shape, { device }));
+            for (const probe of wanted) {
+              const gradient = tensors[probe.name]!.grad;
+              expect(gradient?.shape, `${device.level}: gradient of ${probe.name}`).to.deep.equal(inputs[probe.name]!.shape);
+              const values = await gradient!.data();
+              const error = Math.abs(dot(values, probe.direction) - probe.slope);
+              const limit = tolerance * Math.max(norm(values) * norm(probe.direction), 1e-3);
+              expect(error <= limit, `${device.level}: gradient of ${probe.name} off by ${error}, limit ${limit}`).to.equal(true);
+            }
+          }
+          y.dispose();
+          for (const tensor of Object.values(tensors)) tensor.dispose();
+        }
+      });
+    }
+  });
+}
