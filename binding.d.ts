@@ -39,10 +39,37 @@ export interface ProfileEntry {
 /** Extents of three spatial axes, depth, height, width; axes that a tensor lacks have extent 1. */
 export type Triple = readonly [number, number, number];
 
+/** The rings of a kernel, by ring_expand_*. */
+export interface RingExpandGeometry {
+  rows: number;
+  rings: number;
+  kernel: Triple;
+  firstSide: number;
+  circular: boolean;
+}
+
 export interface PassParams {
   activation_forward: { x: BufferHandle; y: BufferHandle; count: number; slope: number };
   activation_backward_input: { y: BufferHandle; dy: BufferHandle; dx: BufferHandle; count: number; slope: number };
   add_forward: { a: BufferHandle; b: BufferHandle; y: BufferHandle; count: number };
+  ring_expand_forward: { v: BufferHandle; y: BufferHandle } & RingExpandGeometry;
+  ring_expand_backward_input: { dy: BufferHandle; dv: BufferHandle } & RingExpandGeometry;
+  ring_weight_forward: {
+    weight: BufferHandle;
+    logSigmas: BufferHandle;
+    v: BufferHandle;
+    rows: number;
+    rings: number;
+  };
+  ring_weight_backward_input: {
+    weight: BufferHandle;
+    logSigmas: BufferHandle;
+    dv: BufferHandle;
+    dweight: BufferHandle | null;
+    dlogSigmas: BufferHandle | null;
+    rows: number;
+    rings: number;
+  };
 }
 
 export type PassName = keyof PassParams;
