@@ -56,6 +56,11 @@ export interface ConvGeometry {
 /** native/ops/ring_conv/ring_conv.h, RingKernel */
 export interface RingKernel {
   rings: number;
+/** The rings of a kernel, by ring_expand_*. */
+export interface RingExpandGeometry {
+  rows: number;
+  rings: number;
+  kernel: Triple;
   firstSide: number;
   circular: boolean;
 }
@@ -72,6 +77,24 @@ export interface PassParams {
   ring_conv_backward_input: ConvGeometry &
     RingKernel & { dy: BufferHandle; v: BufferHandle; bias: BufferHandle | null; dx: BufferHandle };
   ring_conv_backward_weight: ConvGeometry & RingKernel & { x: BufferHandle; dy: BufferHandle; dv: BufferHandle };
+  ring_expand_forward: { v: BufferHandle; y: BufferHandle } & RingExpandGeometry;
+  ring_expand_backward_input: { dy: BufferHandle; dv: BufferHandle } & RingExpandGeometry;
+  ring_weight_forward: {
+    weight: BufferHandle;
+    logSigmas: BufferHandle;
+    v: BufferHandle;
+    rows: number;
+    rings: number;
+  };
+  ring_weight_backward_input: {
+    weight: BufferHandle;
+    logSigmas: BufferHandle;
+    dv: BufferHandle;
+    dweight: BufferHandle | null;
+    dlogSigmas: BufferHandle | null;
+    rows: number;
+    rings: number;
+  };
 }
 
 export type PassName = keyof PassParams;
