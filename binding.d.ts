@@ -56,6 +56,10 @@ export interface ConvGeometry {
 /** native/ops/ring_conv/ring_conv.h, RingKernel */
 export interface RingKernel {
   rings: number;
+  firstSide: number;
+  circular: boolean;
+}
+
 /** The rings of a kernel, by ring_expand_*. */
 export interface RingExpandGeometry {
   rows: number;
@@ -70,7 +74,12 @@ export interface PassParams {
   activation_backward_input: { y: BufferHandle; dy: BufferHandle; dx: BufferHandle; count: number; slope: number };
   add_forward: { a: BufferHandle; b: BufferHandle; y: BufferHandle; count: number };
   conv_forward: ConvGeometry & { x: BufferHandle; w: BufferHandle; bias: BufferHandle | null; y: BufferHandle };
-  conv_backward_input: ConvGeometry & { dy: BufferHandle; w: BufferHandle; bias: BufferHandle | null; dx: BufferHandle };
+  conv_backward_input: ConvGeometry & {
+    dy: BufferHandle;
+    w: BufferHandle;
+    bias: BufferHandle | null;
+    dx: BufferHandle;
+  };
   conv_backward_weight: ConvGeometry & { x: BufferHandle; dy: BufferHandle; dw: BufferHandle };
   ring_conv_forward: ConvGeometry &
     RingKernel & { x: BufferHandle; v: BufferHandle; bias: BufferHandle | null; y: BufferHandle };

@@ -44,7 +44,13 @@ export function conv(x: Tensor, w: Tensor, options: ConvOptions = {}): Tensor {
  */
 export function convTranspose(x: Tensor, w: Tensor, options: ConvTransposeOptions = {}): Tensor {
   expectArguments('convTranspose', x, w);
-  const { geometry, shape } = convTransposeGeometry('convTranspose', x, { name: 'w', tensor: w }, w.shape.slice(2), options);
+  const { geometry, shape } = convTransposeGeometry(
+    'convTranspose',
+    x,
+    { name: 'w', tensor: w },
+    w.shape.slice(2),
+    options,
+  );
   const bias = options.bias ?? null;
   if (bias !== null) expectTensor('convTranspose', 'bias', bias, { shape: [geometry.c], device: x.device });
   const y = empty(shape, x.device);

@@ -50,7 +50,8 @@ function triples(a: Axes): Pick<ConvGeometry, 'kernel' | 'stride' | 'dilation' |
 
 function expectGroups(op: string, options: ConvOptions, c: number, o: number): number {
   const groups = expectInteger(op, 'groups', options.groups ?? 1, 1);
-  if (c % groups !== 0 || o % groups !== 0) fail(op, 'groups', `divide the ${c} input and ${o} output channels`, groups);
+  if (c % groups !== 0 || o % groups !== 0)
+    fail(op, 'groups', `divide the ${c} input and ${o} output channels`, groups);
   return groups;
 }
 
@@ -78,7 +79,13 @@ export function convGeometry(
     const reach = a.dilation[axis]! * (a.kernel[axis]! - 1) + 1;
     const padded = extent + 2 * a.padding[axis]!;
     if (padded < reach) {
-      fail(op, 'x', `span the kernel: with padding at least ${reach} on spatial axis ${axis}`, x.shape, 'invalid_shape');
+      fail(
+        op,
+        'x',
+        `span the kernel: with padding at least ${reach} on spatial axis ${axis}`,
+        x.shape,
+        'invalid_shape',
+      );
     }
     return Math.floor((padded - reach) / a.stride[axis]!) + 1;
   });
@@ -113,7 +120,11 @@ export function convTransposeGeometry(
       fail(op, 'outputPadding', 'be smaller than stride or dilation', extra);
     }
     const result =
-      (extent - 1) * a.stride[axis]! - 2 * a.padding[axis]! + a.dilation[axis]! * (a.kernel[axis]! - 1) + extra[axis]! + 1;
+      (extent - 1) * a.stride[axis]! -
+      2 * a.padding[axis]! +
+      a.dilation[axis]! * (a.kernel[axis]! - 1) +
+      extra[axis]! +
+      1;
     if (result < 0) fail(op, 'padding', `leave a result on spatial axis ${axis}`, a.padding, 'invalid_shape');
     return result;
   });
