@@ -60,6 +60,37 @@ export interface RingKernel {
   circular: boolean;
 }
 
+/** The windows of the pooling passes. */
+export interface PoolGeometry {
+  planes: number;
+  input: Triple;
+  kernel: Triple;
+  stride: Triple;
+  padding: Triple;
+  dilation: Triple;
+}
+
+export interface PadGeometry {
+  planes: number;
+  input: Triple;
+  low: Triple;
+  high: Triple;
+  /** 0 zeros, 1 reflect, 2 replicate, 3 circular. */
+  mode: number;
+}
+
+export interface RotateGeometry {
+  planes: number;
+  extent: Triple;
+  /** Indices into `extent`, the first less than the second. */
+  rowAxis: number;
+  columnAxis: number;
+  /** -1: none. */
+  flipAxis: number;
+  cosine: number;
+  sine: number;
+}
+
 /** The rings of a kernel, by ring_expand_*. */
 export interface RingExpandGeometry {
   rows: number;
@@ -86,6 +117,14 @@ export interface PassParams {
   ring_conv_backward_input: ConvGeometry &
     RingKernel & { dy: BufferHandle; v: BufferHandle; bias: BufferHandle | null; dx: BufferHandle };
   ring_conv_backward_weight: ConvGeometry & RingKernel & { x: BufferHandle; dy: BufferHandle; dv: BufferHandle };
+  avg_pool_forward: { x: BufferHandle; y: BufferHandle; countIncludesPadding: boolean } & PoolGeometry;
+  avg_pool_backward_input: { dy: BufferHandle; dx: BufferHandle; countIncludesPadding: boolean } & PoolGeometry;
+  global_avg_pool_forward: { x: BufferHandle; y: BufferHandle; planes: number; extent: number };
+  global_avg_pool_backward_input: { dy: BufferHandle; dx: BufferHandle; planes: number; extent: number };
+  max_pool_forward: { x: BufferHandle; y: BufferHandle; indices: BufferHandle | null } & PoolGeometry;
+  max_pool_backward_input: { dy: BufferHandle; indices: BufferHandle; dx: BufferHandle } & PoolGeometry;
+  pad_forward: { x: BufferHandle; y: BufferHandle } & PadGeometry;
+  pad_backward_input: { dy: BufferHandle; dx: BufferHandle } & PadGeometry;
   ring_expand_forward: { v: BufferHandle; y: BufferHandle } & RingExpandGeometry;
   ring_expand_backward_input: { dy: BufferHandle; dv: BufferHandle } & RingExpandGeometry;
   ring_weight_forward: {
@@ -104,6 +143,8 @@ export interface PassParams {
     rows: number;
     rings: number;
   };
+  rotate_forward: { x: BufferHandle; y: BufferHandle } & RotateGeometry;
+  rotate_backward_input: { dy: BufferHandle; dx: BufferHandle } & RotateGeometry;
 }
 
 export type PassName = keyof PassParams;
