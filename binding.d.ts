@@ -39,10 +39,19 @@ export interface ProfileEntry {
 /** Extents of three spatial axes, depth, height, width; axes that a tensor lacks have extent 1. */
 export type Triple = readonly [number, number, number];
 
+interface ReduceExtents {
+  outer: number;
+  reduced: number;
+  inner: number;
+  divisor: number;
+}
+
 export interface PassParams {
   activation_forward: { x: BufferHandle; y: BufferHandle; count: number; slope: number };
   activation_backward_input: { y: BufferHandle; dy: BufferHandle; dx: BufferHandle; count: number; slope: number };
   add_forward: { a: BufferHandle; b: BufferHandle; y: BufferHandle; count: number };
+  reduce_forward: ReduceExtents & { x: BufferHandle; y: BufferHandle };
+  reduce_backward_input: ReduceExtents & { dy: BufferHandle; dx: BufferHandle };
 }
 
 export type PassName = keyof PassParams;

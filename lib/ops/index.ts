@@ -1,2 +1,3 @@
 export { activation } from './activation.js';
 export { add } from './add.js';
+export { reduce, type ReduceOptions } from './reduce.js';
