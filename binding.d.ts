@@ -52,6 +52,18 @@ export interface PassParams {
   add_forward: { a: BufferHandle; b: BufferHandle; y: BufferHandle; count: number };
   reduce_forward: ReduceExtents & { x: BufferHandle; y: BufferHandle };
   reduce_backward_input: ReduceExtents & { dy: BufferHandle; dx: BufferHandle };
+  sgd_step: {
+    parameter: BufferHandle;
+    gradient: BufferHandle;
+    velocity: BufferHandle | null;
+    count: number;
+    learningRate: number;
+    momentum: number;
+    dampening: number;
+    weightDecay: number;
+    nesterov: boolean;
+    firstStep: boolean;
+  };
 }
 
 export type PassName = keyof PassParams;

@@ -1,3 +1,4 @@
 export { activation } from './activation.js';
 export { add } from './add.js';
 export { reduce, type ReduceOptions } from './reduce.js';
+export { sgd, type SgdOptions } from './sgd.js';
