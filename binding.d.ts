@@ -39,6 +39,15 @@ export interface ProfileEntry {
 /** Extents of three spatial axes, depth, height, width; axes that a tensor lacks have extent 1. */
 export type Triple = readonly [number, number, number];
 
+interface CrossEntropyInputs {
+  logits: BufferHandle;
+  targets: BufferHandle;
+  rows: number;
+  classes: number;
+  divisor: number;
+  labelSmoothing: number;
+}
+
 interface ReduceExtents {
   outer: number;
   reduced: number;
@@ -50,6 +59,8 @@ export interface PassParams {
   activation_forward: { x: BufferHandle; y: BufferHandle; count: number; slope: number };
   activation_backward_input: { y: BufferHandle; dy: BufferHandle; dx: BufferHandle; count: number; slope: number };
   add_forward: { a: BufferHandle; b: BufferHandle; y: BufferHandle; count: number };
+  cross_entropy_forward: CrossEntropyInputs & { loss: BufferHandle };
+  cross_entropy_backward_input: CrossEntropyInputs & { dy: BufferHandle; dlogits: BufferHandle };
   reduce_forward: ReduceExtents & { x: BufferHandle; y: BufferHandle };
   reduce_backward_input: ReduceExtents & { dy: BufferHandle; dx: BufferHandle };
   sgd_step: {
