@@ -39,6 +39,24 @@ export interface ProfileEntry {
 /** Extents of three spatial axes, depth, height, width; axes that a tensor lacks have extent 1. */
 export type Triple = readonly [number, number, number];
 
+interface BatchNormExtents {
+  batch: number;
+  channels: number;
+  pixels: number;
+}
+
+interface BatchNormAffine extends BatchNormExtents {
+  x: BufferHandle;
+  weight: BufferHandle | null;
+  bias: BufferHandle | null;
+  residual: BufferHandle | null;
+  y: BufferHandle;
+  mean: BufferHandle;
+  inverseStd: BufferHandle;
+  eps: number;
+  relu: boolean;
+}
+
 interface CrossEntropyInputs {
   logits: BufferHandle;
   targets: BufferHandle;
@@ -59,6 +77,25 @@ export interface PassParams {
   activation_forward: { x: BufferHandle; y: BufferHandle; count: number; slope: number };
   activation_backward_input: { y: BufferHandle; dy: BufferHandle; dx: BufferHandle; count: number; slope: number };
   add_forward: { a: BufferHandle; b: BufferHandle; y: BufferHandle; count: number };
+  batch_norm_forward: BatchNormAffine & {
+    runningMean: BufferHandle | null;
+    runningVariance: BufferHandle | null;
+    momentum: number;
+  };
+  batch_norm_forward_inference: BatchNormAffine & { runningMean: BufferHandle; runningVariance: BufferHandle };
+  batch_norm_backward_input: BatchNormExtents & {
+    x: BufferHandle;
+    y: BufferHandle | null;
+    weight: BufferHandle | null;
+    mean: BufferHandle;
+    inverseStd: BufferHandle;
+    dy: BufferHandle;
+    dx: BufferHandle | null;
+    dweight: BufferHandle | null;
+    dbias: BufferHandle | null;
+    dresidual: BufferHandle | null;
+    training: boolean;
+  };
   cross_entropy_forward: CrossEntropyInputs & { loss: BufferHandle };
   cross_entropy_backward_input: CrossEntropyInputs & { dy: BufferHandle; dlogits: BufferHandle };
   reduce_forward: ReduceExtents & { x: BufferHandle; y: BufferHandle };
