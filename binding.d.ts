@@ -39,10 +39,71 @@ export interface ProfileEntry {
 /** Extents of three spatial axes, depth, height, width; axes that a tensor lacks have extent 1. */
 export type Triple = readonly [number, number, number];
 
+/** native/ops/conv/conv_geometry.h */
+export interface ConvGeometry {
+  n: number;
+  c: number;
+  o: number;
+  groups: number;
+  in: Triple;
+  out: Triple;
+  kernel: Triple;
+  stride: Triple;
+  dilation: Triple;
+  padding: Triple;
+}
+
+/** native/ops/ring_conv/ring_conv.h, RingKernel */
+export interface RingKernel {
+  rings: number;
+  firstSide: number;
+  circular: boolean;
+}
+
+/** The rings of a kernel, by ring_expand_*. */
+export interface RingExpandGeometry {
+  rows: number;
+  rings: number;
+  kernel: Triple;
+  firstSide: number;
+  circular: boolean;
+}
+
 export interface PassParams {
   activation_forward: { x: BufferHandle; y: BufferHandle; count: number; slope: number };
   activation_backward_input: { y: BufferHandle; dy: BufferHandle; dx: BufferHandle; count: number; slope: number };
   add_forward: { a: BufferHandle; b: BufferHandle; y: BufferHandle; count: number };
+  conv_forward: ConvGeometry & { x: BufferHandle; w: BufferHandle; bias: BufferHandle | null; y: BufferHandle };
+  conv_backward_input: ConvGeometry & {
+    dy: BufferHandle;
+    w: BufferHandle;
+    bias: BufferHandle | null;
+    dx: BufferHandle;
+  };
+  conv_backward_weight: ConvGeometry & { x: BufferHandle; dy: BufferHandle; dw: BufferHandle };
+  ring_conv_forward: ConvGeometry &
+    RingKernel & { x: BufferHandle; v: BufferHandle; bias: BufferHandle | null; y: BufferHandle };
+  ring_conv_backward_input: ConvGeometry &
+    RingKernel & { dy: BufferHandle; v: BufferHandle; bias: BufferHandle | null; dx: BufferHandle };
+  ring_conv_backward_weight: ConvGeometry & RingKernel & { x: BufferHandle; dy: BufferHandle; dv: BufferHandle };
+  ring_expand_forward: { v: BufferHandle; y: BufferHandle } & RingExpandGeometry;
+  ring_expand_backward_input: { dy: BufferHandle; dv: BufferHandle } & RingExpandGeometry;
+  ring_weight_forward: {
+    weight: BufferHandle;
+    logSigmas: BufferHandle;
+    v: BufferHandle;
+    rows: number;
+    rings: number;
+  };
+  ring_weight_backward_input: {
+    weight: BufferHandle;
+    logSigmas: BufferHandle;
+    dv: BufferHandle;
+    dweight: BufferHandle | null;
+    dlogSigmas: BufferHandle | null;
+    rows: number;
+    rings: number;
+  };
 }
 
 export type PassName = keyof PassParams;
