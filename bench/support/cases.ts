@@ -18,6 +18,7 @@ export interface Maker {
   constant(shape: readonly number[]): gmr.Tensor;
   /** The same, and the train step computes its gradient. */
   leaf(shape: readonly number[]): gmr.Tensor;
+  filled(shape: readonly number[], value: number): gmr.Tensor;
   /** Integers in [0, below). */
   integers(shape: readonly number[], below: number): gmr.Tensor;
 }

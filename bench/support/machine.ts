@@ -30,7 +30,18 @@ export interface Machine {
   date: string;
 }
 
-const flagsOfInterest = ['sse4_2', 'avx', 'fma', 'avx2', 'avx512f', 'avx512bw', 'avx512vl', 'avx512_bf16', 'asimd', 'sve'];
+const flagsOfInterest = [
+  'sse4_2',
+  'avx',
+  'fma',
+  'avx2',
+  'avx512f',
+  'avx512bw',
+  'avx512vl',
+  'avx512_bf16',
+  'asimd',
+  'sve',
+];
 
 function readText(path: string): string {
   return existsSync(path) ? readFileSync(path, 'utf8').trim() : '';
@@ -48,7 +59,8 @@ function caches(): string[] {
 
 function commit(): string | null {
   try {
-    const git = (...args: string[]): string => execFileSync('git', args, { cwd: repository, stdio: 'pipe' }).toString().trim();
+    const git = (...args: string[]): string =>
+      execFileSync('git', args, { cwd: repository, stdio: 'pipe' }).toString().trim();
     return git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain', '-uno') === '' ? '' : ' with changes');
   } catch {
     return null;

@@ -59,7 +59,9 @@ export function convModel({ input, layers }: PeerCase): { bytes: Uint8Array; out
     channels = outputs;
   });
   const outputShape = [input[0]!, channels, ...input.slice(2)];
-  const type = (peerRequire('protobufjs') as Protobuf).parse(schema, { keepCase: true }).root.lookupType('onnx.ModelProto');
+  const type = (peerRequire('protobufjs') as Protobuf)
+    .parse(schema, { keepCase: true })
+    .root.lookupType('onnx.ModelProto');
   const model = type.fromObject({
     ir_version: 8,
     opset_import: [{ domain: '', version: 13 }],

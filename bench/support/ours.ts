@@ -28,6 +28,7 @@ export function prepare(benchCase: BenchCase, device: gmr.Device): Prepared {
       leaves.push(leaf);
       return leaf;
     },
+    filled: (shape, value) => keep(gmr.tensor(new Float32Array(product(shape)).fill(value), shape, { device })),
     integers: (shape, below) =>
       keep(
         gmr.tensor(

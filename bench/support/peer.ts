@@ -29,7 +29,10 @@ export function installPeer(log: (line: string) => void): string | undefined {
     return undefined;
   } catch (error) {
     const { stderr, message } = error as { stderr?: Buffer; message: string };
-    const said = stderr?.toString().split('\n').find((line) => line.startsWith('npm error'));
+    const said = stderr
+      ?.toString()
+      .split('\n')
+      .find((line) => line.startsWith('npm error'));
     return `\`npm ci\` in bench/peer failed: ${said ?? message}`;
   }
 }
@@ -38,7 +41,10 @@ export function peerVersion(): string {
   return `onnxruntime-node ${(peerRequire('onnxruntime-node') as OnnxRuntime).env.versions.node ?? ''}`.trim();
 }
 
-export async function preparePeer(peerCase: PeerCase, threads: number): Promise<Contestant & { dispose(): Promise<void> }> {
+export async function preparePeer(
+  peerCase: PeerCase,
+  threads: number,
+): Promise<Contestant & { dispose(): Promise<void> }> {
   const ort = peerRequire('onnxruntime-node') as OnnxRuntime;
   const { bytes, outputShape } = convModel(peerCase);
   const session = await ort.InferenceSession.create(bytes, {

@@ -71,11 +71,16 @@ export function targetResults(benchCase: BenchCase, results: readonly PassResult
     found.push({ case: benchCase.name, target, measured, pass });
   };
   if (floorFraction !== undefined) {
-    add(`forward >= ${percent(floorFraction)} of the floor`, percent(forward!.floorFraction), forward!.floorFraction >= floorFraction);
+    add(
+      `forward >= ${percent(floorFraction)} of the floor`,
+      `${(100 * forward!.floorFraction).toFixed(1)} %`,
+      forward!.floorFraction >= floorFraction,
+    );
   }
   for (const [name, limit] of Object.entries(peers) as [PeerName, number][]) {
     const ratio = forward!.overPeers[name];
-    if (ratio !== undefined) add(`forward <= ${number3(limit)} x the peer's ${name}`, `${number3(ratio)} x`, ratio <= limit);
+    if (ratio !== undefined)
+      add(`forward <= ${number3(limit)} x the peer's ${name}`, `${number3(ratio)} x`, ratio <= limit);
   }
   if (trainOverForward !== undefined && train?.overForward !== undefined) {
     const ratio = train.overForward;
@@ -105,7 +110,11 @@ const columns: readonly Column<PassResult>[] = [
   { title: 'floor', align: 'right', cell: (row) => number3(row.floorMs) },
   { title: 'of floor', align: 'right', cell: (row) => percent(row.floorFraction) },
   { title: 'GB/s', align: 'right', cell: (row) => number3(row.gigabytesPerSecond) },
-  { title: 'x forward', align: 'right', cell: (row) => (row.overForward === undefined ? '' : number3(row.overForward)) },
+  {
+    title: 'x forward',
+    align: 'right',
+    cell: (row) => (row.overForward === undefined ? '' : number3(row.overForward)),
+  },
   peerColumn('dense 3', '/ dense 3'),
   peerColumn('dense k', '/ dense k'),
   peerColumn('depthwise k + 1x1', '/ dw k + 1x1'),
@@ -117,7 +126,9 @@ export function resultLines(results: readonly PassResult[]): string[] {
 
 /** The peer's own times, which the ratios are made of. */
 export function peerLines(cases: readonly CaseTimes[]): string[] {
-  const rows = cases.flatMap(({ name, peers }) => Object.entries(peers).map(([peer, timing]) => ({ name, peer, timing })));
+  const rows = cases.flatMap(({ name, peers }) =>
+    Object.entries(peers).map(([peer, timing]) => ({ name, peer, timing })),
+  );
   if (rows.length === 0) return [];
   return table(
     [

@@ -13,7 +13,9 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
     .map((column) => ({ ...column, width: Math.max(column.title.length, ...column.cells.map((cell) => cell.length)) }));
   const line = (cellOf: (column: (typeof filled)[number]) => string): string =>
     filled
-      .map((column) => (column.align === 'left' ? cellOf(column).padEnd(column.width) : cellOf(column).padStart(column.width)))
+      .map((column) =>
+        column.align === 'left' ? cellOf(column).padEnd(column.width) : cellOf(column).padStart(column.width),
+      )
       .join('  ')
       .trimEnd();
   return [

@@ -60,7 +60,10 @@ export async function race(contestants: readonly Contestant[], rounds: number): 
     const times = samples.map(({ ms }) => ms);
     return {
       ms: quantile(times, 0.5),
-      wallMs: quantile(samples.map(({ wallMs }) => wallMs), 0.5),
+      wallMs: quantile(
+        samples.map(({ wallMs }) => wallMs),
+        0.5,
+      ),
       quartilesMs: [quantile(times, 0.25), quantile(times, 0.75)],
       samples: samples.length,
       callsPerSample: calls,
