@@ -4,16 +4,14 @@
 // A gather has
 //   int64_t rows() const                                   operand rows a channel
 //   int64_t scratch_floats(const Box&) const
-//   void prepare(const Box&, float* scratch) const         once a tile, before its planes
-//   void gather(const float* plane, const Box&, float* scratch, float* panel, int64_t pitch) const
-//       writes rows() rows of box.size() columns, and up to one vector behind each
+//   auto at(const Box&, float* scratch) const              made once a tile; called for each of its planes:
+//       (const float* plane, float* panel, int64_t pitch)  writes rows() rows of box.size() columns and up to a vector behind each
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 
 #include "cpu/product.h"
 #include "cpu/thread_pool.h"
@@ -113,15 +111,14 @@ void for_each_run(const Box& box, const std::array<int64_t, 3>& out, F&& f) {
 }
 
 // Operand rows of channels [first, last) of a group, for all images of a tile.
-template <typename Gather>
-void fill_panel(const Gather& gather, const ProductShape& shape, const float* x, int64_t group, int64_t first,
-                int64_t last, const Tiling::Tile& tile, float* scratch, float* panel, int64_t pitch) {
-  const int64_t all_channels = shape.groups * shape.channels;
+template <typename GatherAtBox>
+void fill_panel(const GatherAtBox& gather, int64_t rows, const ProductShape& shape, const float* x, int64_t group,
+                int64_t first, int64_t last, const Tiling::Tile& tile, float* panel, int64_t pitch) {
+  const int64_t all_channels = shape.groups * shape.channels, columns = tile.box.size();
   for (int64_t c = first; c < last; ++c) {
-    float* rows = panel + (c - first) * gather.rows() * pitch;
     for (int64_t image = 0; image < tile.images; ++image) {
       const int64_t plane = (tile.first_image + image) * all_channels + group * shape.channels + c;
-      gather.gather(x + plane * shape.in_plane, tile.box, scratch, rows + image * tile.box.size(), pitch);
+      gather(x + plane * shape.in_plane, panel + (c - first) * rows * pitch + image * columns, pitch);
     }
   }
 }
@@ -168,10 +165,10 @@ void product_forward(const ProductShape& shape, const Gather& gather, const floa
     float* panel = scratch(worker, panel_slot, static_cast<size_t>(chunk * rows * pitch + lanes));
     float* result = scratch(worker, result_slot, static_cast<size_t>(task_outputs * pitch));
     float* work = scratch(worker, gather_slot, static_cast<size_t>(gather.scratch_floats(tile.box)));
-    gather.prepare(tile.box, work);
+    const auto gather_at_box = gather.at(tile.box, work);
     for (int64_t c = 0; c < shape.channels; c += chunk) {
       const int64_t last = std::min(c + chunk, shape.channels);
-      fill_panel(gather, shape, x, group, c, last, tile, work, panel, pitch);
+      fill_panel(gather_at_box, rows, shape, x, group, c, last, tile, panel, pitch);
       panel_product(task_outputs, columns, (last - c) * rows, a + (group * shape.outputs + first_output) * a_pitch + c * rows,
                     a_pitch, panel, pitch, result, pitch, c > 0);
     }
@@ -199,38 +196,43 @@ void product_backward_weight(const ProductShape& shape, const Gather& gather, co
   if (size == 0) return;
   const int64_t chunk = chunk_channels(shape.channels, rows);
   const int64_t chunks = (shape.channels + chunk - 1) / chunk;
-  const int64_t pixels = tile_pixels(chunk * rows, shape.outputs);
+  const int64_t outputs = std::min(shape.outputs, most_tile_outputs);
+  const int64_t output_parts = (shape.outputs + outputs - 1) / outputs;
+  const int64_t pixels = tile_pixels(chunk * rows, outputs);
   const Tiling tiling(shape.images, shape.out, pixels);
   const int64_t tiles = shape.out_plane() == 0 ? 0 : tiling.count();
-  const int64_t splits = std::clamp<int64_t>(weight_gradient_tasks / (shape.groups * chunks), 1, std::max<int64_t>(tiles, 1));
+  const int64_t parts = shape.groups * output_parts * chunks;
+  const int64_t splits = std::clamp<int64_t>(weight_gradient_tasks / parts, 1, std::max<int64_t>(tiles, 1));
   // One partial gradient a split; a single one goes straight to dw.
-  std::unique_ptr<float[]> partials(splits > 1 ? new float[static_cast<size_t>(splits * size)] : nullptr);
+  float* partials = splits > 1 ? pass_scratch(static_cast<size_t>(splits * size)) : dw;
 
-  parallel_for(splits * shape.groups * chunks, [&](int64_t task, int worker) {
+  parallel_for(splits * parts, [&](int64_t task, int worker) {
     const int64_t first = task % chunks * chunk;
     const int64_t last = std::min(first + chunk, shape.channels);
-    const int64_t group = task / chunks % shape.groups;
-    const int64_t split = task / chunks / shape.groups;
-    float* target = (splits > 1 ? partials.get() + split * size : dw) + group * shape.outputs * depth + first * rows;
+    const int64_t first_output = task / chunks % output_parts * outputs;
+    const int64_t task_outputs = std::min(outputs, shape.outputs - first_output);
+    const int64_t group = task / chunks / output_parts % shape.groups;
+    const int64_t split = task / parts;
+    float* target = partials + split * size + (group * shape.outputs + first_output) * depth + first * rows;
     const int64_t first_tile = tiles * split / splits;
     const int64_t last_tile = tiles * (split + 1) / splits;
     if (first_tile == last_tile) {
-      for (int64_t i = 0; i < shape.outputs; ++i) std::fill_n(target + i * depth, (last - first) * rows, 0.0f);
+      for (int64_t i = 0; i < task_outputs; ++i) std::fill_n(target + i * depth, (last - first) * rows, 0.0f);
     }
     for (int64_t t = first_tile; t < last_tile; ++t) {
       const auto tile = tiling.tile(t);
       const int64_t columns = tile.pixels();
       const int64_t pitch = panel_pitch(columns);
       float* panel = scratch(worker, panel_slot, static_cast<size_t>(chunk * rows * pitch + lanes));
-      float* gradient = scratch(worker, result_slot, static_cast<size_t>(shape.outputs * pitch));
+      float* gradient = scratch(worker, result_slot, static_cast<size_t>(task_outputs * pitch));
       float* work = scratch(worker, gather_slot, static_cast<size_t>(gather.scratch_floats(tile.box)));
-      gather.prepare(tile.box, work);
-      fill_panel(gather, shape, x, group, first, last, tile, work, panel, pitch);
+      const auto gather_at_box = gather.at(tile.box, work);
+      fill_panel(gather_at_box, rows, shape, x, group, first, last, tile, panel, pitch);
       for (int64_t k = 0; k < (last - first) * rows; ++k) store(panel + k * pitch + columns, Vector{});
-      for (int64_t i = 0; i < shape.outputs; ++i) {
+      for (int64_t i = 0; i < task_outputs; ++i) {
         float* row = gradient + i * pitch;
         for (int64_t image = 0; image < tile.images; ++image) {
-          const int64_t o = group * shape.outputs + i;
+          const int64_t o = group * shape.outputs + first_output + i;
           const float* plane = dy + ((tile.first_image + image) * shape.groups * shape.outputs + o) * shape.out_plane();
           for_each_run(tile.box, shape.out, [&](int64_t at, int64_t column, int64_t length) {
             std::memcpy(row + image * tile.box.size() + column, plane + at, static_cast<size_t>(length) * sizeof(float));
@@ -238,7 +240,7 @@ void product_backward_weight(const ProductShape& shape, const Gather& gather, co
         }
         store(row + columns, Vector{});
       }
-      panel_dots(shape.outputs, (last - first) * rows, columns, gradient, pitch, panel, pitch, target, depth, t > first_tile);
+      panel_dots(task_outputs, (last - first) * rows, columns, gradient, pitch, panel, pitch, target, depth, t > first_tile);
     }
   });
 

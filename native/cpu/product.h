@@ -49,7 +49,7 @@ void tile_product(int64_t depth, const float* a, int64_t a_pitch, const float* b
     for (int j = 0; j < Vectors; ++j) operand[j] = load(b + j * lanes);
 #pragma GCC unroll 8
     for (int i = 0; i < Rows; ++i) {
-      const Vector weight = splat(a[i * a_pitch + k]);
+      const float weight = a[i * a_pitch + k];
 #pragma GCC unroll 3
       for (int j = 0; j < Vectors; ++j) sums[i][j] += weight * operand[j];
     }
@@ -72,7 +72,7 @@ constexpr std::array<TileProduct, sizeof...(I)> tile_products(std::integer_seque
 template <int Rows, int Columns>
 void tile_dots(int64_t vectors, const float* a, int64_t a_pitch, const float* b, int64_t b_pitch, float* c,
                int64_t c_pitch, bool accumulate) {
-  Vector sums[Rows][Columns] = {};
+  Vector sums[Rows * Columns] = {};
   for (int64_t p = 0; p < vectors; ++p) {
     Vector operand[Columns];
 #pragma GCC unroll 6
@@ -81,15 +81,15 @@ void tile_dots(int64_t vectors, const float* a, int64_t a_pitch, const float* b,
     for (int i = 0; i < Rows; ++i) {
       const Vector gradient = load(a + i * a_pitch + p * lanes);
 #pragma GCC unroll 6
-      for (int j = 0; j < Columns; ++j) sums[i][j] += gradient * operand[j];
+      for (int j = 0; j < Columns; ++j) sums[i * Columns + j] += gradient * operand[j];
     }
   }
-#pragma GCC unroll 4
+  float dots[Rows * Columns];
+  sum_lanes(sums, dots);
   for (int i = 0; i < Rows; ++i) {
-#pragma GCC unroll 6
     for (int j = 0; j < Columns; ++j) {
       float& out = c[i * c_pitch + j];
-      out = accumulate ? out + sum(sums[i][j]) : sum(sums[i][j]);
+      out = accumulate ? out + dots[i * Columns + j] : dots[i * Columns + j];
     }
   }
 }

@@ -9,12 +9,12 @@ namespace gmr::cpu {
 
 // Register tile of the product: rows (outputs) x vectors (pixels). Accumulators + one row of operand vectors + one broadcast must
 // fit the registers: 32 with AVX-512 and on arm64 (8x3 + 3 + 1 = 28), 16 otherwise (6x2 + 2 + 1 = 15).
-// Register tile of the weight gradient: dot products of rows of dy with operand rows; (4x6 + 6 + 1 = 31, 3x4 + 3 + 1 = 16).
+// Register tile of the weight gradient: dot products of rows of dy with operand rows; (4x4 + 4 + 1 = 21: 16 sums are what one fold of a vector's lanes takes; 3x4 + 3 + 1 = 16).
 #if defined(__AVX512F__) || defined(__aarch64__)
 constexpr int tile_rows = 8;
 constexpr int tile_vectors = 3;
 constexpr int dot_rows = 4;
-constexpr int dot_columns = 6;
+constexpr int dot_columns = 4;
 #else
 constexpr int tile_rows = 6;
 constexpr int tile_vectors = 2;

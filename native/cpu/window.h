@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <vector>
 
 #include "cpu/implicit_product.h"
+#include "cpu/simd.h"
 #include "ops/conv/conv_geometry.h"
 
 namespace gmr::cpu {
@@ -32,68 +32,70 @@ inline WindowGeometry adjoint_window(const ConvGeometry& g) {
 
 class Window {
  public:
-  explicit Window(const WindowGeometry& geometry) : g_(geometry) {}
-
-  const WindowGeometry& geometry() const { return g_; }
-
-  // Rows of the copy along z or y for a box.
-  int64_t rows(const Box& box, int axis) const { return span(box, axis); }
-
-  int64_t phase_pitch(const Box& box) const {
-    return ((span(box, 2) + g_.stride[2] - 1) / g_.stride[2] + lanes + 15) / 16 * 16;
+  // What `copy` must hold.
+  static int64_t floats(const WindowGeometry& g, const Box& box) {
+    return span(g, box, 0) * span(g, box, 1) * phase_pitch(g, box) * g.stride[2] + lanes;
   }
-  int64_t row_pitch(const Box& box) const { return phase_pitch(box) * g_.stride[2]; }
-  int64_t floats(const Box& box) const { return rows(box, 0) * rows(box, 1) * row_pitch(box) + lanes; }
+
+  Window(const WindowGeometry& g, const Box& box, float* copy)
+      : copy_(copy), stride_(g.stride[2]), dilation_(g.dilation[2]), phase_pitch_(phase_pitch(g, box)) {
+    for (int axis = 0; axis < 3; ++axis) {
+      // Inputs first..last are seen; input i lies at position i * spread - origin of the copy.
+      const int64_t origin = box.begin[axis] * g.stride[axis] - g.padding[axis];
+      const int64_t end = origin + span(g, box, axis);
+      Range& range = ranges_[axis];
+      range.spread = g.spread[axis];
+      range.origin = origin;
+      range.first = origin <= 0 ? 0 : (origin + range.spread - 1) / range.spread;
+      range.last = end <= 0 ? 0 : std::min(g.in[axis], (end + range.spread - 1) / range.spread);
+      in_[axis] = g.in[axis];
+      rows_[axis] = span(g, box, axis);
+    }
+    std::fill_n(copy, floats(g, box), 0.0f);
+  }
+
+  const float* data() const { return copy_; }
+  int64_t rows_y() const { return rows_[1]; }
+  int64_t rows() const { return rows_[0] * rows_[1]; }
+  int64_t row_pitch() const { return phase_pitch_ * stride_; }
 
   // Where, from a row's start, the input of the first output column under column tap t lies.
-  int64_t tap_offset(const Box& box, int64_t t) const {
-    const int64_t column = t * g_.dilation[2];
-    return column % g_.stride[2] * phase_pitch(box) + column / g_.stride[2];
+  int64_t tap_offset(int64_t t) const {
+    const int64_t column = t * dilation_;
+    return stride_ == 1 ? column : column % stride_ * phase_pitch_ + column / stride_;
   }
 
-  void clear(const Box& box, float* copy) const { std::fill_n(copy, floats(box), 0.0f); }
-
-  // Fills in the inputs; what lies outside the plane stays as `clear` left it.
-  void fill(const float* plane, const Box& box, float* copy) const {
-    const int64_t pitch = row_pitch(box);
-    const int64_t origin_z = origin(box, 0), origin_y = origin(box, 1);
-    for (int64_t z = 0; z < rows(box, 0); ++z) {
-      const int64_t iz = input(origin_z + z, 0);
-      if (iz < 0) continue;
-      for (int64_t y = 0; y < rows(box, 1); ++y) {
-        const int64_t iy = input(origin_y + y, 1);
-        if (iy < 0) continue;
-        fill_row(plane + (iz * g_.in[1] + iy) * g_.in[2], box, copy + (z * rows(box, 1) + y) * pitch);
+  // Copies a plane's inputs in. What lies outside the plane stays zero from the constructor.
+  void fill(const float* plane) const {
+    const auto& [z, y, x] = ranges_;
+    for (int64_t iz = z.first; iz < z.last; ++iz) {
+      for (int64_t iy = y.first; iy < y.last; ++iy) {
+        const int64_t row = (iz * z.spread - z.origin) * rows_[1] + iy * y.spread - y.origin;
+        fill_row(plane + (iz * in_[1] + iy) * in_[2], copy_ + row * row_pitch(), x);
       }
     }
   }
 
  private:
-  int64_t span(const Box& box, int axis) const {
-    return (box.extent(axis) - 1) * g_.stride[axis] + (g_.kernel[axis] - 1) * g_.dilation[axis] + 1;
-  }
-  int64_t origin(const Box& box, int axis) const { return box.begin[axis] * g_.stride[axis] - g_.padding[axis]; }
+  struct Range {
+    int64_t first, last, spread, origin;
+  };
 
-  // The input index at a position of the spread-out axis, or -1 where there is none.
-  int64_t input(int64_t position, int axis) const {
-    if (position < 0 || position % g_.spread[axis] != 0) return -1;
-    const int64_t index = position / g_.spread[axis];
-    return index < g_.in[axis] ? index : -1;
+  static int64_t span(const WindowGeometry& g, const Box& box, int axis) {
+    return (box.extent(axis) - 1) * g.stride[axis] + (g.kernel[axis] - 1) * g.dilation[axis] + 1;
+  }
+  static int64_t phase_pitch(const WindowGeometry& g, const Box& box) {
+    return ((span(g, box, 2) + g.stride[2] - 1) / g.stride[2] + lanes + 15) / 16 * 16;
   }
 
-  void fill_row(const float* row, const Box& box, float* copy) const {
-    const int64_t start = origin(box, 2), spread = g_.spread[2], stride = g_.stride[2];
-    const int64_t first = start <= 0 ? 0 : (start + spread - 1) / spread;
-    const int64_t last = std::min(g_.in[2], (start + span(box, 2) - 1) / spread + 1);  // of inputs seen, one past
-    if (last <= first || start + span(box, 2) <= 0) return;
-    if (spread == 1 && stride == 1) {
-      copy_floats(copy + first - start, row + first, last - first);
+  void fill_row(const float* row, float* to, const Range& x) const {
+    if (x.spread == 1 && stride_ == 1) {
+      copy_floats(to + x.first - x.origin, row + x.first, x.last - x.first);
       return;
     }
-    const int64_t pitch = phase_pitch(box);
-    for (int64_t i = first; i < last; ++i) {
-      const int64_t column = i * spread - start;
-      copy[column % stride * pitch + column / stride] = row[i];
+    for (int64_t i = x.first; i < x.last; ++i) {
+      const int64_t column = i * x.spread - x.origin;
+      to[column % stride_ * phase_pitch_ + column / stride_] = row[i];
     }
   }
 
@@ -107,7 +109,10 @@ class Window {
     store(to + count - lanes, load(from + count - lanes));
   }
 
-  WindowGeometry g_;
+  float* copy_;
+  int64_t stride_, dilation_, phase_pitch_;
+  std::array<Range, 3> ranges_;
+  std::array<int64_t, 3> in_, rows_;
 };
 
 }  // namespace gmr::cpu

@@ -18,8 +18,8 @@ void ring_conv_backward_input(const RingConvBackwardInput& p) {
   const RingGather gather(adjoint_window(g), p.rings);
   const ProductShape shape{g.n, g.groups, g.o / g.groups, g.c / g.groups, g.out[0] * g.out[1] * g.out[2], g.in};
   // Rings have no direction: reversed taps are the same rings.
-  const auto v = transpose_weight(p.v, g.groups, g.o / g.groups, g.c / g.groups, gather.rows(), TapOrder::kept);
-  product_forward(shape, gather, p.dy, v.get(), shape.channels * gather.rows(), p.bias, p.dx);
+  const float* v = transpose_weight<TapOrder::kept>(p.v, g.groups, g.o / g.groups, g.c / g.groups, gather.rows());
+  product_forward(shape, gather, p.dy, v, shape.channels * gather.rows(), p.bias, p.dx);
 }
 
 void ring_conv_backward_weight(const RingConvBackwardWeight& p) {

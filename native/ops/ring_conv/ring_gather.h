@@ -7,13 +7,10 @@
 
 #include <array>
 #include <cstdint>
-#include <utility>
 #include <vector>
 
-#include "cpu/simd.h"
 #include "cpu/window.h"
 #include "ops/ring_conv/ring_conv.h"
-#include "ops/rings.h"
 
 namespace gmr::cpu {
 
@@ -23,9 +20,11 @@ class DiscTable {
   DiscTable(const std::array<int64_t, 3>& kernel, const RingKernel& rings);
 
   int64_t rings() const { return rings_; }
-  int32_t half_width(int64_t l, int64_t tz, int64_t ty) const { return widths_[(l * sides_[0] + tz) * sides_[1] + ty]; }
-  bool is_empty(int64_t l) const;  // ring l has no taps
   const std::array<int64_t, 3>& sides() const { return sides_; }
+  int32_t half_width(int64_t l, int64_t tz, int64_t ty) const {
+    return widths_[static_cast<size_t>((l * sides_[0] + tz) * sides_[1] + ty)];
+  }
+  bool is_empty(int64_t l) const;  // ring l has no taps
 
  private:
   std::array<int64_t, 3> sides_;
@@ -39,43 +38,62 @@ class RingGather {
 
   int64_t rows() const { return discs_.rings(); }
   int64_t scratch_floats(const Box& box) const {
-    return window_.floats(box) + runs_floats(box) + static_cast<int64_t>(terms_.size());
+    return Window::floats(g_, box) + runs_floats(box) + static_cast<int64_t>(terms_.size());
   }
-  void prepare(const Box& box, float* scratch) const;
-  void gather(const float* plane, const Box& box, float* scratch, float* panel, int64_t pitch) const;
+
+  class AtBox;
+  AtBox at(const Box& box, float* scratch) const;
 
  private:
-  struct Strip {
-    const float* window;  // first column of the first row
-    float* runs;
-    const int32_t* offsets;  // of each term, in vectors, from the runs of the output row's first input row
-    float* panel;            // first output column of the strip
-    int64_t pitch;
-  };
-
   // One run of a disc.
   struct Term {
     int32_t tz, ty, half_width;
   };
 
-  int64_t runs_floats(const Box& box) const {
-    return window_.rows(box, 0) * window_.rows(box, 1) * run_count_ * lanes + lanes;
-  }
-  template <int Lanes>
-  void strip(const Box& box, const Strip& s) const;
-  template <int Lanes>
-  void make_runs(const Box& box, const Strip& s) const;
-  template <int Lanes>
-  void sum_discs(const Box& box, const Strip& s) const;
-  template <int Lanes, int Side>
-  void sum_discs_of_side(const Box& box, const Strip& s) const;
+  int64_t runs_floats(const Box& box) const;
 
-  Window window_;
+  WindowGeometry g_;
   DiscTable discs_;
-  std::vector<Term> terms_;            // of all discs that differ from the one before
-  std::vector<int32_t> terms_end_;     // of each disc
-  int64_t run_count_;   // half-widths 0..run_count - 1
-  int special_side_;    // kernel side for which there is unrolled code, or 0
+  std::vector<Term> terms_;         // of all discs that differ from the one before
+  std::vector<int32_t> terms_end_;  // of each disc
+  int64_t run_count_;               // half-widths 0..run_count - 1
+  int standard_side_;               // kernel side for which there is unrolled code, or 0
 };
+
+class RingGather::AtBox {
+ public:
+  AtBox(const RingGather& gather, const Box& box, float* scratch);
+
+  void operator()(const float* plane, float* panel, int64_t pitch) const;
+
+ private:
+  // A strip of columns: where it starts in the window and in the panel.
+  struct Strip {
+    const float* window;
+    float* panel;
+    int64_t pitch;
+  };
+
+  template <int Lanes>
+  void fill_strip(const Strip& s) const;
+  template <int Lanes, int Side>
+  void make_runs_of_side(const Strip& s) const;
+  template <int Lanes>
+  void make_runs(const Strip& s) const;
+  template <int Lanes, int Side>
+  void sum_discs_of_side(const Strip& s) const;
+  template <int Lanes>
+  void sum_discs(const Strip& s) const;
+  template <int Lanes, int Rows>
+  void sum_discs_of_rows(const Strip& s, int64_t z, int64_t y) const;
+
+  const RingGather& gather_;
+  Box box_;
+  Window window_;
+  float* runs_;       // [window row][half-width][lane]
+  int32_t* offsets_;  // of each term, in vectors, from the runs of the output row's first window row
+};
+
+inline RingGather::AtBox RingGather::at(const Box& box, float* scratch) const { return AtBox(*this, box, scratch); }
 
 }  // namespace gmr::cpu
