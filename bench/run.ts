@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { BenchCase } from './support/cases.js';
-import { best, describeMachine, measurePeaks, type Machine, type Peaks } from './support/machine.js';
+import { agree, best, describeMachine, measurePeaks, type Machine, type Peaks } from './support/machine.js';
 import { installPeer, peerVersion } from './support/peer.js';
 import {
   passResults,
@@ -159,11 +159,16 @@ async function main(options: Options): Promise<void> {
     peer = trouble === undefined ? peerVersion() : `none (${trouble})`;
   }
   const machine = describeMachine();
-  const peaks = options.threads.map((threads) =>
-    // Twice: a program of a second can meet a busy moment.
-    best(measurePeaks(machine.level, threads), measurePeaks(machine.level, threads)),
-  );
+  const before = options.threads.map((threads) => measurePeaks(machine.level, threads));
+  // A second time, each after the others: if a figure differs, something else was running.
+  const again = options.threads.map((threads) => measurePeaks(machine.level, threads));
+  const peaks = before.map((first, i) => best(first, again[i]!));
   printMachine(machine, peaks, peer);
+  if (before.some((first, i) => !agree(first, again[i]!))) {
+    console.log(
+      'note: two measurements of the peaks differ by more than 5 %: this machine is busy, and figures are not to be trusted',
+    );
+  }
 
   const ops: OpResult[] = [];
   for (const { op, cases } of selected) {

@@ -108,6 +108,12 @@ export function best(a: Peaks, b: Peaks): Peaks {
   };
 }
 
+/** Whether two measurements of the arithmetic peaks are the same but for a few percent. */
+export function agree(a: Peaks, b: Peaks): boolean {
+  const isClose = (x: number, y: number): boolean => Math.min(x, y) > 0.95 * Math.max(x, y);
+  return isClose(a.fmaGflops, b.fmaGflops) && isClose(a.addGadds, b.addGadds);
+}
+
 /** The least time that the work takes at the machine's limits. */
 export function floorMs(work: Work, bound: 'arithmetic' | 'memory', peaks: Peaks): number {
   if (bound === 'memory') return work.bytes / Math.max(peaks.copyGBs, peaks.triadGBs) / 1e6;

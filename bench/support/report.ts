@@ -63,6 +63,10 @@ export function passResults(benchCase: BenchCase, times: CaseTimes, peaks: Peaks
   return results;
 }
 
+function limitText(limit: number): string {
+  return String(Number(limit.toFixed(3)));
+}
+
 export function targetResults(benchCase: BenchCase, results: readonly PassResult[]): TargetResult[] {
   const { floorFraction, trainOverForward, peers = {} } = benchCase.targets ?? {};
   const [forward, train] = results;
@@ -80,11 +84,11 @@ export function targetResults(benchCase: BenchCase, results: readonly PassResult
   for (const [name, limit] of Object.entries(peers) as [PeerName, number][]) {
     const ratio = forward!.overPeers[name];
     if (ratio !== undefined)
-      add(`forward <= ${number3(limit)} x the peer's ${name}`, `${number3(ratio)} x`, ratio <= limit);
+      add(`forward <= ${limitText(limit)} x the peer's ${name}`, `${number3(ratio)} x`, ratio <= limit);
   }
   if (trainOverForward !== undefined && train?.overForward !== undefined) {
     const ratio = train.overForward;
-    add(`train step <= ${number3(trainOverForward)} x forward`, `${number3(ratio)} x`, ratio <= trainOverForward);
+    add(`train step <= ${limitText(trainOverForward)} x forward`, `${number3(ratio)} x`, ratio <= trainOverForward);
   }
   return found;
 }
