@@ -20,7 +20,6 @@ namespace {
 
 using gmr::cpu::lanes;
 using gmr::cpu::load;
-using gmr::cpu::splat;
 using gmr::cpu::store;
 using gmr::cpu::Vector;
 using Clock = std::chrono::steady_clock;
@@ -42,6 +41,8 @@ volatile float one = 1.0f;
 volatile float tiny = 1e-12f;
 volatile float sink;
 
+inline Vector all(float value) { return Vector{} + value; }
+
 // The compiler must take `v` for changed here, in a register: chains cannot be merged, folded or kept in memory.
 inline void opaque(Vector& v) {
 #if defined(__x86_64__)
@@ -56,9 +57,9 @@ inline void opaque(Vector& v) {
 // Every loop over `chain` is unrolled in full: an index known only at run time would put the array, and with it all
 // chains, in memory.
 void multiply_adds(int64_t turns) {
-  const Vector factor = splat(one);
-  const Vector term = splat(tiny);
-  const Vector start = splat(one);
+  const Vector factor = all(one);
+  const Vector term = all(tiny);
+  const Vector start = all(one);
   Vector chain[chains];
 #pragma GCC unroll 16
   for (int i = 0; i < chains; ++i) chain[i] = start;
@@ -74,12 +75,12 @@ void multiply_adds(int64_t turns) {
   Vector total = start;
 #pragma GCC unroll 16
   for (int i = 0; i < chains; ++i) total += chain[i];
-  sink = gmr::cpu::sum(total);
+  sink = total[0];
 }
 
 void additions(int64_t turns) {
-  const Vector term = splat(tiny);
-  const Vector start = splat(one);
+  const Vector term = all(tiny);
+  const Vector start = all(one);
   Vector chain[chains];
 #pragma GCC unroll 16
   for (int i = 0; i < chains; ++i) chain[i] = start;
@@ -95,7 +96,7 @@ void additions(int64_t turns) {
   Vector total = start;
 #pragma GCC unroll 16
   for (int i = 0; i < chains; ++i) total += chain[i];
-  sink = gmr::cpu::sum(total);
+  sink = total[0];
 }
 
 // Ordinary stores, as in the kernels: a line is read before it is written, though only read + written bytes are
@@ -110,7 +111,7 @@ void copy(float* to, const float* from, int64_t count) {
 }
 
 void triad(float* to, const float* a, const float* b, int64_t count) {
-  const Vector factor = splat(one);
+  const Vector factor = all(one);
   for (int64_t i = 0; i + 4 * lanes <= count; i += 4 * lanes) {
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) store(to + i + j * lanes, load(a + i + j * lanes) * factor + load(b + i + j * lanes));
