@@ -7,7 +7,13 @@ import type { Machine } from './results.js';
 /** The commit that is checked out, with a mark when files differ from it; null without git. */
 async function commit(): Promise<string | null> {
   try {
-    const { stdout } = await promisify(execFile)('git', ['describe', '--always', '--dirty', '--abbrev=12', '--exclude=*']);
+    const { stdout } = await promisify(execFile)('git', [
+      'describe',
+      '--always',
+      '--dirty',
+      '--abbrev=12',
+      '--exclude=*',
+    ]);
     return stdout.trim();
   } catch {
     return null;

@@ -49,6 +49,10 @@ export const quickSettings: Settings = {
 /** Largest difference of logits, relative to the image's largest logit, that counts as rounding. */
 export const invarianceTolerance = 1e-4;
 
+function halfCosine(from: number, to: number, progress: number): number {
+  return from + ((to - from) * (1 - Math.cos(Math.PI * progress))) / 2;
+}
+
 /**
  * The learning rate of a step: a half cosine up during the warm-up, then a half cosine down to the last step.
  * @param step 0 to steps - 1.
@@ -56,9 +60,7 @@ export const invarianceTolerance = 1e-4;
 export function learningRateAt(step: number, steps: number, settings: Settings): number {
   const { learningRate: peak, finalLearningRate: last } = settings;
   const rising = Math.round(settings.warmUp * steps);
-  const blend = (from: number, to: number, progress: number): number =>
-    from + ((to - from) * (1 - Math.cos(Math.PI * progress))) / 2;
   return step < rising
-    ? blend(peak / 25, peak, step / rising)
-    : blend(peak, last, (step - rising) / Math.max(1, steps - 1 - rising));
+    ? halfCosine(peak / 25, peak, step / rising)
+    : halfCosine(peak, last, (step - rising) / Math.max(1, steps - 1 - rising));
 }
