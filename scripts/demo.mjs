@@ -84,8 +84,8 @@ async function step(number, title, command, args, hint) {
   if (result.code !== 0) {
     const lines = lastLines(result.output, tailLines).map((line) => `    ${line}`);
     throw new StepFailed(
-      `${heading} failed: \`${command} ${args.join(' ')}\` ended with code ${result.code}. ` +
-        `${hint}\nIts last lines:\n\n${lines.join('\n')}`,
+      `${heading} failed: \`${command} ${args.join(' ')}\` ended with code ${result.code}.` +
+        `${hint && ` ${hint}`}\nIts last lines:\n\n${lines.join('\n')}`,
     );
   }
   console.log(`${terminal ? heading : `[${number}/4] done`}  ${seconds(start)}`);

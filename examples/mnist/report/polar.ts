@@ -6,11 +6,12 @@ import { at, html, type Markup } from './html.js';
 import { digitAddress } from './digits.js';
 
 const size = 480;
-const outer = 178;
-const digitRadius = 209;
+const outer = 188;
+const digitRadius = 216;
 const digitSize = 40;
 const rings = [0.2, 0.4, 0.6, 0.8, 1];
-const labelAngle = (-22.5 * Math.PI) / 180;
+const labelledRings = [0.2, 0.4, 0.6, 0.8];
+const labelAngle = (157.5 * Math.PI) / 180;
 
 const radius = scaleLinear([0, 1], [0, outer]);
 
@@ -34,7 +35,7 @@ function grid(): Markup {
     return html`<line x2="${at(x)}" y2="${at(y)}" />`;
   });
   const circles = rings.map((value) => html`<circle r="${at(radius(value))}" />`);
-  const labels = rings.map((value) => {
+  const labels = labelledRings.map((value) => {
     const { x, y } = place(labelAngle, radius(value));
     return html`<text x="${at(x)}" y="${at(y + 4)}">${Math.round(100 * value)} %</text>`;
   });

@@ -28,7 +28,7 @@ p { margin: 0 0 14px; max-width: 68ch; }
 .lead { font-size: 18px; color: var(--soft); }
 .over { font-size: 13px; color: var(--soft); letter-spacing: .06em; text-transform: uppercase; margin-bottom: 12px; }
 .block { margin-top: 60px; }
-.caption { color: var(--soft); font-size: 15px; margin-bottom: 20px; }
+.caption { color: var(--soft); font-size: 15px; margin-bottom: 20px; max-width: 78ch; }
 .gmr { color: var(--gmr); } .cnn { color: var(--cnn); }
 .strong { font-weight: 650; }
 
@@ -44,7 +44,7 @@ p { margin: 0 0 14px; max-width: 68ch; }
 
 .columns { display: grid; grid-template-columns: 1fr 1fr; gap: 32px; align-items: start; }
 .columns > * { min-width: 0; }
-.wide-left { grid-template-columns: 1.1fr 1fr; gap: 44px; align-items: center; }
+.wide-left { grid-template-columns: 1fr 1fr; gap: 40px; align-items: center; }
 .plot { width: 100%; height: auto; display: block; overflow: visible; font-size: 12px; }
 .plot text { fill: var(--soft); }
 .plot .halo text { paint-order: stroke; stroke: var(--page); stroke-width: 4px; }
@@ -61,6 +61,7 @@ table { border-collapse: collapse; width: 100%; font-size: 15px; }
 th { font-weight: 500; text-align: left; }
 thead th { color: var(--soft); font-size: 13px; vertical-align: bottom; line-height: 1.25; }
 td, thead th:not(:first-child) { text-align: right; }
+td { white-space: nowrap; }
 tbody tr, tfoot tr { border-top: 1px solid var(--line); }
 td, th { padding: 7px 0 7px 12px; }
 td:first-child, th:first-child { padding-left: 0; }
