@@ -39,10 +39,181 @@ export interface ProfileEntry {
 /** Extents of three spatial axes, depth, height, width; axes that a tensor lacks have extent 1. */
 export type Triple = readonly [number, number, number];
 
+/** native/ops/conv/conv_geometry.h */
+export interface ConvGeometry {
+  n: number;
+  c: number;
+  o: number;
+  groups: number;
+  in: Triple;
+  out: Triple;
+  kernel: Triple;
+  stride: Triple;
+  dilation: Triple;
+  padding: Triple;
+}
+
+/** native/ops/ring_conv/ring_conv.h, RingKernel */
+export interface RingKernel {
+  rings: number;
+  firstSide: number;
+  circular: boolean;
+}
+
+/** The windows of the pooling passes. */
+export interface PoolGeometry {
+  planes: number;
+  input: Triple;
+  kernel: Triple;
+  stride: Triple;
+  padding: Triple;
+  dilation: Triple;
+}
+
+export interface PadGeometry {
+  planes: number;
+  input: Triple;
+  low: Triple;
+  high: Triple;
+  /** 0 zeros, 1 reflect, 2 replicate, 3 circular. */
+  mode: number;
+}
+
+export interface RotateGeometry {
+  planes: number;
+  extent: Triple;
+  /** Indices into `extent`, the first less than the second. */
+  rowAxis: number;
+  columnAxis: number;
+  /** -1: none. */
+  flipAxis: number;
+  cosine: number;
+  sine: number;
+}
+
+/** The rings of a kernel, by ring_expand_*. */
+export interface RingExpandGeometry {
+  rows: number;
+  rings: number;
+  kernel: Triple;
+  firstSide: number;
+  circular: boolean;
+}
+
+interface BatchNormExtents {
+  batch: number;
+  channels: number;
+  pixels: number;
+}
+
+interface BatchNormAffine extends BatchNormExtents {
+  x: BufferHandle;
+  weight: BufferHandle | null;
+  bias: BufferHandle | null;
+  residual: BufferHandle | null;
+  y: BufferHandle;
+  mean: BufferHandle;
+  inverseStd: BufferHandle;
+  eps: number;
+  relu: boolean;
+}
+
+interface CrossEntropyInputs {
+  logits: BufferHandle;
+  targets: BufferHandle;
+  rows: number;
+  classes: number;
+  divisor: number;
+  labelSmoothing: number;
+}
+
+interface ReduceExtents {
+  outer: number;
+  reduced: number;
+  inner: number;
+  divisor: number;
+}
+
 export interface PassParams {
   activation_forward: { x: BufferHandle; y: BufferHandle; count: number; slope: number };
   activation_backward_input: { y: BufferHandle; dy: BufferHandle; dx: BufferHandle; count: number; slope: number };
   add_forward: { a: BufferHandle; b: BufferHandle; y: BufferHandle; count: number };
+  avg_pool_forward: { x: BufferHandle; y: BufferHandle; countIncludesPadding: boolean } & PoolGeometry;
+  avg_pool_backward_input: { dy: BufferHandle; dx: BufferHandle; countIncludesPadding: boolean } & PoolGeometry;
+  batch_norm_forward: BatchNormAffine & {
+    runningMean: BufferHandle | null;
+    runningVariance: BufferHandle | null;
+    momentum: number;
+  };
+  batch_norm_forward_inference: BatchNormAffine & { runningMean: BufferHandle; runningVariance: BufferHandle };
+  batch_norm_backward_input: BatchNormExtents & {
+    x: BufferHandle;
+    y: BufferHandle | null;
+    weight: BufferHandle | null;
+    mean: BufferHandle;
+    inverseStd: BufferHandle;
+    dy: BufferHandle;
+    dx: BufferHandle | null;
+    dweight: BufferHandle | null;
+    dbias: BufferHandle | null;
+    dresidual: BufferHandle | null;
+    training: boolean;
+  };
+  conv_forward: ConvGeometry & { x: BufferHandle; w: BufferHandle; bias: BufferHandle | null; y: BufferHandle };
+  conv_backward_input: ConvGeometry & {
+    dy: BufferHandle;
+    w: BufferHandle;
+    bias: BufferHandle | null;
+    dx: BufferHandle;
+  };
+  conv_backward_weight: ConvGeometry & { x: BufferHandle; dy: BufferHandle; dw: BufferHandle };
+  cross_entropy_forward: CrossEntropyInputs & { loss: BufferHandle };
+  cross_entropy_backward_input: CrossEntropyInputs & { dy: BufferHandle; dlogits: BufferHandle };
+  global_avg_pool_forward: { x: BufferHandle; y: BufferHandle; planes: number; extent: number };
+  global_avg_pool_backward_input: { dy: BufferHandle; dx: BufferHandle; planes: number; extent: number };
+  max_pool_forward: { x: BufferHandle; y: BufferHandle; indices: BufferHandle | null } & PoolGeometry;
+  max_pool_backward_input: { dy: BufferHandle; indices: BufferHandle; dx: BufferHandle } & PoolGeometry;
+  pad_forward: { x: BufferHandle; y: BufferHandle } & PadGeometry;
+  pad_backward_input: { dy: BufferHandle; dx: BufferHandle } & PadGeometry;
+  reduce_forward: ReduceExtents & { x: BufferHandle; y: BufferHandle };
+  reduce_backward_input: ReduceExtents & { dy: BufferHandle; dx: BufferHandle };
+  ring_conv_forward: ConvGeometry &
+    RingKernel & { x: BufferHandle; v: BufferHandle; bias: BufferHandle | null; y: BufferHandle };
+  ring_conv_backward_input: ConvGeometry &
+    RingKernel & { dy: BufferHandle; v: BufferHandle; bias: BufferHandle | null; dx: BufferHandle };
+  ring_conv_backward_weight: ConvGeometry & RingKernel & { x: BufferHandle; dy: BufferHandle; dv: BufferHandle };
+  ring_expand_forward: { v: BufferHandle; y: BufferHandle } & RingExpandGeometry;
+  ring_expand_backward_input: { dy: BufferHandle; dv: BufferHandle } & RingExpandGeometry;
+  ring_weight_forward: {
+    weight: BufferHandle;
+    logSigmas: BufferHandle;
+    v: BufferHandle;
+    rows: number;
+    rings: number;
+  };
+  ring_weight_backward_input: {
+    weight: BufferHandle;
+    logSigmas: BufferHandle;
+    dv: BufferHandle;
+    dweight: BufferHandle | null;
+    dlogSigmas: BufferHandle | null;
+    rows: number;
+    rings: number;
+  };
+  rotate_forward: { x: BufferHandle; y: BufferHandle } & RotateGeometry;
+  rotate_backward_input: { dy: BufferHandle; dx: BufferHandle } & RotateGeometry;
+  sgd_step: {
+    parameter: BufferHandle;
+    gradient: BufferHandle;
+    velocity: BufferHandle | null;
+    count: number;
+    learningRate: number;
+    momentum: number;
+    dampening: number;
+    weightDecay: number;
+    nesterov: boolean;
+    firstStep: boolean;
+  };
 }
 
 export type PassName = keyof PassParams;

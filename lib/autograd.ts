@@ -22,7 +22,13 @@ export type Gradient<I extends readonly (Tensor | null | undefined)[], S> = (
 type Edge = { node: GradNode } | { leaf: Tensor } | null;
 
 function graphReleased(op: string): never {
-  fail('backward', 'graph', 'be whole', new Described(`one that an earlier backward() freed (at ${op})`), 'graph_released');
+  fail(
+    'backward',
+    'graph',
+    'be whole',
+    new Described(`one that an earlier backward() freed (at ${op})`),
+    'graph_released',
+  );
 }
 
 let nextId = 0;
@@ -134,7 +140,12 @@ export function record<I extends readonly (Tensor | null | undefined)[], S exten
       }),
     ),
   ) as S;
-  output.node = new GradNode(op, inputs.map(edgeOf), kept, (dy, needs) => gradient(dy, saved, needs) as (Tensor | null)[]);
+  output.node = new GradNode(
+    op,
+    inputs.map(edgeOf),
+    kept,
+    (dy, needs) => gradient(dy, saved, needs) as (Tensor | null)[],
+  );
   return output;
 }
 
@@ -160,7 +171,8 @@ export function backward(output: Tensor, upstream?: Tensor): void {
   if (!output.requiresGrad) {
     fail('backward', 'tensor', 'depend on a tensor with requiresGrad', new Described('one that does not'));
   }
-  if (upstream !== undefined) expectTensor('backward', 'gradient', upstream, { shape: output.shape, device: output.device });
+  if (upstream !== undefined)
+    expectTensor('backward', 'gradient', upstream, { shape: output.shape, device: output.device });
   if (upstream === undefined && output.size !== 1) {
     fail('backward', 'gradient', `be given for a tensor of ${output.size} elements`, undefined, 'invalid_shape');
   }

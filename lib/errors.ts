@@ -55,6 +55,12 @@ export function show(value: unknown): string {
   return String(value);
 }
 
+/** A boolean, or an error. */
+export function expectBoolean(where: string, argument: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') fail(where, argument, 'be a boolean', value);
+  return value;
+}
+
 /** An integer in [min, max], or an error. */
 export function expectInteger(where: string, argument: string, value: unknown, min: number, max = 2 ** 31 - 1): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {

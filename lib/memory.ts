@@ -77,7 +77,12 @@ export function refusePromise(where: string, result: unknown): void {
   if (typeof (result as { then?: unknown } | null)?.then === 'function') {
     // Its own failure, if any, would otherwise be reported as unhandled beside the error thrown here.
     void Promise.resolve(result).catch(() => {});
-    fail(where, 'fn', 'be synchronous (return tensors and await their data outside)', new Described('a function that returns a promise'));
+    fail(
+      where,
+      'fn',
+      'be synchronous (return tensors and await their data outside)',
+      new Described('a function that returns a promise'),
+    );
   }
 }
 

@@ -14,7 +14,8 @@ function packageRoot(): string {
       return folder;
     }
     const parent = dirname(folder);
-    if (parent === folder) throw new GmrError('native_missing', '[gmr] found no package.json of gmr-conv above its code');
+    if (parent === folder)
+      throw new GmrError('native_missing', '[gmr] found no package.json of gmr-conv above its code');
     folder = parent;
   }
 }

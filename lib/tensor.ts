@@ -55,7 +55,8 @@ export class Tensor {
   }
 
   set requiresGrad(value: boolean) {
-    if (this.node !== undefined) fail('tensor', 'requiresGrad', 'be set on a leaf only', new Described('a computed tensor'));
+    if (this.node !== undefined)
+      fail('tensor', 'requiresGrad', 'be set on a leaf only', new Described('a computed tensor'));
     if (value && this.dtype !== 'float32') fail('tensor', 'requiresGrad', 'be set on float32 only', this.dtype);
     this.leafRequiresGrad = value;
   }
@@ -181,7 +182,8 @@ export function tensor(
     natural = [data.length];
   } else if (typeof data === 'number' || Array.isArray(data)) {
     natural = [];
-    for (let level: NestedNumbers | undefined = data; Array.isArray(level); level = level[0]) natural.push(level.length);
+    for (let level: NestedNumbers | undefined = data; Array.isArray(level); level = level[0])
+      natural.push(level.length);
     const flat: number[] = [];
     flatten(data, natural, 0, flat);
     values = Float32Array.from(flat);
@@ -192,7 +194,13 @@ export function tensor(
   if (!Array.isArray(target)) fail('tensor', 'shape', 'be an array of integers', target);
   target.forEach((extent, axis) => expectInteger('tensor', `shape[${axis}]`, extent, 0));
   if (elementCount(target) !== values.length) {
-    fail('tensor', 'data', `have ${elementCount(target)} elements for shape [${target.join(', ')}]`, data, 'invalid_shape');
+    fail(
+      'tensor',
+      'data',
+      `have ${elementCount(target)} elements for shape [${target.join(', ')}]`,
+      data,
+      'invalid_shape',
+    );
   }
   const device = resolveDevice(options.device);
   let handle: BufferHandle;

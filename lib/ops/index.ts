@@ -1,2 +1,16 @@
 export { activation } from './activation.js';
 export { add } from './add.js';
+export { avgPool, type AvgPoolOptions } from './avg_pool.js';
+export { batchNorm, type BatchNormOptions, type RunningStatistics } from './batch_norm.js';
+export { conv, convTranspose } from './conv.js';
+export type { ConvOptions, ConvTransposeOptions } from './conv_geometry.js';
+export { crossEntropy, type CrossEntropyOptions } from './cross_entropy.js';
+export { globalAvgPool } from './global_avg_pool.js';
+export { maxPool, type MaxPoolOptions } from './max_pool.js';
+export { pad, type PadMode } from './pad.js';
+export { reduce, type ReduceOptions } from './reduce.js';
+export { ringConv, ringConvTranspose, type RingConvOptions, type RingConvTransposeOptions } from './ring_conv.js';
+export { ringExpand, type RingExpandOptions } from './ring_expand.js';
+export { ringWeight } from './ring_weight.js';
+export { rotate, type RotateOptions } from './rotate.js';
+export { sgd, type SgdOptions } from './sgd.js';

@@ -34,6 +34,22 @@ int wanted_threads() {
 struct ScratchBlock {
   float* data = nullptr;
   size_t floats = 0;
+
+  float* grow(size_t wanted) {
+    if (floats < wanted) {
+      std::free(data);
+      *this = {};
+      const size_t bytes = (wanted * sizeof(float) + slack_bytes + 4095) / 4096 * 4096;
+      data = static_cast<float*>(std::aligned_alloc(64, bytes));
+      if (data == nullptr) throw std::bad_alloc();
+      floats = wanted;
+    }
+    return data;
+  }
+};
+
+struct OwnedScratchBlock : ScratchBlock {
+  ~OwnedScratchBlock() { std::free(data); }
 };
 
 // A worker looks for the next region for a few microseconds before it sleeps: the passes of a network follow each other
@@ -86,16 +102,7 @@ class ThreadPool {
   }
 
   float* scratch(int worker, int slot, size_t floats) {
-    ScratchBlock& block = scratch_[static_cast<size_t>(worker) * scratch_slots + static_cast<size_t>(slot)];
-    if (block.floats < floats) {
-      std::free(block.data);
-      block = {};
-      const size_t bytes = (floats * sizeof(float) + slack_bytes + 4095) / 4096 * 4096;
-      block.data = static_cast<float*>(std::aligned_alloc(64, bytes));
-      if (block.data == nullptr) throw std::bad_alloc();
-      block.floats = floats;
-    }
-    return block.data;
+    return scratch_[static_cast<size_t>(worker) * scratch_slots + static_cast<size_t>(slot)].grow(floats);
   }
 
  private:
@@ -154,5 +161,10 @@ int thread_count() { return pool().threads(); }
 void run_region(int64_t tasks, RegionFunction function, void* context) { pool().run(tasks, function, context); }
 
 float* scratch(int worker, int slot, size_t floats) { return pool().scratch(worker, slot, floats); }
+
+float* pass_scratch(size_t floats) {
+  static thread_local OwnedScratchBlock block;
+  return block.grow(floats);
+}
 
 }  // namespace gmr::cpu

@@ -46,4 +46,7 @@ void parallel_ranges(int64_t count, int64_t grain, F&& f) {
 constexpr int scratch_slots = 6;
 float* scratch(int worker, int slot, size_t floats);
 
+// Working memory of a whole pass, shared by its workers: the calling thread's own, kept for its next pass. One a pass.
+float* pass_scratch(size_t floats);
+
 }  // namespace gmr::cpu

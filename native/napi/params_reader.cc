@@ -69,10 +69,10 @@ int64_t ParamsReader::integer(const char* name, int64_t min, int64_t max) {
   return to_integer(name, object_.Get(name), min, max);
 }
 
-float ParamsReader::number(const char* name) {
+double ParamsReader::number(const char* name) {
   const Napi::Value value = object_.Get(name);
   if (!value.IsNumber()) fail(name, "a number", describe(value));
-  return value.As<Napi::Number>().FloatValue();
+  return value.As<Napi::Number>().DoubleValue();
 }
 
 bool ParamsReader::flag(const char* name) {

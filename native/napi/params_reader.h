@@ -24,7 +24,7 @@ class ParamsReader {
   ParamsReader(Napi::Object object, const char* pass, const Memory* memory, std::byte* params);
 
   int64_t integer(const char* name, int64_t min = 0, int64_t max = max_extent);
-  float number(const char* name);
+  double number(const char* name);
   bool flag(const char* name);
   std::array<int64_t, 3> triple(const char* name, int64_t min = 0, int64_t max = max_extent);
   template <typename Enum>

@@ -1,4 +1,5 @@
-// What derives from ops.def: pass numbers, names, and the check that addon and backend were built from the same structs.
+// What derives from ops.def: pass numbers, names, and the check that addon and backend were built from the same
+// structs.
 #pragma once
 
 #include <cstddef>

@@ -66,7 +66,10 @@ function slope<Options>(
 ): number {
   const at = (h: number): number => {
     const moved = inputs[name]!.data.map((value, i) => value + h * direction[i]!);
-    return dot(suite.reference({ ...inputs, [name]: { shape: inputs[name]!.shape, data: moved } }, options).data, upstream);
+    return dot(
+      suite.reference({ ...inputs, [name]: { shape: inputs[name]!.shape, data: moved } }, options).data,
+      upstream,
+    );
   };
   return (at(step) - at(-step)) / (2 * step);
 }
@@ -87,7 +90,8 @@ function probes<Options>(
   const random = uniform(777);
   const result: Probe[] = [];
   for (const [name, { data, shape }] of Object.entries(inputs)) {
-    if (suite.constants?.includes(name) === true || suite.integers?.includes(name) === true || data.length === 0) continue;
+    if (suite.constants?.includes(name) === true || suite.integers?.includes(name) === true || data.length === 0)
+      continue;
     const directions = [normal(shape, random).data, normal(shape, random).data];
     for (let i = 0; i < Math.min(6, data.length); ++i) {
       const single = new Float64Array(data.length);
@@ -122,11 +126,16 @@ export function describeOp<Options>(suite: OpSuite<Options>): void {
             y.backward(gmr.tensor(Float32Array.from(upstream.data), upstream.shape, { device }));
             for (const probe of wanted) {
               const gradient = tensors[probe.name]!.grad;
-              expect(gradient?.shape, `${device.level}: gradient of ${probe.name}`).to.deep.equal(inputs[probe.name]!.shape);
+              expect(gradient?.shape, `${device.level}: gradient of ${probe.name}`).to.deep.equal(
+                inputs[probe.name]!.shape,
+              );
               const values = await gradient!.data();
               const error = Math.abs(dot(values, probe.direction) - probe.slope);
               const limit = tolerance * Math.max(norm(values) * norm(probe.direction), 1e-3);
-              expect(error <= limit, `${device.level}: gradient of ${probe.name} off by ${error}, limit ${limit}`).to.equal(true);
+              expect(
+                error <= limit,
+                `${device.level}: gradient of ${probe.name} off by ${error}, limit ${limit}`,
+              ).to.equal(true);
             }
           }
           y.dispose();

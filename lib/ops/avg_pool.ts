@@ -1,0 +1,37 @@
+import { record } from '../autograd.js';
+import { fail } from '../errors.js';
+import { empty, run, type Tensor } from '../tensor.js';
+import { poolWindows } from './pooling.js';
+import type { Extents } from './spatial.js';
+
+export interface AvgPoolOptions {
+  /** Default: `kernelSize`, so that windows do not overlap. */
+  stride?: Extents;
+  /** Zeros on both sides of each axis, at most half the window. Default 0. */
+  padding?: Extents;
+  /** Whether the zeros count in the mean. Default true. */
+  countIncludePad?: boolean;
+}
+
+/**
+ * Mean over windows, as PyTorch's avg_pool1d to 3d: leftovers that no whole window covers are dropped. Windows of 2 x 2 at stride 2
+ * are summed in an order that turns and mirrors do not change, so on even extents the result turns with `x` to the bit.
+ * @param x `[N, C, (D,) (H,) W]`, spatial extents >= 1.
+ * @param kernelSize Extents of a window: one number, or one for each spatial axis.
+ * @returns `[N, C, ...]` with extents `floor((extent + 2 padding - kernel) / stride) + 1`.
+ * @throws GmrError `invalid_shape` where a window is longer than the padded input.
+ */
+export function avgPool(x: Tensor, kernelSize: Extents, options: AvgPoolOptions = {}): Tensor {
+  const { stride, padding, countIncludePad = true } = options;
+  const { geometry, shape } = poolWindows('avg_pool', x, kernelSize, { stride, padding });
+  if (typeof countIncludePad !== 'boolean') fail('avg_pool', 'countIncludePad', 'be a boolean', countIncludePad);
+  const params = { ...geometry, countIncludesPadding: countIncludePad };
+  const y = empty(shape, x.device);
+  run('avg_pool_forward', { x, y, ...params });
+  const inputShape = x.shape;
+  return record('avg_pool', y, [x], {}, (dy) => {
+    const dx = empty(inputShape, dy.device);
+    run('avg_pool_backward_input', { dy, dx, ...params });
+    return [dx];
+  });
+}

@@ -1,0 +1,65 @@
+import { record } from '../autograd.js';
+import { empty, expectTensor, run, type Tensor } from '../tensor.js';
+import {
+  biasAxes,
+  convGeometry,
+  convTransposeGeometry,
+  type ConvOptions,
+  type ConvTransposeOptions,
+} from './conv_geometry.js';
+import { reduce } from './reduce.js';
+
+function expectArguments(op: string, x: Tensor, w: Tensor): void {
+  expectTensor(op, 'x', x, { rank: [3, 5] });
+  expectTensor(op, 'w', w, { rank: x.shape.length, device: x.device });
+}
+
+/**
+ * Convolution (cross-correlation, as in PyTorch) over 1, 2 or 3 spatial axes.
+ * @param x `[N, C, (D,) (H,) W]`.
+ * @param w `[O, C/G, (kd,) (kh,) kw]`.
+ * @returns `[N, O, ...]`, each extent `floor((in + 2 padding - dilation (k - 1) - 1) / stride) + 1`.
+ */
+export function conv(x: Tensor, w: Tensor, options: ConvOptions = {}): Tensor {
+  expectArguments('conv', x, w);
+  const bias = options.bias ?? null;
+  if (bias !== null) expectTensor('conv', 'bias', bias, { shape: [w.shape[0]!], device: x.device });
+  const { geometry, shape } = convGeometry('conv', x, { name: 'w', tensor: w }, w.shape.slice(2), options);
+  const y = empty(shape, x.device);
+  run('conv_forward', { ...geometry, x, w, bias, y });
+  return record('conv', y, [x, w, bias], { x, w }, (dy, saved, needs) => {
+    const dx = needs[0] ? empty(saved.x.shape, dy.device) : null;
+    if (dx !== null) run('conv_backward_input', { ...geometry, dy, w: saved.w, bias: null, dx });
+    const dw = needs[1] ? empty(saved.w.shape, dy.device) : null;
+    if (dw !== null) run('conv_backward_weight', { ...geometry, x: saved.x, dy, dw });
+    return [dx, dw, needs[2] ? reduce(dy, { op: 'sum', axes: biasAxes(dy) }) : null];
+  });
+}
+
+/**
+ * Transposed convolution: the adjoint of `conv` in its input.
+ * @param x `[N, C, (D,) (H,) W]`.
+ * @param w `[C, O/G, (kd,) (kh,) kw]`.
+ * @returns `[N, O, ...]`, each extent `(in - 1) stride - 2 padding + dilation (k - 1) + outputPadding + 1`.
+ */
+export function convTranspose(x: Tensor, w: Tensor, options: ConvTransposeOptions = {}): Tensor {
+  expectArguments('convTranspose', x, w);
+  const { geometry, shape } = convTransposeGeometry(
+    'convTranspose',
+    x,
+    { name: 'w', tensor: w },
+    w.shape.slice(2),
+    options,
+  );
+  const bias = options.bias ?? null;
+  if (bias !== null) expectTensor('convTranspose', 'bias', bias, { shape: [geometry.c], device: x.device });
+  const y = empty(shape, x.device);
+  run('conv_backward_input', { ...geometry, dy: x, w, bias, dx: y });
+  return record('conv', y, [x, w, bias], { x, w }, (dy, saved, needs) => {
+    const dx = needs[0] ? empty(saved.x.shape, dy.device) : null;
+    if (dx !== null) run('conv_forward', { ...geometry, x: dy, w: saved.w, bias: null, y: dx });
+    const dw = needs[1] ? empty(saved.w.shape, dy.device) : null;
+    if (dw !== null) run('conv_backward_weight', { ...geometry, x: dy, dy: saved.x, dw });
+    return [dx, dw, needs[2] ? reduce(dy, { op: 'sum', axes: biasAxes(dy) }) : null];
+  });
+}

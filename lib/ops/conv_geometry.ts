@@ -1,0 +1,140 @@
+// Arguments that plain and ring convolutions share, checked and in the form that native code takes.
+import type { ConvGeometry } from '../../binding.js';
+import { expectInteger, fail } from '../errors.js';
+import type { Shape, Tensor } from '../tensor.js';
+import { perAxis, spatialRank, toTriple, type Extents } from './spatial.js';
+
+export interface ConvOptions {
+  /** Steps between output positions. Default 1. */
+  stride?: Extents;
+  /** Zeros on both sides of each axis. Default 0. */
+  padding?: Extents;
+  /** Steps between taps. Default 1. */
+  dilation?: Extents;
+  /** Channel groups that do not see each other. Default 1. */
+  groups?: number;
+  /** Added to each output channel, `[O]`. Default none. */
+  bias?: Tensor | null;
+}
+
+export interface ConvTransposeOptions extends ConvOptions {
+  /** Rows added behind each axis, to choose among the extents that a strided convolution maps to one. Default 0. */
+  outputPadding?: Extents;
+}
+
+interface Axes {
+  kernel: number[];
+  stride: number[];
+  padding: number[];
+  dilation: number[];
+}
+
+function axes(op: string, x: Tensor, kernelSize: readonly number[], options: ConvOptions): Axes {
+  const rank = spatialRank(x);
+  return {
+    kernel: perAxis(op, 'kernelSize', kernelSize, rank, 1),
+    stride: perAxis(op, 'stride', options.stride ?? 1, rank, 1),
+    padding: perAxis(op, 'padding', options.padding ?? 0, rank, 0),
+    dilation: perAxis(op, 'dilation', options.dilation ?? 1, rank, 1),
+  };
+}
+
+function triples(a: Axes): Pick<ConvGeometry, 'kernel' | 'stride' | 'dilation' | 'padding'> {
+  return {
+    kernel: toTriple(a.kernel, 1),
+    stride: toTriple(a.stride, 1),
+    dilation: toTriple(a.dilation, 1),
+    padding: toTriple(a.padding, 0),
+  };
+}
+
+function expectGroups(op: string, options: ConvOptions, c: number, o: number): number {
+  const groups = expectInteger(op, 'groups', options.groups ?? 1, 1);
+  if (c % groups !== 0 || o % groups !== 0)
+    fail(op, 'groups', `divide the ${c} input and ${o} output channels`, groups);
+  return groups;
+}
+
+export interface Resolved {
+  geometry: ConvGeometry;
+  /** Shape of the result. */
+  shape: Shape;
+}
+
+/** Geometry of a convolution of `x` `[N, C, ...]` with weights `[O, C/G, ...]`. */
+export function convGeometry(
+  op: string,
+  x: Tensor,
+  weight: { name: string; tensor: Tensor },
+  kernelSize: readonly number[],
+  options: ConvOptions,
+): Resolved {
+  const [n, c, ...inside] = x.shape as [number, number, ...number[]];
+  const o = weight.tensor.shape[0]!;
+  const groups = expectGroups(op, options, c, o);
+  const channels = weight.tensor.shape[1]! * groups;
+  if (c !== channels) fail(op, 'x', `have ${channels} channels (as ${weight.name} does)`, x.shape, 'invalid_shape');
+  const a = axes(op, x, kernelSize, options);
+  const outside = inside.map((extent, axis) => {
+    const reach = a.dilation[axis]! * (a.kernel[axis]! - 1) + 1;
+    const padded = extent + 2 * a.padding[axis]!;
+    if (padded < reach) {
+      fail(
+        op,
+        'x',
+        `span the kernel: with padding at least ${reach} on spatial axis ${axis}`,
+        x.shape,
+        'invalid_shape',
+      );
+    }
+    return Math.floor((padded - reach) / a.stride[axis]!) + 1;
+  });
+  return {
+    geometry: { n, c, o, groups, in: toTriple(inside, 1), out: toTriple(outside, 1), ...triples(a) },
+    shape: [n, o, ...outside],
+  };
+}
+
+/**
+ * Geometry of the convolution whose adjoint maps `x` `[N, C, ...]` with weights `[C, O/G, ...]`: there `x` takes the place of the output,
+ * so its `o` is C and its `in` is the result's extents.
+ */
+export function convTransposeGeometry(
+  op: string,
+  x: Tensor,
+  weight: { name: string; tensor: Tensor },
+  kernelSize: readonly number[],
+  options: ConvTransposeOptions,
+): Resolved {
+  const [n, c, ...inside] = x.shape as [number, number, ...number[]];
+  if (c !== weight.tensor.shape[0]) {
+    fail(op, 'x', `have ${weight.tensor.shape[0]} channels (as ${weight.name} does)`, x.shape, 'invalid_shape');
+  }
+  const groups = expectInteger(op, 'groups', options.groups ?? 1, 1);
+  const o = weight.tensor.shape[1]! * groups;
+  expectGroups(op, options, c, o);
+  const a = axes(op, x, kernelSize, options);
+  const extra = perAxis(op, 'outputPadding', options.outputPadding ?? 0, spatialRank(x), 0);
+  const outside = inside.map((extent, axis) => {
+    if (extra[axis]! >= Math.max(a.stride[axis]!, a.dilation[axis]!)) {
+      fail(op, 'outputPadding', 'be smaller than stride or dilation', extra);
+    }
+    const result =
+      (extent - 1) * a.stride[axis]! -
+      2 * a.padding[axis]! +
+      a.dilation[axis]! * (a.kernel[axis]! - 1) +
+      extra[axis]! +
+      1;
+    if (result < 0) fail(op, 'padding', `leave a result on spatial axis ${axis}`, a.padding, 'invalid_shape');
+    return result;
+  });
+  return {
+    geometry: { n, c: o, o: c, groups, in: toTriple(outside, 1), out: toTriple(inside, 1), ...triples(a) },
+    shape: [n, o, ...outside],
+  };
+}
+
+/** The axes of `[N, C, ...]` over which a bias gradient sums: all but the channels. */
+export function biasAxes(y: Tensor): number[] {
+  return y.shape.map((_, axis) => axis).filter((axis) => axis !== 1);
+}

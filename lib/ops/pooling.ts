@@ -1,0 +1,54 @@
+// What the windowed pooling ops share: the check of their arguments and the shape of their result.
+import type { PoolGeometry } from '../../binding.js';
+import { Described, fail } from '../errors.js';
+import { expectTensor, type Shape, type Tensor } from '../tensor.js';
+import { perAxis, spatialRank, toTriple, type Extents } from './spatial.js';
+
+export interface WindowOptions {
+  /** Default: the window's size, so that windows do not overlap. */
+  stride?: Extents;
+  /** On both sides of each axis, at most half the window. Default 0. */
+  padding?: Extents;
+  dilation?: Extents;
+}
+
+/** The geometry for native code and the result's shape `[N, C, ...]`, or an error. */
+export function poolWindows(
+  op: string,
+  x: Tensor,
+  kernelSize: Extents,
+  options: WindowOptions,
+): { geometry: PoolGeometry; shape: Shape } {
+  expectTensor(op, 'x', x, { rank: [3, 5] });
+  const rank = spatialRank(x);
+  const input = x.shape.slice(2);
+  if (input.includes(0)) fail(op, 'x', 'have spatial extents >= 1', x.shape, 'invalid_shape');
+  const kernel = perAxis(op, 'kernelSize', kernelSize, rank, 1);
+  const stride = perAxis(op, 'stride', options.stride ?? kernel, rank, 1);
+  const padding = perAxis(op, 'padding', options.padding ?? 0, rank, 0);
+  const dilation = perAxis(op, 'dilation', options.dilation ?? 1, rank, 1);
+  const output = input.map((extent, axis) => {
+    const side = kernel[axis]!;
+    const around = padding[axis]!;
+    if (2 * around > side) {
+      fail(op, 'padding', `be at most half of kernelSize, ${side} on spatial axis ${axis}`, around);
+    }
+    const reach = (side - 1) * dilation[axis]! + 1;
+    if (reach > extent + 2 * around) {
+      const what = `${extent} and padding ${around} on spatial axis ${axis}`;
+      fail(op, 'x', `be at least as long as the window, ${reach}`, new Described(what), 'invalid_shape');
+    }
+    return Math.floor((extent + 2 * around - reach) / stride[axis]!) + 1;
+  });
+  return {
+    geometry: {
+      planes: x.shape[0]! * x.shape[1]!,
+      input: toTriple(input, 1),
+      kernel: toTriple(kernel, 1),
+      stride: toTriple(stride, 1),
+      padding: toTriple(padding, 0),
+      dilation: toTriple(dilation, 1),
+    },
+    shape: [x.shape[0]!, x.shape[1]!, ...output],
+  };
+}

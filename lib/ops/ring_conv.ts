@@ -1,0 +1,83 @@
+import type { RingKernel } from '../../binding.js';
+import { record } from '../autograd.js';
+import { fail } from '../errors.js';
+import { empty, expectTensor, run, type Tensor } from '../tensor.js';
+import {
+  biasAxes,
+  convGeometry,
+  convTransposeGeometry,
+  type ConvOptions,
+  type ConvTransposeOptions,
+} from './conv_geometry.js';
+import { reduce } from './reduce.js';
+import { perAxis, spatialRank } from './spatial.js';
+
+export interface RingConvOptions extends ConvOptions {
+  /** Kernel sides, odd, one a spatial axis. */
+  kernelSize: readonly number[];
+  /** Rings as circles that leave the corners out (default), or as squares that take all taps in. */
+  circular?: boolean;
+}
+
+export interface RingConvTransposeOptions extends ConvTransposeOptions {
+  kernelSize: readonly number[];
+  circular?: boolean;
+}
+
+function ringKernel(op: string, x: Tensor, v: Tensor, options: RingConvOptions): RingKernel {
+  expectTensor(op, 'x', x, { rank: [3, 5] });
+  expectTensor(op, 'v', v, { rank: 3, device: x.device });
+  const sides = perAxis(op, 'kernelSize', options.kernelSize, spatialRank(x), 1);
+  if (sides.some((side) => side % 2 === 0)) {
+    fail(op, 'kernelSize', 'be odd (an even side has no centre tap, so no ring is symmetric about it)', sides);
+  }
+  if (sides.some((side) => side > 1023)) fail(op, 'kernelSize', 'be at most 1023', sides);
+  if (v.shape[2]! < 1) fail(op, 'v', 'have at least one ring', v.shape, 'invalid_shape');
+  return { rings: v.shape[2]!, firstSide: sides[0]!, circular: options.circular ?? true };
+}
+
+/**
+ * GMR convolution by effective ring weights: the kernel has the value `v[o, c, l]` at each tap of ring `l` (arXiv 2504.02819). It is
+ * computed as ring sums times `v`, R C/G multiply-adds an output instead of k^2 C/G.
+ * @param x `[N, C, (D,) (H,) W]`.
+ * @param v `[O, C/G, R]`, from `ringWeight`, or plain ring weights.
+ * @returns `[N, O, ...]`, extents as of `conv`.
+ */
+export function ringConv(x: Tensor, v: Tensor, options: RingConvOptions): Tensor {
+  const rings = ringKernel('ringConv', x, v, options);
+  const bias = options.bias ?? null;
+  if (bias !== null) expectTensor('ringConv', 'bias', bias, { shape: [v.shape[0]!], device: x.device });
+  const { geometry, shape } = convGeometry('ringConv', x, { name: 'v', tensor: v }, options.kernelSize, options);
+  const y = empty(shape, x.device);
+  run('ring_conv_forward', { ...geometry, ...rings, x, v, bias, y });
+  return record('ring_conv', y, [x, v, bias], { x, v }, (dy, saved, needs) => {
+    const dx = needs[0] ? empty(saved.x.shape, dy.device) : null;
+    if (dx !== null) run('ring_conv_backward_input', { ...geometry, ...rings, dy, v: saved.v, bias: null, dx });
+    const dv = needs[1] ? empty(saved.v.shape, dy.device) : null;
+    if (dv !== null) run('ring_conv_backward_weight', { ...geometry, ...rings, x: saved.x, dy, dv });
+    return [dx, dv, needs[2] ? reduce(dy, { op: 'sum', axes: biasAxes(dy) }) : null];
+  });
+}
+
+/**
+ * Transposed GMR convolution: the adjoint of `ringConv` in its input.
+ * @param x `[N, C, (D,) (H,) W]`.
+ * @param v `[C, O/G, R]`.
+ * @returns `[N, O, ...]`, extents as of `convTranspose`.
+ */
+export function ringConvTranspose(x: Tensor, v: Tensor, options: RingConvTransposeOptions): Tensor {
+  const rings = ringKernel('ringConvTranspose', x, v, options);
+  const weight = { name: 'v', tensor: v };
+  const { geometry, shape } = convTransposeGeometry('ringConvTranspose', x, weight, options.kernelSize, options);
+  const bias = options.bias ?? null;
+  if (bias !== null) expectTensor('ringConvTranspose', 'bias', bias, { shape: [geometry.c], device: x.device });
+  const y = empty(shape, x.device);
+  run('ring_conv_backward_input', { ...geometry, ...rings, dy: x, v, bias, dx: y });
+  return record('ring_conv', y, [x, v, bias], { x, v }, (dy, saved, needs) => {
+    const dx = needs[0] ? empty(saved.x.shape, dy.device) : null;
+    if (dx !== null) run('ring_conv_forward', { ...geometry, ...rings, x: dy, v: saved.v, bias: null, y: dx });
+    const dv = needs[1] ? empty(saved.v.shape, dy.device) : null;
+    if (dv !== null) run('ring_conv_backward_weight', { ...geometry, ...rings, x: dy, dy: saved.x, dv });
+    return [dx, dv, needs[2] ? reduce(dy, { op: 'sum', axes: biasAxes(dy) }) : null];
+  });
+}

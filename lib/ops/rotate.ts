@@ -1,0 +1,69 @@
+import { record } from '../autograd.js';
+import { expectInteger, expectNumber, fail } from '../errors.js';
+import { empty, expectTensor, run, type Tensor } from '../tensor.js';
+import { toTriple } from './spatial.js';
+
+export interface RotateOptions {
+  /** The two spatial axes of the plane, the one that counts as down first; negative ones count from the end. Default [-2, -1]. */
+  plane?: readonly [number, number];
+  /** A spatial axis to mirror along before the turn, in the plane or not. Default null: none. */
+  flip?: number | null;
+}
+
+/** An axis of `x` that is spatial, counted from the front. */
+function spatialAxis(argument: string, value: unknown, rank: number): number {
+  const axis = expectInteger('rotate', argument, value, -rank, rank - 1);
+  const fromFront = axis < 0 ? axis + rank : axis;
+  if (fromFront < 2) fail('rotate', argument, `be a spatial axis of a tensor of ${rank} axes`, value);
+  return fromFront;
+}
+
+/** Exact at multiples of 90 degrees, which Math.cos is not. */
+function cosineAndSine(degrees: number): [number, number] {
+  const angle = degrees % 360;
+  if (angle % 90 === 0) {
+    const quarters = (angle / 90 + 4) % 4;
+    return [[1, 0, -1, 0][quarters]!, [0, 1, 0, -1][quarters]!];
+  }
+  const radians = (angle * Math.PI) / 180;
+  return [Math.cos(radians), Math.sin(radians)];
+}
+
+/**
+ * Turns every image of a batch about its centre: bilinear, 0 outside, the same extents.
+ *
+ * Positive degrees turn counter-clockwise as seen in an image viewer, the plane's first axis down and its second to the right:
+ * `[[1, 2], [3, 4]]` turned by 90 is `[[2, 4], [1, 3]]`, as numpy's rot90 has it. A plane given the other way round turns the
+ * other way round. Half turns, and quarter turns of square planes, are permutations, to the bit, as is the mirror; other planes'
+ * quarter turns are sampled like any angle.
+ * @param x `[N, C, (D,) H, W]`.
+ * @param degrees Any finite number.
+ * @returns The shape of `x`.
+ */
+export function rotate(x: Tensor, degrees: number, options: RotateOptions = {}): Tensor {
+  expectTensor('rotate', 'x', x, { rank: [4, 5] });
+  expectNumber('rotate', 'degrees', degrees);
+  const { plane = [-2, -1], flip = null } = options;
+  const rank = x.shape.length;
+  if (!Array.isArray(plane) || plane.length !== 2) fail('rotate', 'plane', 'be two spatial axes', plane);
+  const [down, right] = plane.map((axis, i) => spatialAxis(`plane[${i}]`, axis, rank)) as [number, number];
+  if (down === right) fail('rotate', 'plane', 'be two different axes', plane);
+  const flipped = flip === null ? null : spatialAxis('flip', flip, rank);
+  const [cosine, sine] = cosineAndSine(degrees);
+  const geometry = {
+    planes: x.shape[0]! * x.shape[1]!,
+    extent: toTriple(x.shape.slice(2), 1),
+    rowAxis: Math.min(down, right) + 3 - rank,
+    columnAxis: Math.max(down, right) + 3 - rank,
+    flipAxis: flipped === null ? -1 : flipped + 3 - rank,
+    cosine,
+    sine: down < right ? sine : -sine,
+  };
+  const y = empty(x.shape, x.device);
+  run('rotate_forward', { x, y, ...geometry });
+  return record('rotate', y, [x], {}, (dy) => {
+    const dx = empty(dy.shape, dy.device);
+    run('rotate_backward_input', { dy, dx, ...geometry });
+    return [dx];
+  });
+}

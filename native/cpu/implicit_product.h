@@ -1,0 +1,258 @@
+// The implicit matrix product behind every convolution: y[o, p] = bias[o] + sum_k a[o, k] operand[k, p], where a gather makes the
+// operand rows of a channel from its plane, tile by tile, into a panel that stays in cache. Extra memory is a few panels a thread.
+//
+// A gather has
+//   int64_t rows() const                                   operand rows a channel
+//   int64_t scratch_floats(const Box&) const
+//   auto at(const Box&, float* scratch) const              made once a tile; called for each of its planes:
+//       (const float* plane, float* panel, int64_t pitch)  writes rows() rows of box.size() columns and up to a vector behind each
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+
+#include "cpu/product.h"
+#include "cpu/thread_pool.h"
+
+namespace gmr::cpu {
+
+// Output positions [begin, end) on each axis.
+struct Box {
+  std::array<int64_t, 3> begin;
+  std::array<int64_t, 3> end;
+
+  int64_t extent(int axis) const { return end[axis] - begin[axis]; }
+  int64_t size() const { return extent(0) * extent(1) * extent(2); }
+};
+
+// How outputs are cut into tiles: some images whole, or a box of one image.
+class Tiling {
+ public:
+  Tiling(int64_t images, const std::array<int64_t, 3>& out, int64_t pixels) : images_(images), out_(out) {
+    const int64_t plane = out[0] * out[1] * out[2];
+    extent_ = out;
+    if (plane <= pixels) {
+      images_a_tile_ = balanced(images, std::max<int64_t>(1, pixels / std::max<int64_t>(plane, 1)));
+    } else {
+      if (out[2] > most_tile_width) extent_[2] = (balanced(out[2], most_tile_width) + lanes - 1) / lanes * lanes;
+      extent_[1] = balanced(out[1], std::max<int64_t>(1, pixels / extent_[2]));
+      extent_[0] = balanced(out[0], std::max<int64_t>(1, pixels / (extent_[1] * extent_[2])));
+    }
+    for (int axis = 0; axis < 3; ++axis) parts_[axis] = (out[axis] + extent_[axis] - 1) / std::max<int64_t>(extent_[axis], 1);
+  }
+
+  int64_t count() const {
+    return (images_ + images_a_tile_ - 1) / images_a_tile_ * parts_[0] * parts_[1] * parts_[2];
+  }
+
+  struct Tile {
+    int64_t first_image, images;
+    Box box;
+    int64_t pixels() const { return images * box.size(); }
+  };
+
+  Tile tile(int64_t index) const {
+    Tile t;
+    for (int axis = 2; axis >= 0; --axis) {
+      t.box.begin[axis] = index % parts_[axis] * extent_[axis];
+      t.box.end[axis] = std::min(t.box.begin[axis] + extent_[axis], out_[axis]);
+      index /= parts_[axis];
+    }
+    t.first_image = index * images_a_tile_;
+    t.images = std::min(images_a_tile_, images_ - t.first_image);
+    return t;
+  }
+
+ private:
+  // The largest part of `count` in as few parts of at most `most` as possible.
+  static int64_t balanced(int64_t count, int64_t most) {
+    if (count <= most) return std::max<int64_t>(count, 1);
+    const int64_t parts = (count + most - 1) / most;
+    return (count + parts - 1) / parts;
+  }
+
+  int64_t images_;
+  int64_t images_a_tile_ = 1;
+  std::array<int64_t, 3> out_;
+  std::array<int64_t, 3> extent_;
+  std::array<int64_t, 3> parts_;
+};
+
+struct ProductShape {
+  int64_t images;
+  int64_t groups;
+  int64_t channels;  // a group
+  int64_t outputs;   // a group
+  int64_t in_plane;  // elements
+  std::array<int64_t, 3> out;
+
+  int64_t out_plane() const { return out[0] * out[1] * out[2]; }
+};
+
+namespace detail {
+
+enum Slot { panel_slot, result_slot, gather_slot };
+
+// Calls f(pointer into the plane, column in the tile, length) for each run of a tile's columns that lies together in a plane.
+template <typename F>
+void for_each_run(const Box& box, const std::array<int64_t, 3>& out, F&& f) {
+  const bool whole_rows = box.extent(2) == out[2];
+  const bool whole_planes = whole_rows && box.extent(1) == out[1];
+  const int64_t length = whole_planes ? box.size() : whole_rows ? box.extent(1) * box.extent(2) : box.extent(2);
+  int64_t column = 0;
+  for (int64_t z = box.begin[0]; z < box.end[0]; z += whole_planes ? box.extent(0) : 1) {
+    for (int64_t y = box.begin[1]; y < box.end[1]; y += whole_rows ? box.extent(1) : 1) {
+      f((z * out[1] + y) * out[2] + box.begin[2], column, length);
+      column += length;
+    }
+  }
+}
+
+// Operand rows of channels [first, last) of a group, for all images of a tile.
+template <typename GatherAtBox>
+void fill_panel(const GatherAtBox& gather, int64_t rows, const ProductShape& shape, const float* x, int64_t group,
+                int64_t first, int64_t last, const Tiling::Tile& tile, float* panel, int64_t pitch) {
+  const int64_t all_channels = shape.groups * shape.channels, columns = tile.box.size();
+  for (int64_t c = first; c < last; ++c) {
+    for (int64_t image = 0; image < tile.images; ++image) {
+      const int64_t plane = (tile.first_image + image) * all_channels + group * shape.channels + c;
+      gather(x + plane * shape.in_plane, panel + (c - first) * rows * pitch + image * columns, pitch);
+    }
+  }
+}
+
+inline int64_t chunk_channels(int64_t channels, int64_t rows) {
+  const int64_t most = std::clamp<int64_t>(panel_depth / rows, 1, channels);
+  const int64_t chunks = (channels + most - 1) / most;
+  return (channels + chunks - 1) / chunks;
+}
+
+inline int64_t tile_pixels(int64_t depth, int64_t outputs) {
+  return std::clamp(tile_floats / (depth + outputs) / 16 * 16, least_tile_pixels, most_tile_pixels);
+}
+
+}  // namespace detail
+
+// a: [groups][outputs][channels * rows], rows `a_pitch` apart; bias: [groups * outputs] or nullptr.
+template <typename Gather>
+void product_forward(const ProductShape& shape, const Gather& gather, const float* x, const float* a, int64_t a_pitch,
+                     const float* bias, float* y) {
+  using namespace detail;
+  if (shape.images * shape.out_plane() * shape.outputs == 0) return;
+  const int64_t rows = gather.rows();
+  const int64_t chunk = chunk_channels(shape.channels, rows);
+  // Enough tasks for the threads: first smaller tiles, then fewer outputs a task. Neither changes a result's sum.
+  const int64_t wanted_tasks = thread_count() > 1 ? 3 * thread_count() : 1;
+  int64_t outputs = std::min(shape.outputs, most_tile_outputs);
+  const int64_t most_pixels = tile_pixels(chunk * rows, outputs);
+  const int64_t all_pixels = shape.images * shape.out_plane();
+  const int64_t pixels = std::clamp(all_pixels * shape.groups / wanted_tasks, std::min(least_tile_pixels, most_pixels), most_pixels);
+  const Tiling tiling(shape.images, shape.out, pixels);
+  while (tiling.count() * shape.groups * ((shape.outputs + outputs - 1) / outputs) < wanted_tasks && outputs > 8 * tile_rows) {
+    outputs = (outputs / 2 + tile_rows - 1) / tile_rows * tile_rows;
+  }
+  const int64_t output_parts = (shape.outputs + outputs - 1) / outputs;
+
+  parallel_for(tiling.count() * shape.groups * output_parts, [&](int64_t task, int worker) {
+    const int64_t first_output = task % output_parts * outputs;
+    const int64_t group = task / output_parts % shape.groups;
+    const auto tile = tiling.tile(task / output_parts / shape.groups);
+    const int64_t task_outputs = std::min(outputs, shape.outputs - first_output);
+    const int64_t columns = tile.pixels();
+    const int64_t pitch = panel_pitch(columns);
+    float* panel = scratch(worker, panel_slot, static_cast<size_t>(chunk * rows * pitch + lanes));
+    float* result = scratch(worker, result_slot, static_cast<size_t>(task_outputs * pitch));
+    float* work = scratch(worker, gather_slot, static_cast<size_t>(gather.scratch_floats(tile.box)));
+    const auto gather_at_box = gather.at(tile.box, work);
+    for (int64_t c = 0; c < shape.channels; c += chunk) {
+      const int64_t last = std::min(c + chunk, shape.channels);
+      fill_panel(gather_at_box, rows, shape, x, group, c, last, tile, panel, pitch);
+      panel_product(task_outputs, columns, (last - c) * rows, a + (group * shape.outputs + first_output) * a_pitch + c * rows,
+                    a_pitch, panel, pitch, result, pitch, c > 0);
+    }
+    for (int64_t i = 0; i < task_outputs; ++i) {
+      const int64_t o = group * shape.outputs + first_output + i;
+      const float offset = bias == nullptr ? 0 : bias[o];
+      for (int64_t image = 0; image < tile.images; ++image) {
+        float* plane = y + ((tile.first_image + image) * shape.groups * shape.outputs + o) * shape.out_plane();
+        const float* columns_of_image = result + i * pitch + image * tile.box.size();
+        for_each_run(tile.box, shape.out, [&](int64_t at, int64_t column, int64_t length) {
+          for (int64_t p = 0; p < length; ++p) plane[at + p] = columns_of_image[column + p] + offset;
+        });
+      }
+    }
+  });
+}
+
+// dw: [groups][outputs][channels * rows], rows next to each other.
+template <typename Gather>
+void product_backward_weight(const ProductShape& shape, const Gather& gather, const float* x, const float* dy, float* dw) {
+  using namespace detail;
+  const int64_t rows = gather.rows();
+  const int64_t depth = shape.channels * rows;
+  const int64_t size = shape.groups * shape.outputs * depth;
+  if (size == 0) return;
+  const int64_t chunk = chunk_channels(shape.channels, rows);
+  const int64_t chunks = (shape.channels + chunk - 1) / chunk;
+  const int64_t outputs = std::min(shape.outputs, most_tile_outputs);
+  const int64_t output_parts = (shape.outputs + outputs - 1) / outputs;
+  const int64_t pixels = tile_pixels(chunk * rows, outputs);
+  const Tiling tiling(shape.images, shape.out, pixels);
+  const int64_t tiles = shape.out_plane() == 0 ? 0 : tiling.count();
+  const int64_t parts = shape.groups * output_parts * chunks;
+  const int64_t splits = std::clamp<int64_t>(weight_gradient_tasks / parts, 1, std::max<int64_t>(tiles, 1));
+  // One partial gradient a split; a single one goes straight to dw.
+  float* partials = splits > 1 ? pass_scratch(static_cast<size_t>(splits * size)) : dw;
+
+  parallel_for(splits * parts, [&](int64_t task, int worker) {
+    const int64_t first = task % chunks * chunk;
+    const int64_t last = std::min(first + chunk, shape.channels);
+    const int64_t first_output = task / chunks % output_parts * outputs;
+    const int64_t task_outputs = std::min(outputs, shape.outputs - first_output);
+    const int64_t group = task / chunks / output_parts % shape.groups;
+    const int64_t split = task / parts;
+    float* target = partials + split * size + (group * shape.outputs + first_output) * depth + first * rows;
+    const int64_t first_tile = tiles * split / splits;
+    const int64_t last_tile = tiles * (split + 1) / splits;
+    if (first_tile == last_tile) {
+      for (int64_t i = 0; i < task_outputs; ++i) std::fill_n(target + i * depth, (last - first) * rows, 0.0f);
+    }
+    for (int64_t t = first_tile; t < last_tile; ++t) {
+      const auto tile = tiling.tile(t);
+      const int64_t columns = tile.pixels();
+      const int64_t pitch = panel_pitch(columns);
+      float* panel = scratch(worker, panel_slot, static_cast<size_t>(chunk * rows * pitch + lanes));
+      float* gradient = scratch(worker, result_slot, static_cast<size_t>(task_outputs * pitch));
+      float* work = scratch(worker, gather_slot, static_cast<size_t>(gather.scratch_floats(tile.box)));
+      const auto gather_at_box = gather.at(tile.box, work);
+      fill_panel(gather_at_box, rows, shape, x, group, first, last, tile, panel, pitch);
+      for (int64_t k = 0; k < (last - first) * rows; ++k) store(panel + k * pitch + columns, Vector{});
+      for (int64_t i = 0; i < task_outputs; ++i) {
+        float* row = gradient + i * pitch;
+        for (int64_t image = 0; image < tile.images; ++image) {
+          const int64_t o = group * shape.outputs + first_output + i;
+          const float* plane = dy + ((tile.first_image + image) * shape.groups * shape.outputs + o) * shape.out_plane();
+          for_each_run(tile.box, shape.out, [&](int64_t at, int64_t column, int64_t length) {
+            std::memcpy(row + image * tile.box.size() + column, plane + at, static_cast<size_t>(length) * sizeof(float));
+          });
+        }
+        store(row + columns, Vector{});
+      }
+      panel_dots(task_outputs, (last - first) * rows, columns, gradient, pitch, panel, pitch, target, depth, t > first_tile);
+    }
+  });
+
+  if (splits > 1) {
+    parallel_ranges(size, 4096, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        float total = partials[i];
+        for (int64_t split = 1; split < splits; ++split) total += partials[split * size + i];
+        dw[i] = total;
+      }
+    });
+  }
+}
+
+}  // namespace gmr::cpu

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "cpu/elementwise_tuning.h"
+#include "cpu/thread_pool.h"
+
+namespace gmr::cpu {
+
+// Calls f(plane, z, y) for every row of planes of depth x height rows, some rows a task; `row_elements` is what a row
+// costs.
+template <typename F>
+void parallel_rows(int64_t planes, int64_t depth, int64_t height, int64_t row_elements, F&& f) {
+  const int64_t grain = std::max<int64_t>(1, elementwise_grain / std::max<int64_t>(1, row_elements));
+  parallel_ranges(planes * depth * height, grain, [&](int64_t begin, int64_t end) {
+    int64_t y = begin % height;
+    int64_t z = begin / height % depth;
+    int64_t plane = begin / height / depth;
+    for (int64_t row = begin; row < end; ++row) {
+      f(plane, z, y);
+      if (++y < height) continue;
+      y = 0;
+      if (++z < depth) continue;
+      z = 0;
+      ++plane;
+    }
+  });
+}
+
+}  // namespace gmr::cpu

@@ -1,0 +1,118 @@
+// The part of an input plane that a box of output positions sees, copied with its zero border, so that the loops after it need no
+// bounds. Rows lie one after the other; within a row, columns are sorted by phase (column mod stride), so that the inputs of
+// neighbouring outputs are neighbours at any stride.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+#include "cpu/implicit_product.h"
+#include "cpu/simd.h"
+#include "ops/conv/conv_geometry.h"
+
+namespace gmr::cpu {
+
+// A convolution as its operand sees it. `spread` inserts spread - 1 zeros between inputs: a strided convolution's adjoint is a
+// convolution of stride 1 over its spread-out gradient.
+struct WindowGeometry {
+  std::array<int64_t, 3> in, out, kernel, stride, dilation, padding, spread;
+};
+
+inline WindowGeometry forward_window(const ConvGeometry& g) {
+  return {g.in, g.out, g.kernel, g.stride, g.dilation, g.padding, {1, 1, 1}};
+}
+
+// Taps are then met in reverse order.
+inline WindowGeometry adjoint_window(const ConvGeometry& g) {
+  WindowGeometry w{g.out, g.in, g.kernel, {1, 1, 1}, g.dilation, {}, g.stride};
+  for (int axis = 0; axis < 3; ++axis) w.padding[axis] = g.dilation[axis] * (g.kernel[axis] - 1) - g.padding[axis];
+  return w;
+}
+
+class Window {
+ public:
+  // What `copy` must hold.
+  static int64_t floats(const WindowGeometry& g, const Box& box) {
+    return span(g, box, 0) * span(g, box, 1) * phase_pitch(g, box) * g.stride[2] + lanes;
+  }
+
+  Window(const WindowGeometry& g, const Box& box, float* copy)
+      : copy_(copy), stride_(g.stride[2]), dilation_(g.dilation[2]), phase_pitch_(phase_pitch(g, box)) {
+    for (int axis = 0; axis < 3; ++axis) {
+      // Inputs first..last are seen; input i lies at position i * spread - origin of the copy.
+      const int64_t origin = box.begin[axis] * g.stride[axis] - g.padding[axis];
+      const int64_t end = origin + span(g, box, axis);
+      Range& range = ranges_[axis];
+      range.spread = g.spread[axis];
+      range.origin = origin;
+      range.first = origin <= 0 ? 0 : (origin + range.spread - 1) / range.spread;
+      range.last = end <= 0 ? 0 : std::min(g.in[axis], (end + range.spread - 1) / range.spread);
+      in_[axis] = g.in[axis];
+      rows_[axis] = span(g, box, axis);
+    }
+    std::fill_n(copy, floats(g, box), 0.0f);
+  }
+
+  const float* data() const { return copy_; }
+  int64_t rows_y() const { return rows_[1]; }
+  int64_t rows() const { return rows_[0] * rows_[1]; }
+  int64_t row_pitch() const { return phase_pitch_ * stride_; }
+
+  // Where, from a row's start, the input of the first output column under column tap t lies.
+  int64_t tap_offset(int64_t t) const {
+    const int64_t column = t * dilation_;
+    return stride_ == 1 ? column : column % stride_ * phase_pitch_ + column / stride_;
+  }
+
+  // Copies a plane's inputs in. What lies outside the plane stays zero from the constructor.
+  void fill(const float* plane) const {
+    const auto& [z, y, x] = ranges_;
+    for (int64_t iz = z.first; iz < z.last; ++iz) {
+      for (int64_t iy = y.first; iy < y.last; ++iy) {
+        const int64_t row = (iz * z.spread - z.origin) * rows_[1] + iy * y.spread - y.origin;
+        fill_row(plane + (iz * in_[1] + iy) * in_[2], copy_ + row * row_pitch(), x);
+      }
+    }
+  }
+
+ private:
+  struct Range {
+    int64_t first, last, spread, origin;
+  };
+
+  static int64_t span(const WindowGeometry& g, const Box& box, int axis) {
+    return (box.extent(axis) - 1) * g.stride[axis] + (g.kernel[axis] - 1) * g.dilation[axis] + 1;
+  }
+  static int64_t phase_pitch(const WindowGeometry& g, const Box& box) {
+    return ((span(g, box, 2) + g.stride[2] - 1) / g.stride[2] + lanes + 15) / 16 * 16;
+  }
+
+  void fill_row(const float* row, float* to, const Range& x) const {
+    if (x.spread == 1 && stride_ == 1) {
+      copy_floats(to + x.first - x.origin, row + x.first, x.last - x.first);
+      return;
+    }
+    for (int64_t i = x.first; i < x.last; ++i) {
+      const int64_t column = i * x.spread - x.origin;
+      to[column % stride_ * phase_pitch_ + column / stride_] = row[i];
+    }
+  }
+
+  // memcpy for the short rows of images, without the call.
+  static void copy_floats(float* to, const float* from, int64_t count) {
+    if (count < lanes) {
+      for (int64_t i = 0; i < count; ++i) to[i] = from[i];
+      return;
+    }
+    for (int64_t i = 0; i + lanes < count; i += lanes) store(to + i, load(from + i));
+    store(to + count - lanes, load(from + count - lanes));
+  }
+
+  float* copy_;
+  int64_t stride_, dilation_, phase_pitch_;
+  std::array<Range, 3> ranges_;
+  std::array<int64_t, 3> in_, rows_;
+};
+
+}  // namespace gmr::cpu

@@ -1,0 +1,39 @@
+// Padding of the spatial axes: y[o] = x[source(o)], with source taken axis by axis; i = o - low, n the axis's extent:
+//   zeros      outside x: 0
+//   reflect    -i, 2 (n - 1) - i: mirrored about the border element, which is not repeated; padding < n
+//   replicate  the nearest border element
+//   circular   i + n, i - n; padding <= n
+// Gradient, the adjoint: dx[i] = sum of dy[o] over the o with source(o) = i.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace gmr {
+
+enum class PadMode : int32_t { zeros, reflect, replicate, circular };
+
+struct PadGeometry {
+  int64_t planes;  // N C
+  // Depth, height, width; axes that are not there have extent 1 and no padding.
+  std::array<int64_t, 3> input;
+  std::array<int64_t, 3> low;
+  std::array<int64_t, 3> high;
+  PadMode mode;
+
+  int64_t output(int axis) const { return low[axis] + input[axis] + high[axis]; }
+};
+
+struct PadForward {
+  const float* x;  // [planes, input]
+  float* y;        // [planes, output]
+  PadGeometry geometry;
+};
+
+struct PadBackwardInput {
+  const float* dy;
+  float* dx;
+  PadGeometry geometry;
+};
+
+}  // namespace gmr

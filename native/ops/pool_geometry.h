@@ -1,0 +1,50 @@
+// Windows of a pooling op: output o of an axis covers the positions o stride - padding + t dilation, t = 0..kernel-1;
+// those outside the input are padding. Leftovers that no window covers are not seen.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+namespace gmr {
+
+struct PoolGeometry {
+  int64_t planes;  // N C
+  // Depth, height, width; axes that are not there have extent and kernel 1.
+  std::array<int64_t, 3> input;
+  std::array<int64_t, 3> output;
+  std::array<int64_t, 3> kernel;
+  std::array<int64_t, 3> stride;
+  std::array<int64_t, 3> padding;
+  std::array<int64_t, 3> dilation;
+
+  // The position of tap t of output 0.
+  int64_t tap_offset(int axis, int64_t t) const { return t * dilation[axis] - padding[axis]; }
+};
+
+struct IndexRange {
+  int64_t begin;
+  int64_t end;
+};
+
+// The outputs whose tap t lies inside the input.
+inline IndexRange outputs_inside(const PoolGeometry& g, int axis, int64_t t) {
+  const int64_t offset = g.tap_offset(axis, t);
+  const int64_t stride = g.stride[axis];
+  const int64_t last = g.input[axis] - 1 - offset;
+  return {offset >= 0 ? 0 : (stride - 1 - offset) / stride, last < 0 ? 0 : std::min(g.output[axis], last / stride + 1)};
+}
+
+// Windows that tile the input, two elements of a row each: every input has at most one output, and its place is a shift
+// away.
+inline bool tiles_by_pairs(const PoolGeometry& g) {
+  constexpr std::array<int64_t, 3> zeros = {0, 0, 0};
+  constexpr std::array<int64_t, 3> ones = {1, 1, 1};
+  return g.stride == g.kernel && g.padding == zeros && g.dilation == ones && g.kernel[2] == 2;
+}
+
+inline bool tiles_by_squares_of_two(const PoolGeometry& g) {
+  return tiles_by_pairs(g) && g.kernel[0] == 1 && g.kernel[1] == 2;
+}
+
+}  // namespace gmr

@@ -1,0 +1,99 @@
+// Ring sums on the CPU, built hierarchically for a box of output positions of one plane:
+//   run_w  = x[-w] + ... + x[+w] along a row, each from the one before by two additions
+//   disc_l = sum over the rows of the ball of rings 0..l of a run each (its half-width there)
+//   s_l    = disc_l - disc_{l-1}
+// in strips of one vector of columns, so that a strip's runs stay in the L1 cache.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "cpu/window.h"
+#include "ops/ring_conv/ring_conv.h"
+
+namespace gmr::cpu {
+
+// The half-width of disc l's run in row (tz, ty) of the kernel, or -1 where the disc does not reach.
+class DiscTable {
+ public:
+  DiscTable(const std::array<int64_t, 3>& kernel, const RingKernel& rings);
+
+  int64_t rings() const { return rings_; }
+  const std::array<int64_t, 3>& sides() const { return sides_; }
+  int32_t half_width(int64_t l, int64_t tz, int64_t ty) const {
+    return widths_[static_cast<size_t>((l * sides_[0] + tz) * sides_[1] + ty)];
+  }
+  bool is_empty(int64_t l) const;  // ring l has no taps
+
+ private:
+  std::array<int64_t, 3> sides_;
+  int64_t rings_;
+  std::vector<int32_t> widths_;
+};
+
+class RingGather {
+ public:
+  RingGather(const WindowGeometry& geometry, const RingKernel& rings);
+
+  int64_t rows() const { return discs_.rings(); }
+  int64_t scratch_floats(const Box& box) const {
+    return Window::floats(g_, box) + runs_floats(box) + static_cast<int64_t>(terms_.size());
+  }
+
+  class AtBox;
+  AtBox at(const Box& box, float* scratch) const;
+
+ private:
+  // One run of a disc.
+  struct Term {
+    int32_t tz, ty, half_width;
+  };
+
+  int64_t runs_floats(const Box& box) const;
+
+  WindowGeometry g_;
+  DiscTable discs_;
+  std::vector<Term> terms_;         // of all discs that differ from the one before
+  std::vector<int32_t> terms_end_;  // of each disc
+  int64_t run_count_;               // half-widths 0..run_count - 1
+  int standard_side_;               // kernel side for which there is unrolled code, or 0
+};
+
+class RingGather::AtBox {
+ public:
+  AtBox(const RingGather& gather, const Box& box, float* scratch);
+
+  void operator()(const float* plane, float* panel, int64_t pitch) const;
+
+ private:
+  // A strip of columns: where it starts in the window and in the panel.
+  struct Strip {
+    const float* window;
+    float* panel;
+    int64_t pitch;
+  };
+
+  template <int Lanes>
+  void fill_strip(const Strip& s) const;
+  template <int Lanes, int Side>
+  void make_runs_of_side(const Strip& s) const;
+  template <int Lanes>
+  void make_runs(const Strip& s) const;
+  template <int Lanes, int Side>
+  void sum_discs_of_side(const Strip& s) const;
+  template <int Lanes>
+  void sum_discs(const Strip& s) const;
+  template <int Lanes, int Rows>
+  void sum_discs_of_rows(const Strip& s, int64_t z, int64_t y) const;
+
+  const RingGather& gather_;
+  Box box_;
+  Window window_;
+  float* runs_;       // [window row][half-width][lane]
+  int32_t* offsets_;  // of each term, in vectors, from the runs of the output row's first window row
+};
+
+inline RingGather::AtBox RingGather::at(const Box& box, float* scratch) const { return AtBox(*this, box, scratch); }
+
+}  // namespace gmr::cpu

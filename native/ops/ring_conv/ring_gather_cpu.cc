@@ -1,0 +1,257 @@
+#include "ops/ring_conv/ring_gather.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "cpu/simd.h"
+#include "ops/rings.h"
+
+namespace gmr::cpu {
+namespace {
+
+template <int Lanes>
+using Lane = typename VectorOf<Lanes>::aligned;
+
+// The discs of the standard 2-D kernel of a side (circular, side / 2 + 1 rings), known at compile time.
+template <int Side>
+struct StandardDiscs {
+  static constexpr int half = Side / 2;
+  static constexpr int rings = half + 1;
+
+  static constexpr int half_width(int l, int dy) {
+    int width = -1;
+    for (int dx = 0; dx <= half; ++dx) {
+      const bool inside = 4 * rings * rings * (dy * dy + dx * dx) < (l + 1) * (l + 1) * Side * Side;  // d < e_{l+1}
+      if (inside) width = dx;
+    }
+    return width;
+  }
+
+  static bool match(const DiscTable& table) {
+    if (table.rings() != rings || table.sides() != std::array<int64_t, 3>{1, Side, Side}) return false;
+    for (int l = 0; l < rings; ++l) {
+      for (int ty = 0; ty < Side; ++ty) {
+        if (table.half_width(l, 0, ty) != half_width(l, std::abs(ty - half))) return false;
+      }
+    }
+    return true;
+  }
+};
+
+// Calls f(std::integral_constant<int, i>) for i = 0..Count - 1.
+template <int Count, typename F>
+inline void unroll(F&& f) {
+  [&]<int... I>(std::integer_sequence<int, I...>) {
+    (f(std::integral_constant<int, I>{}), ...);
+  }(std::make_integer_sequence<int, Count>{});
+}
+
+// Disc l around the row whose runs are at `center`.
+template <int Lanes, int Side, int l>
+inline Lane<Lanes> standard_disc(const float* center) {
+  using Discs = StandardDiscs<Side>;
+  constexpr int64_t row = Discs::rings * Lanes;
+  Lane<Lanes> sum = load<Lanes>(center + Discs::half_width(l, 0) * Lanes);
+  unroll<Discs::half>([&](auto i) {
+    constexpr int dy = i + 1;
+    constexpr int width = Discs::half_width(l, dy);
+    if constexpr (width >= 0) {
+      sum += load<Lanes>(center - dy * row + width * Lanes) + load<Lanes>(center + dy * row + width * Lanes);
+    }
+  });
+  return sum;
+}
+
+}  // namespace
+
+DiscTable::DiscTable(const std::array<int64_t, 3>& kernel, const RingKernel& rings)
+    : sides_(kernel), rings_(rings.rings), widths_(static_cast<size_t>(rings.rings * kernel[0] * kernel[1]), -1) {
+  const auto index = ring_indices(kernel, rings.first_side, rings.rings, rings.circular);
+  const int64_t center = kernel[2] / 2, rows = kernel[0] * kernel[1];
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t w = 0; w <= center; ++w) {
+      const int32_t ring = index[static_cast<size_t>(row * kernel[2] + center + w)];
+      if (ring < 0) continue;
+      for (int64_t l = ring; l < rings_; ++l) widths_[static_cast<size_t>(l * rows + row)] = static_cast<int32_t>(w);
+    }
+  }
+}
+
+bool DiscTable::is_empty(int64_t l) const {
+  const int64_t rows = sides_[0] * sides_[1];
+  const auto begin = widths_.begin() + l * rows;
+  if (l == 0) return std::all_of(begin, begin + rows, [](int32_t w) { return w < 0; });
+  return std::equal(begin, begin + rows, begin - rows);
+}
+
+RingGather::RingGather(const WindowGeometry& geometry, const RingKernel& rings)
+    : g_(geometry), discs_(geometry.kernel, rings), run_count_(geometry.kernel[2] / 2 + 1), standard_side_(0) {
+  if (g_.dilation[1] == 1 && g_.dilation[2] == 1 && g_.stride[2] == 1) {
+    if (StandardDiscs<3>::match(discs_)) standard_side_ = 3;
+    if (StandardDiscs<5>::match(discs_)) standard_side_ = 5;
+    if (StandardDiscs<7>::match(discs_)) standard_side_ = 7;
+    if (StandardDiscs<9>::match(discs_)) standard_side_ = 9;
+    if (StandardDiscs<11>::match(discs_)) standard_side_ = 11;
+  }
+  for (int64_t l = 0; l < discs_.rings(); ++l) {
+    for (int64_t row = 0; row < g_.kernel[0] * g_.kernel[1] && !discs_.is_empty(l); ++row) {
+      const auto tz = static_cast<int32_t>(row / g_.kernel[1]), ty = static_cast<int32_t>(row % g_.kernel[1]);
+      const int32_t width = discs_.half_width(l, tz, ty);
+      if (width >= 0) terms_.push_back({tz, ty, width});
+    }
+    terms_end_.push_back(static_cast<int32_t>(terms_.size()));
+  }
+}
+
+int64_t RingGather::runs_floats(const Box& box) const {
+  const auto span = [&](int axis) {
+    return (box.extent(axis) - 1) * g_.stride[axis] + (g_.kernel[axis] - 1) * g_.dilation[axis] + 1;
+  };
+  return span(0) * span(1) * run_count_ * lanes;
+}
+
+RingGather::AtBox::AtBox(const RingGather& gather, const Box& box, float* scratch)
+    : gather_(gather),
+      box_(box),
+      window_(gather.g_, box, scratch),
+      runs_(scratch + Window::floats(gather.g_, box)),
+      offsets_(reinterpret_cast<int32_t*>(runs_ + gather.runs_floats(box))) {
+  for (size_t i = 0; i < gather.terms_.size(); ++i) {
+    const Term& term = gather.terms_[i];
+    const int64_t row = term.tz * gather.g_.dilation[0] * window_.rows_y() + term.ty * gather.g_.dilation[1];
+    offsets_[i] = static_cast<int32_t>(row * gather.run_count_ + term.half_width);
+  }
+}
+
+void RingGather::AtBox::operator()(const float* plane, float* panel, int64_t pitch) const {
+  window_.fill(plane);
+  const int64_t width = box_.extent(2);
+  // From right to left: a strip that is wider than what is left of its rows spills into the first columns of the next row, which
+  // the leftmost strip, from top to bottom, then writes.
+  for (int64_t x = (width - 1) / lanes * lanes; x >= 0; x -= lanes) {
+    const Strip s{window_.data() + x, panel + x, pitch};
+    if constexpr (lanes > 4) {
+      if (width - x <= lanes / 2) {
+        fill_strip<lanes / 2>(s);
+        continue;
+      }
+    }
+    fill_strip<lanes>(s);
+  }
+}
+
+template <int Lanes>
+void RingGather::AtBox::fill_strip(const Strip& s) const {
+  const auto standard = [&]<int Side>(std::integral_constant<int, Side>) {
+    make_runs_of_side<Lanes, Side>(s);
+    sum_discs_of_side<Lanes, Side>(s);
+  };
+  switch (gather_.standard_side_) {
+    case 3:
+      return standard(std::integral_constant<int, 3>{});
+    case 5:
+      return standard(std::integral_constant<int, 5>{});
+    case 7:
+      return standard(std::integral_constant<int, 7>{});
+    case 9:
+      return standard(std::integral_constant<int, 9>{});
+    case 11:
+      return standard(std::integral_constant<int, 11>{});
+    default:
+      make_runs<Lanes>(s);
+      sum_discs<Lanes>(s);
+  }
+}
+
+template <int Lanes, int Side>
+void RingGather::AtBox::make_runs_of_side(const Strip& s) const {
+  constexpr int half = Side / 2;
+  const int64_t rows = window_.rows(), pitch = window_.row_pitch();
+  const float* center = s.window + half;
+  float* out = runs_;
+  for (int64_t row = 0; row < rows; ++row, center += pitch, out += (half + 1) * Lanes) {
+    auto run = load<Lanes>(center);
+    store<Lanes>(out, run);
+    unroll<half>([&](auto i) {
+      constexpr int w = i + 1;
+      run += load<Lanes>(center - w) + load<Lanes>(center + w);
+      store<Lanes>(out + w * Lanes, run);
+    });
+  }
+}
+
+template <int Lanes>
+void RingGather::AtBox::make_runs(const Strip& s) const {
+  const int64_t rows = window_.rows(), pitch = window_.row_pitch(), half = gather_.run_count_ - 1;
+  float* out = runs_;
+  for (int64_t row = 0; row < rows; ++row) {
+    const float* from = s.window + row * pitch;
+    auto run = load<Lanes>(from + window_.tap_offset(half));
+    store<Lanes>(out, run);
+    out += Lanes;
+    for (int64_t w = 1; w <= half; ++w, out += Lanes) {
+      run += load<Lanes>(from + window_.tap_offset(half - w)) + load<Lanes>(from + window_.tap_offset(half + w));
+      store<Lanes>(out, run);
+    }
+  }
+}
+
+// The standard kernels: all runs at compile-time offsets.
+template <int Lanes, int Side>
+void RingGather::AtBox::sum_discs_of_side(const Strip& s) const {
+  using Discs = StandardDiscs<Side>;
+  constexpr int64_t run_row = Discs::rings * Lanes;
+  const auto& stride = gather_.g_.stride;
+  float* panel = s.panel;
+  for (int64_t z = 0; z < box_.extent(0); ++z) {
+    const float* center = runs_ + (z * stride[0] * window_.rows_y() + Discs::half) * run_row;
+    for (int64_t y = 0; y < box_.extent(1); ++y, center += stride[1] * run_row, panel += box_.extent(2)) {
+      Lane<Lanes> inner{};
+      unroll<Discs::rings>([&](auto l) {
+        const auto outer = standard_disc<Lanes, Side, l>(center);
+        store<Lanes>(panel + l * s.pitch, outer - inner);
+        inner = outer;
+      });
+    }
+  }
+}
+
+// Any kernel, by table, for blocks of output rows: eight chains of additions hide their latency.
+template <int Lanes>
+void RingGather::AtBox::sum_discs(const Strip& s) const {
+  const int64_t height = box_.extent(1);
+  for (int64_t z = 0; z < box_.extent(0); ++z) {
+    int64_t y = 0;
+    for (; y + 8 <= height; y += 8) sum_discs_of_rows<Lanes, 8>(s, z, y);
+    for (; y + 4 <= height; y += 4) sum_discs_of_rows<Lanes, 4>(s, z, y);
+    for (; y < height; ++y) sum_discs_of_rows<Lanes, 1>(s, z, y);
+  }
+}
+
+template <int Lanes, int Rows>
+void RingGather::AtBox::sum_discs_of_rows(const Strip& s, int64_t z, int64_t y) const {
+  const auto& stride = gather_.g_.stride;
+  const int64_t run_row = gather_.run_count_ * Lanes, step = stride[1] * run_row, width = box_.extent(2);
+  const float* base = runs_ + (z * stride[0] * window_.rows_y() + y * stride[1]) * run_row;
+  float* to = s.panel + (z * box_.extent(1) + y) * width;
+  Lane<Lanes> inner[Rows] = {};
+  int32_t term = 0;
+  for (const int32_t end : gather_.terms_end_) {
+    Lane<Lanes> outer[Rows] = {};
+    if (term == end) std::copy_n(inner, Rows, outer);  // an empty ring
+    for (; term < end; ++term) {
+      const float* run = base + int64_t{offsets_[term]} * Lanes;
+#pragma GCC unroll 8
+      for (int i = 0; i < Rows; ++i) outer[i] += load<Lanes>(run + i * step);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < Rows; ++i) {
+      store<Lanes>(to + i * width, outer[i] - inner[i]);
+      inner[i] = outer[i];
+    }
+    to += s.pitch;
+  }
+}
+
+}  // namespace gmr::cpu

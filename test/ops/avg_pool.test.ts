@@ -1,0 +1,67 @@
+import { expect } from 'chai';
+import * as gmr from '../../lib/index.js';
+import { devices } from '../support/devices.js';
+import { normal, uniform } from '../support/ndarray.js';
+import { describeOp } from '../support/op_suite.js';
+import { avgPoolSuite } from '../support/reference/avg_pool.js';
+import { expectRefusal } from '../support/refusal.js';
+
+describeOp(avgPoolSuite);
+
+describe('avg_pool: properties', () => {
+  for (const device of devices) {
+    it(`turns and mirrors with its input, to the bit, for 2 x 2 windows (${device.level})`, async () => {
+      const x = gmr.tensor(Float32Array.from(normal([2, 3, 8, 8], uniform(1)).data), [2, 3, 8, 8], { device });
+      for (const [degrees, flip] of [
+        [90, null],
+        [180, null],
+        [0, 2],
+        [90, 3],
+      ] as const) {
+        const before = await gmr.ops.avgPool(gmr.ops.rotate(x, degrees, { flip }), 2).data();
+        const after = await gmr.ops.rotate(gmr.ops.avgPool(x, 2), degrees, { flip }).data();
+        expect(before).to.deep.equal(after);
+      }
+    });
+
+    it(`passes NaN and infinities of the window, no others (${device.level})`, async () => {
+      const x = gmr.tensor([[[NaN, 1, Infinity, 2, 3, 5, Infinity]]], undefined, { device });
+      expect([...(await gmr.ops.avgPool(x, 2).data())]).to.deep.equal([NaN, Infinity, 4]);
+      expect([...(await gmr.ops.avgPool(x, 2, { stride: 3 }).data())]).to.deep.equal([NaN, 2.5]);
+    });
+  }
+});
+
+describe('avg_pool: bad input', () => {
+  const x = gmr.tensor(new Float32Array(24), [1, 2, 3, 4]);
+
+  it('names the argument', () => {
+    expectRefusal(() => gmr.ops.avgPool(1 as never, 2), '[avg_pool] expected x to be a Tensor');
+    expectRefusal(() => gmr.ops.avgPool(gmr.tensor([[1]]), 2), 'expected x to have 3 to 5 axes', 'invalid_shape');
+    expectRefusal(
+      () => gmr.ops.avgPool(gmr.tensor([[[]]]), 2),
+      'expected x to have spatial extents >= 1',
+      'invalid_shape',
+    );
+    expectRefusal(() => gmr.ops.avgPool(x, 0), 'expected kernelSize to be an integer >= 1, received 0');
+    expectRefusal(() => gmr.ops.avgPool(x, [2, 2, 2]), 'expected kernelSize to be a number or an array of 2');
+    expectRefusal(
+      () => gmr.ops.avgPool(x, 2, { stride: [1, 0] }),
+      'expected stride[1] to be an integer >= 1, received 0',
+    );
+    expectRefusal(() => gmr.ops.avgPool(x, 2, { padding: -1 }), 'expected padding to be an integer >= 0, received -1');
+    expectRefusal(
+      () => gmr.ops.avgPool(x, [2, 3], { padding: [1, 2] }),
+      'at most half of kernelSize, 3 on spatial axis 1',
+    );
+    expectRefusal(
+      () => gmr.ops.avgPool(x, 2, { countIncludePad: 1 as never }),
+      'expected countIncludePad to be a boolean',
+    );
+  });
+
+  it('refuses windows longer than the input', () => {
+    expectRefusal(() => gmr.ops.avgPool(x, 4), 'expected x to be at least as long as the window, 4', 'invalid_shape');
+    expect(gmr.ops.avgPool(x, [5, 4], { padding: [1, 0] }).shape).to.deep.equal([1, 2, 1, 1]);
+  });
+});

@@ -1,0 +1,127 @@
+import { expect } from 'chai';
+import * as gmr from '../../lib/index.js';
+import { devices } from '../support/devices.js';
+import { dot, norm, normal, uniform } from '../support/ndarray.js';
+import { describeOp } from '../support/op_suite.js';
+import { rotateSuite } from '../support/reference/rotate.js';
+import { expectRefusal } from '../support/refusal.js';
+
+describeOp(rotateSuite);
+
+const { rotate } = gmr.ops;
+
+describe('rotate: direction', () => {
+  const image = [
+    [
+      [
+        [1, 2, 3],
+        [4, 5, 6],
+        [7, 8, 9],
+      ],
+    ],
+  ];
+  const counterClockwise = [3, 6, 9, 2, 5, 8, 1, 4, 7];
+
+  for (const device of devices) {
+    it(`turns counter-clockwise, rows down and columns to the right (${device.level})`, async () => {
+      const x = gmr.tensor(image, undefined, { device });
+      expect([...(await rotate(x, 90).data())]).to.deep.equal(counterClockwise);
+      expect([...(await rotate(x, -270).data())]).to.deep.equal(counterClockwise);
+      expect([...(await rotate(x, -90, { plane: [-1, -2] }).data())]).to.deep.equal(counterClockwise);
+      expect([...(await rotate(x, 180).data())]).to.deep.equal([9, 8, 7, 6, 5, 4, 3, 2, 1]);
+    });
+
+    it(`mirrors before it turns (${device.level})`, async () => {
+      const x = gmr.tensor(image, undefined, { device });
+      expect([...(await rotate(x, 0, { flip: -1 }).data())]).to.deep.equal([3, 2, 1, 6, 5, 4, 9, 8, 7]);
+      expect([...(await rotate(x, 0, { flip: 2 }).data())]).to.deep.equal([7, 8, 9, 4, 5, 6, 1, 2, 3]);
+      expect([...(await rotate(x, 90, { flip: -1 }).data())]).to.deep.equal([1, 4, 7, 2, 5, 8, 3, 6, 9]);
+    });
+  }
+});
+
+describe('rotate: algebra', () => {
+  const values = Float32Array.from(normal([2, 3, 4, 4, 4], uniform(5)).data);
+  values.set([NaN, -0, Infinity, -Infinity]);
+
+  for (const device of devices) {
+    it(`comes back to the bit after four quarter turns, in every plane (${device.level})`, async () => {
+      const x = gmr.tensor(values, [2, 3, 4, 4, 4], { device });
+      for (const plane of [
+        [2, 3],
+        [2, 4],
+        [3, 4],
+        [4, 2],
+      ] as [number, number][]) {
+        let y = x;
+        for (let turn = 0; turn < 4; ++turn) y = rotate(y, 90, { plane });
+        expect(await y.data()).to.deep.equal(values);
+        expect(await rotate(x, 360, { plane }).data()).to.deep.equal(values);
+      }
+    });
+
+    it(`has mirrors that undo themselves and reverse turns, to the bit (${device.level})`, async () => {
+      const x = gmr.tensor(values, [2, 3, 4, 4, 4], { device });
+      for (const flip of [2, 3, 4]) {
+        expect(await rotate(rotate(x, 0, { flip }), 0, { flip }).data()).to.deep.equal(values);
+      }
+      for (const flip of [3, 4]) {
+        const mirrored = rotate(rotate(x, 90), 0, { flip });
+        expect(await mirrored.data()).to.deep.equal(await rotate(x, -90, { flip }).data());
+      }
+      const across = rotate(rotate(x, 90), 0, { flip: 2 });
+      expect(await across.data()).to.deep.equal(await rotate(x, 90, { flip: 2 }).data());
+    });
+
+    it(`keeps values outside the sample out of it (${device.level})`, async () => {
+      const x = gmr.tensor(
+        [
+          [
+            [
+              [1, 2, 3],
+              [NaN, 5, 6],
+              [7, 8, Infinity],
+            ],
+          ],
+        ],
+        undefined,
+        { device },
+      );
+      const y = await rotate(x, 1e-3).data();
+      expect(y[4]).to.equal(5);
+      expect(y[2]).to.be.closeTo(3, 1e-3);
+    });
+
+    it(`has its adjoint as gradient (${device.level})`, async () => {
+      const shape = [3, 2, 9, 7];
+      const x = gmr.tensor(Float32Array.from(normal(shape, uniform(6)).data), shape, { device, requiresGrad: true });
+      const dy = gmr.tensor(Float32Array.from(normal(shape, uniform(7)).data), shape, { device });
+      const y = rotate(x, 37.5, { flip: 3 });
+      y.backward(dy);
+      const left = dot(await y.data(), await dy.data());
+      const right = dot(await x.data(), await x.grad!.data());
+      expect(Math.abs(left - right)).to.be.below(1e-6 * norm(await y.data()) * norm(await dy.data()));
+    });
+  }
+});
+
+describe('rotate: bad input', () => {
+  const x = gmr.tensor(new Float32Array(9), [1, 1, 3, 3]);
+
+  it('names the argument', () => {
+    expectRefusal(() => rotate(1 as never, 90), '[rotate] expected x to be a Tensor');
+    expectRefusal(() => rotate(gmr.tensor([[[1]]]), 90), 'expected x to have 4 to 5 axes', 'invalid_shape');
+    expectRefusal(() => rotate(x, NaN), 'expected degrees to be a finite number, received NaN');
+    expectRefusal(() => rotate(x, 90, { plane: [2] as never }), 'expected plane to be two spatial axes, received [2]');
+    expectRefusal(
+      () => rotate(x, 90, { plane: [1, 2] }),
+      'expected plane[0] to be a spatial axis of a tensor of 4 axes, received 1',
+    );
+    expectRefusal(() => rotate(x, 90, { plane: [2, 4] }), 'expected plane[1] to be an integer in [-4, 3], received 4');
+    expectRefusal(() => rotate(x, 90, { plane: [-1, 3] }), 'expected plane to be two different axes, received [-1, 3]');
+    expectRefusal(
+      () => rotate(x, 90, { flip: -3 }),
+      'expected flip to be a spatial axis of a tensor of 4 axes, received -3',
+    );
+  });
+});

@@ -1,0 +1,158 @@
+import * as gmr from '../../../lib/index.js';
+import { zeros, type NdArray } from '../ndarray.js';
+import type { OpCase, OpSuite } from '../op_suite.js';
+
+export interface ConvCaseOptions {
+  stride?: number | number[];
+  padding?: number | number[];
+  dilation?: number | number[];
+  groups?: number;
+  /** For transposed cases. */
+  transposed?: boolean;
+  outputPadding?: number | number[];
+}
+
+function perAxis(value: number | number[] | undefined, rank: number, fallback: number): number[] {
+  return Array.isArray(value) ? value : new Array<number>(rank).fill(value ?? fallback);
+}
+
+/** The index in a row-major array. */
+function indexOf(shape: readonly number[], position: readonly number[]): number {
+  return position.reduce((index, at, axis) => index * shape[axis]! + at, 0);
+}
+
+/** All positions of a box, last axis fastest. */
+function* positions(extents: readonly number[]): Generator<number[]> {
+  if (extents.length === 0) {
+    yield [];
+    return;
+  }
+  for (let i = 0; i < extents[0]!; ++i) for (const rest of positions(extents.slice(1))) yield [i, ...rest];
+}
+
+/**
+ * Calls `visit` for every product of a convolution: y[out] += x[input] * w[weight]. The transposed convolution is the same list with the
+ * parts of x and y exchanged.
+ */
+function products(
+  x: readonly number[],
+  w: readonly number[],
+  y: readonly number[],
+  options: ConvCaseOptions,
+  visit: (output: number, weight: number, input: number) => void,
+): void {
+  const rank = x.length - 2;
+  const [stride, padding, dilation] = [
+    perAxis(options.stride, rank, 1),
+    perAxis(options.padding, rank, 0),
+    perAxis(options.dilation, rank, 1),
+  ];
+  const groups = options.groups ?? 1;
+  const [outputs, inputs] = [w[0]! / groups, w[1]!];
+  for (let n = 0; n < x[0]!; ++n) {
+    for (let o = 0; o < w[0]!; ++o) {
+      for (const at of positions(y.slice(2))) {
+        const output = indexOf(y, [n, o, ...at]);
+        for (let c = 0; c < inputs; ++c) {
+          const channel = Math.floor(o / outputs) * inputs + c;
+          for (const tap of positions(w.slice(2))) {
+            const from = at.map((q, axis) => q * stride[axis]! - padding[axis]! + tap[axis]! * dilation[axis]!);
+            if (from.some((q, axis) => q < 0 || q >= x[axis + 2]!)) continue;
+            visit(output, indexOf(w, [o, c, ...tap]), indexOf(x, [n, channel, ...from]));
+          }
+        }
+      }
+    }
+  }
+}
+
+/** Naive convolution, plain or transposed; `bias` may be absent. */
+export function convReference(x: NdArray, w: NdArray, bias: NdArray | undefined, options: ConvCaseOptions): NdArray {
+  const rank = x.shape.length - 2;
+  const [stride, padding, dilation, extra] = [
+    perAxis(options.stride, rank, 1),
+    perAxis(options.padding, rank, 0),
+    perAxis(options.dilation, rank, 1),
+    perAxis(options.outputPadding, rank, 0),
+  ];
+  const groups = options.groups ?? 1;
+  const reach = w.shape.slice(2).map((k, axis) => dilation[axis]! * (k - 1));
+  const inside = x.shape.slice(2);
+  const transposed = options.transposed === true;
+  const outside = inside.map((extent, axis) =>
+    transposed
+      ? (extent - 1) * stride[axis]! - 2 * padding[axis]! + reach[axis]! + extra[axis]! + 1
+      : Math.floor((extent + 2 * padding[axis]! - reach[axis]! - 1) / stride[axis]!) + 1,
+  );
+  const outputs = transposed ? w.shape[1]! * groups : w.shape[0]!;
+  const y = zeros([x.shape[0]!, outputs, ...outside]);
+  if (transposed) {
+    products(y.shape, w.shape, x.shape, options, (from, weight, to) => {
+      y.data[to]! += x.data[from]! * w.data[weight]!;
+    });
+  } else {
+    products(x.shape, w.shape, y.shape, options, (to, weight, from) => {
+      y.data[to]! += x.data[from]! * w.data[weight]!;
+    });
+  }
+  if (bias !== undefined) {
+    const plane = outside.reduce((size, extent) => size * extent, 1);
+    y.data.forEach((_, i) => {
+      y.data[i]! += bias.data[Math.floor(i / plane) % outputs]!;
+    });
+  }
+  return y;
+}
+
+interface Shapes {
+  x: number[];
+  w: number[];
+  bias?: number[];
+}
+
+function convCase(name: string, inputs: Shapes, options: ConvCaseOptions = {}): OpCase<ConvCaseOptions> {
+  return { name, inputs: { ...inputs }, options };
+}
+
+export const convSuite: OpSuite<ConvCaseOptions> = {
+  op: 'conv',
+  cases: [
+    convCase('1x1', { x: [2, 3, 5, 7], w: [4, 3, 1, 1], bias: [4] }),
+    convCase('one element', { x: [1, 1, 1], w: [1, 1, 1] }),
+    convCase('linear', { x: [19, 7, 1], w: [5, 7, 1], bias: [5] }),
+    convCase('empty batch', { x: [0, 3, 5, 5], w: [2, 3, 3, 3], bias: [2] }, { padding: 1 }),
+    convCase('1-D k=5', { x: [2, 3, 29], w: [7, 3, 5], bias: [7] }, { padding: 2 }),
+    convCase('3x3 valid', { x: [2, 3, 6, 9], w: [5, 3, 3, 3] }),
+    convCase('3x3 same, more outputs than a tile', { x: [1, 2, 7, 5], w: [19, 2, 3, 3], bias: [19] }, { padding: 1 }),
+    convCase('even kernel', { x: [1, 2, 7, 6], w: [3, 2, 2, 4] }, { padding: [1, 2] }),
+    convCase(
+      'stride 2, dilation 3',
+      { x: [2, 3, 15, 13], w: [4, 3, 3, 3], bias: [4] },
+      { stride: [2, 3], dilation: [3, 2], padding: 3 },
+    ),
+    convCase('padding beyond the kernel', { x: [1, 2, 3, 4], w: [3, 2, 3, 1] }, { padding: [3, 2] }),
+    convCase('groups', { x: [2, 6, 5, 5], w: [9, 2, 3, 3], bias: [9] }, { groups: 3, padding: 1 }),
+    convCase('depthwise', { x: [1, 5, 9, 9], w: [5, 1, 7, 7] }, { groups: 5, padding: 3 }),
+    convCase('several chunks of channels', { x: [1, 41, 6, 6], w: [3, 41, 3, 3] }, { padding: 1 }),
+    convCase('several tiles, wide rows', { x: [1, 1, 12, 131], w: [2, 1, 3, 3] }, { padding: 1 }),
+    convCase('several tiles of images', { x: [23, 2, 9, 9], w: [2, 2, 3, 3] }, { padding: 1 }),
+    convCase('3-D', { x: [2, 2, 4, 5, 6], w: [3, 2, 3, 1, 3], bias: [3] }, { padding: [1, 0, 2], stride: [1, 2, 1] }),
+    convCase('transposed', { x: [2, 3, 4, 5], w: [3, 4, 3, 3], bias: [4] }, { transposed: true, padding: 1 }),
+    convCase(
+      'transposed, stride 2',
+      { x: [1, 3, 4, 5], w: [3, 2, 2, 3], bias: [2] },
+      { transposed: true, stride: 2, outputPadding: 1 },
+    ),
+    convCase(
+      'transposed, groups, dilation',
+      { x: [2, 4, 3, 4], w: [4, 3, 3, 3], bias: [6] },
+      { transposed: true, groups: 2, dilation: 2, stride: [1, 3], padding: [1, 2], outputPadding: [1, 2] },
+    ),
+    convCase('transposed 3-D', { x: [1, 2, 3, 2, 4], w: [2, 3, 3, 3, 3] }, { transposed: true, stride: [1, 2, 1] }),
+  ],
+  run: ({ x, w, bias }, { transposed, ...options }) =>
+    transposed === true
+      ? gmr.ops.convTranspose(x!, w!, { ...options, bias })
+      : gmr.ops.conv(x!, w!, { ...options, bias }),
+  reference: ({ x, w, bias }, options) => convReference(x!, w!, bias, options),
+};

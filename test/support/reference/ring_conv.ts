@@ -1,0 +1,96 @@
+import * as gmr from '../../../lib/index.js';
+import type { OpCase, OpSuite } from '../op_suite.js';
+import { convReference, type ConvCaseOptions } from './conv.js';
+import { ringExpandSuite } from './ring_expand.js';
+
+interface Options extends ConvCaseOptions {
+  kernelSize: number[];
+  circular?: boolean;
+}
+
+interface Shapes {
+  x: number[];
+  v: number[];
+  bias?: number[];
+}
+
+function ringCase(
+  name: string,
+  inputs: Shapes,
+  kernelSize: number[],
+  options: ConvCaseOptions & { circular?: boolean } = {},
+): OpCase<Options> {
+  return { name, inputs: { ...inputs }, options: { kernelSize, ...options } };
+}
+
+/** A layer of few channels, with the default rings and "same" padding. */
+function square(k: number, x: number[], outputs: number): OpCase<Options> {
+  const rank = x.length - 2;
+  const v = [outputs, x[1]!, (k + 1) / 2];
+  return ringCase(`${rank}-D k=${k}, ${x.join('x')}`, { x, v }, new Array<number>(rank).fill(k), {
+    padding: (k - 1) / 2,
+  });
+}
+
+export const ringConvSuite: OpSuite<Options> = {
+  op: 'ring_conv',
+  cases: [
+    ringCase('one element', { x: [1, 1, 1], v: [1, 1, 1], bias: [1] }, [1]),
+    ringCase('empty batch', { x: [0, 3, 5, 5], v: [2, 3, 2], bias: [2] }, [3, 3], { padding: 1 }),
+    square(1, [2, 3, 4, 4], 3),
+    square(3, [2, 3, 6, 7], 9),
+    square(5, [2, 2, 7, 7], 5),
+    square(7, [1, 2, 9, 14], 3),
+    square(9, [1, 2, 13, 19], 3),
+    square(11, [1, 1, 16, 17], 2),
+    square(13, [1, 1, 9, 33], 2),
+    square(31, [1, 1, 18, 20], 1),
+    square(7, [2, 3, 37], 4),
+    square(3, [1, 2, 5, 4, 6], 3),
+    square(5, [1, 1, 6, 7, 5], 2),
+    square(9, [1, 1, 5, 6, 7], 2),
+    ringCase('valid', { x: [2, 2, 11, 12], v: [3, 2, 4], bias: [3] }, [7, 7]),
+    ringCase('stride 2 and 3', { x: [2, 2, 13, 16], v: [3, 2, 5], bias: [3] }, [9, 9], { stride: [2, 3], padding: 4 }),
+    ringCase('dilation', { x: [1, 2, 14, 13], v: [3, 2, 3] }, [5, 5], { dilation: [2, 3], padding: [4, 6] }),
+    ringCase('stride and dilation, 1-D', { x: [2, 3, 41], v: [2, 3, 3] }, [5], { stride: 2, dilation: 3, padding: 6 }),
+    ringCase('groups', { x: [2, 6, 7, 7], v: [4, 3, 3], bias: [4] }, [5, 5], { groups: 2, padding: 2 }),
+    ringCase('depthwise', { x: [1, 5, 8, 8], v: [5, 1, 4] }, [7, 7], { groups: 5, padding: 3 }),
+    ringCase('kernel 5x7', { x: [1, 2, 9, 8], v: [2, 2, 3] }, [5, 7], { padding: [2, 3] }),
+    ringCase('kernel 1x9 over 3-D', { x: [1, 2, 3, 4, 10], v: [2, 2, 5] }, [1, 1, 9], { padding: [0, 0, 4] }),
+    ringCase('standard 2-D kernel over 3-D', { x: [1, 2, 4, 6, 7], v: [2, 2, 3] }, [1, 5, 5], { padding: [0, 2, 2] }),
+    ringCase('R = 1', { x: [1, 2, 7, 7], v: [2, 2, 1] }, [5, 5], { padding: 2 }),
+    ringCase('empty rings', { x: [1, 2, 8, 8], v: [2, 2, 13] }, [5, 5], { padding: 2 }),
+    ringCase('square rings', { x: [1, 2, 8, 8], v: [2, 2, 4] }, [5, 5], { padding: 2, circular: false }),
+    ringCase('square rings, 3-D', { x: [1, 1, 5, 5, 5], v: [2, 1, 4] }, [5, 5, 5], { padding: 2, circular: false }),
+    ringCase('padding beyond the kernel', { x: [1, 2, 4, 5], v: [2, 2, 2] }, [3, 3], { padding: [4, 3] }),
+    ringCase('more outputs than a tile', { x: [1, 2, 7, 7], v: [29, 2, 3], bias: [29] }, [5, 5], { padding: 2 }),
+    ringCase('several chunks of channels', { x: [1, 67, 5, 5], v: [2, 67, 3] }, [5, 5], { padding: 2 }),
+    ringCase('several tiles, wide rows', { x: [1, 1, 10, 131], v: [2, 1, 3] }, [5, 5], { padding: 2 }),
+    ringCase('several tiles of images', { x: [29, 2, 7, 7], v: [2, 2, 3] }, [5, 5], { padding: 2 }),
+    ringCase('transposed', { x: [2, 3, 5, 6], v: [3, 4, 3], bias: [4] }, [5, 5], { transposed: true, padding: 2 }),
+    ringCase('transposed, stride 2', { x: [1, 3, 5, 4], v: [3, 2, 3], bias: [2] }, [5, 5], {
+      transposed: true,
+      stride: 2,
+      padding: 2,
+      outputPadding: 1,
+    }),
+    ringCase('transposed, groups, dilation', { x: [1, 4, 4, 5], v: [4, 2, 2], bias: [4] }, [3, 3], {
+      transposed: true,
+      groups: 2,
+      dilation: 2,
+      stride: [1, 2],
+      padding: 1,
+    }),
+    ringCase('transposed 3-D', { x: [1, 2, 3, 3, 2], v: [2, 2, 2] }, [3, 3, 3], {
+      transposed: true,
+      stride: [2, 1, 2],
+      padding: 1,
+    }),
+  ],
+  run: ({ x, v, bias }, { transposed, ...options }) =>
+    transposed === true
+      ? gmr.ops.ringConvTranspose(x!, v!, { ...options, bias })
+      : gmr.ops.ringConv(x!, v!, { ...options, bias }),
+  reference: ({ x, v, bias }, { kernelSize, circular, ...options }) =>
+    convReference(x!, ringExpandSuite.reference({ v: v! }, { kernelSize, circular }), bias, options),
+};
