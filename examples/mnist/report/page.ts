@@ -74,19 +74,14 @@ function body(results: Results): Markup {
       </p>
     </header>
     ${headline(results)} ${promise(results)}
-    <section class="block columns wide-left">
-      <div>${polarPlot(results)}</div>
-      <div>
-        <h2>Accuracy against angle</h2>
-        ${key}
-        <p class="caption">
-          The distance from the centre is the share of digits recognised, in the direction in which their tops point.
-          Right angles only permute pixels, and there the GMR network answers alike; in between, turning blurs the
-          strokes a little.
-        </p>
-        ${symmetryTable(results)}
-      </div>
-    </section>
+    ${block(
+      'Accuracy against angle',
+      'The distance from the centre is the share of digits recognised, in the direction in which their tops point. Right angles only move pixels to other places, and there the GMR network answers alike; in between, turning blurs the strokes a little.',
+      html`<div class="columns wide-left">
+        <div>${polarPlot(results)}</div>
+        <div>${key}${symmetryTable(results)}</div>
+      </div>`,
+    )}
     ${block('What they saw, what they said', digitsCaption(results), digitTable(results))}
     ${block(
       'Learned kernels',

@@ -109,6 +109,8 @@ footer { margin-top: 64px; padding-top: 18px; border-top: 1px solid var(--line);
   dl { grid-template-columns: minmax(0, 1fr); gap: 0; }
   dd { margin-bottom: 8px; }
   td, th { padding-left: 8px; }
+  .columns table { font-size: 14px; }
+  .columns tbody th { white-space: normal; }
   .answers { gap: 2px; font-size: 12px; }
   .answers b { min-width: 1.35em; }
 }
