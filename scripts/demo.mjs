@@ -128,7 +128,7 @@ async function main() {
   const tsc = join('node_modules', 'typescript', 'bin', 'tsc');
   await step(3, 'TypeScript', process.execPath, [tsc, '-p', 'tsconfig.dev.json'], '');
   console.log('[4/4] Demo\n');
-  const script = join('build', 'ts', 'examples', 'mnist', 'main.js');
+  const script = join('build-ts', 'examples', 'mnist', 'main.js');
   const { code } = await run(process.execPath, ['--enable-source-maps', script, ...process.argv.slice(2)], {
     inherit: true,
   });

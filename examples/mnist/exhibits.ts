@@ -53,6 +53,7 @@ export async function learnedKernels({ convolutions }: Network): Promise<RingKer
     const convolution = convolutions.get(layer);
     if (!(convolution instanceof gmr.nn.GMRConv2d)) continue;
     const { weight, logSigmas, kernelSize } = convolution;
+    if (logSigmas === null) continue;
     const side = kernelSize[0]!;
     const dense = await gmr.noGrad(() =>
       gmr.scope(() => [gmr.ops.ringExpand(gmr.ops.ringWeight(weight, logSigmas), kernelSize).data()]),
@@ -80,11 +81,5 @@ export async function profileStep(
   network.model.train();
   const step = (): Promise<number> => queueStep(network, optimizer, images, positions, settings.labelSmoothing, device);
   for (let i = 0; i < warmUpSteps; ++i) await step();
-  const rows = await gmr.profile(device, step);
-  return { batch, rows: rows.map((row) => Object.assign(row, { label: nameOf(row.label, network) })) };
-}
-
-/** A module's name in place of its position in the network. */
-function nameOf(label: string, { moduleNames }: Network): string {
-  return moduleNames[Number(label.split('.')[0] || NaN)] ?? label;
+  return { batch, rows: await gmr.profile(device, step) };
 }

@@ -3,12 +3,9 @@
 import * as gmr from '../../lib/index.js';
 import { classes } from './data.js';
 
-/** A network and what its modules are called. */
 export interface Network {
   name: string;
   model: gmr.nn.Sequential;
-  /** By position in `model`. */
-  moduleNames: string[];
   /** What it is made of, one line a layer. */
   layers: string[];
   /** The convolutions, by name. */
@@ -48,7 +45,7 @@ interface Kind {
 }
 
 function build(kind: Kind, stages: readonly Stage[], generator: gmr.Generator, device: gmr.Device): Network {
-  const modules: [name: string, module: gmr.nn.Module][] = [];
+  const modules: Record<string, gmr.nn.Module> = {};
   const layers: string[] = [];
   const convolutions: Network['convolutions'] = new Map();
   let inputs = 1;
@@ -56,30 +53,20 @@ function build(kind: Kind, stages: readonly Stage[], generator: gmr.Generator, d
     const name = `conv${i + 1}`;
     const convolution = kind.makeConvolution(inputs, width, kernel);
     convolutions.set(name, convolution);
-    modules.push(
-      [name, convolution],
-      [`norm${i + 1}`, new gmr.nn.BatchNorm2d(width, { device })],
-      [`relu${i + 1}`, new gmr.nn.ReLU()],
-    );
+    modules[name] = convolution;
+    modules[`norm${i + 1}`] = new gmr.nn.BatchNorm2d(width, { device });
+    modules[`relu${i + 1}`] = new gmr.nn.ReLU();
     layers.push(`${kind.convolution} ${kernel} × ${kernel}, ${inputs} → ${width}, batch norm, ReLU`);
     if (pool === true) {
-      modules.push([`pool${i + 1}`, kind.makePool()]);
+      modules[`pool${i + 1}`] = kind.makePool();
       layers.push(`${kind.pool} 2 × 2`);
     }
     inputs = width;
   });
-  modules.push(
-    ['average', new gmr.nn.GlobalAvgPool()],
-    ['linear', new gmr.nn.Linear(inputs, classes, { generator, device })],
-  );
+  modules['average'] = new gmr.nn.GlobalAvgPool();
+  modules['linear'] = new gmr.nn.Linear(inputs, classes, { generator, device });
   layers.push('average over all places', `linear, ${inputs} → ${classes}`);
-  return {
-    name: kind.name,
-    model: new gmr.nn.Sequential(...modules.map(([, module]) => module)),
-    moduleNames: modules.map(([name]) => name),
-    layers,
-    convolutions,
-  };
+  return { name: kind.name, model: new gmr.nn.Sequential(modules), layers, convolutions };
 }
 
 /** Ring kernels throughout. */
