@@ -120,7 +120,7 @@ Sums gradient_sums(const float* x, const float* y, const float* dy, int64_t coun
     for (int k = 0; k < chains; ++k) {
       const int64_t at = i + k * double_lanes;
       auto g = load<double_lanes>(dy + at);
-      if constexpr (rectified) g = load<double_lanes>(y + at) > 0 ? g : splat<double_lanes>(0);
+      if constexpr (rectified) g = load<double_lanes>(y + at) > 0 ? g : VectorOf<double_lanes>::aligned{};
       first[k] += to_double(g);
       second[k] += to_double(g) * (load_double(x + at) - mean);
     }
