@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { inflateSync } from 'node:zlib';
-import { html, share } from '../../examples/mnist/report/html.js';
+import { html, scientific, share } from '../../examples/mnist/report/html.js';
 import { renderReport } from '../../examples/mnist/report/page.js';
 import { pngAddress } from '../../examples/mnist/report/png.js';
 import { byModule } from '../../examples/mnist/report/timing.js';
@@ -78,6 +78,11 @@ describe('examples/mnist report', () => {
     expect(share(0.9999)).to.equal('99.9');
     expect(share(1)).to.equal('100.0');
     expect(share(0.987)).to.equal('98.7');
+  });
+
+  it('writes small numbers as people do', () => {
+    expect([2.44e-6, 1e-12, 0].map((value) => scientific(value))).to.deep.equal(['2.4 × 10⁻⁶', '1.0 × 10⁻¹²', '0']);
+    expect(scientific(1e-4, 0)).to.equal('10⁻⁴');
   });
 
   it('adds up the time by module, in order', () => {

@@ -4,7 +4,7 @@ import { duration } from '../terminal.js';
 import { lossCurves } from './curves.js';
 import { digitTable, tally } from './digits.js';
 import { machineFacts, networkCards, recipe, symmetryTable } from './facts.js';
-import { html, Markup, share, thousands } from './html.js';
+import { html, Markup, scientific, share, thousands } from './html.js';
 import { kernelGallery } from './kernels.js';
 import { polarPlot } from './polar.js';
 import { style } from './style.js';
@@ -40,7 +40,7 @@ function promise({ networks: { gmr }, promise: { kept, tolerance }, settings }: 
     ${kept ? '' : 'The promise was not kept. '}Turning the test digits by 90°, 180° and 270° and mirroring them both
     ways changed
     <b>${thousands(changed)} of ${asked}</b> answers of the GMR network; its logits moved by ${moved.toExponential(1)}
-    of the largest at most (limit ${tolerance.toExponential(0)}).
+    of the largest at most (limit ${scientific(tolerance, 0)}).
   </p>`;
 }
 

@@ -69,7 +69,7 @@ tbody th, tfoot th { white-space: nowrap; }
 .scroll { overflow-x: auto; }
 
 .digits { table-layout: fixed; }
-.digits th, .digits td, .digits thead th:first-child { text-align: center; padding: 6px 3px 9px; }
+.digits td, .digits thead th:not(:first-child), .digits thead th:first-child { text-align: center; padding: 6px 3px 9px; }
 .digits img { display: block; width: 100%; max-width: 60px; margin: 0 auto 3px; aspect-ratio: 1; }
 .answers { display: inline-flex; gap: 4px; font-size: 14px; line-height: 1.5; }
 .answers b { min-width: 1.6em; border-radius: 5px; font-weight: 600; }
