@@ -140,12 +140,7 @@ export function record<I extends readonly (Tensor | null | undefined)[], S exten
       }),
     ),
   ) as S;
-  output.node = new GradNode(
-    op,
-    inputs.map(edgeOf),
-    kept,
-    (dy, needs) => gradient(dy, saved, needs) as (Tensor | null)[],
-  );
+  output.node = new GradNode(op, inputs.map(edgeOf), kept, (dy, needs) => gradient(dy, saved, needs));
   return output;
 }
 
@@ -236,7 +231,7 @@ function reachable(from: GradNode): GradNode[] {
       }
     }
   }
-  return [...seen].sort((a, b) => b.id - a.id);
+  return [...seen].toSorted((a, b) => b.id - a.id);
 }
 
 /**

@@ -118,7 +118,8 @@ Napi::Value read(const Napi::CallbackInfo& info) {
         return;
       }
       std::byte* raw = held->release();
-      deferred->Resolve(Napi::ArrayBuffer::New(e, raw, bytes, [](Napi::Env, void* p) { delete[] static_cast<std::byte*>(p); }));
+      deferred->Resolve(
+          Napi::ArrayBuffer::New(e, raw, bytes, [](Napi::Env, void* p) { delete[] static_cast<std::byte*>(p); }));
     });
   });
   return deferred->Promise();
@@ -153,10 +154,10 @@ struct PassInfo {
 };
 
 const PassInfo passes[] = {
-#define GMR_PASS(op, pass, Params)                                                          \
-  {#op, #op "_" #pass, sizeof(Params), [](ParamsReader& reader, std::byte* storage) {       \
-     static_assert(std::is_trivially_copyable_v<Params>, "params are plain structs");       \
-     op##_##pass##_read(reader, *new (storage) Params{});                                   \
+#define GMR_PASS(op, pass, Params)                                                    \
+  {#op, #op "_" #pass, sizeof(Params), [](ParamsReader& reader, std::byte* storage) { \
+     static_assert(std::is_trivially_copyable_v<Params>, "params are plain structs"); \
+     op##_##pass##_read(reader, *new (storage) Params{});                             \
    }},
 #include "ops/ops.def"
 #undef GMR_PASS

@@ -1,5 +1,5 @@
-// A caching allocator over a backend's memory: size classes (four a power of two, so at most 25 % is lost), freed blocks are
-// kept for the next request of their class. Safe to call from any thread.
+// A caching allocator over a backend's memory: size classes (four a power of two, so at most 25 % is lost), freed
+// blocks are kept for the next request of their class. Safe to call from any thread.
 #pragma once
 
 #include <cstddef>

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <exception>
 #include <new>
+#include <stdexcept>
 #include <utility>
 
 namespace gmr {
@@ -135,6 +136,8 @@ void Device::execute(Job& job) {
           "expected " + (wanted_bytes > 0 ? std::to_string(wanted_bytes) + " bytes" : std::string("working memory")) +
               " to be available, but the device has no more (in use: " +
               std::to_string(stats.reserved_bytes - stats.cached_bytes) + " bytes)"});
+    } catch (const std::invalid_argument& error) {  // bad values in a tensor, such as a class that does not exist
+      failure = std::make_shared<Failure>(Failure{"invalid_argument", job.op, error.what()});
     } catch (const std::exception& error) {
       failure = std::make_shared<Failure>(Failure{"device_failure", job.op, error.what()});
     }

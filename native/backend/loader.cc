@@ -79,7 +79,8 @@ const Backend& load_cpu_backend(std::vector<Candidate>* tried) {
     report += "\n  " + candidate.library + ": " + candidate.reason;
     if (tried != nullptr) tried->push_back(candidate);
   }
-  if (chosen == nullptr) throw std::runtime_error("expected a usable CPU backend beside gmr.node, found none:" + report);
+  if (chosen == nullptr)
+    throw std::runtime_error("expected a usable CPU backend beside gmr.node, found none:" + report);
   return *chosen;
 }
 

@@ -1,11 +1,13 @@
-// The implicit matrix product behind every convolution: y[o, p] = bias[o] + sum_k a[o, k] operand[k, p], where a gather makes the
-// operand rows of a channel from its plane, tile by tile, into a panel that stays in cache. Extra memory is a few panels a thread.
+// The implicit matrix product behind every convolution: y[o, p] = bias[o] + sum_k a[o, k] operand[k, p], where a gather
+// makes the operand rows of a channel from its plane, tile by tile, into a panel that stays in cache. Extra memory is a
+// few panels a thread.
 //
 // A gather has
 //   int64_t rows() const                                   operand rows a channel
 //   int64_t scratch_floats(const Box&) const
 //   auto at(const Box&, float* scratch) const              made once a tile; called for each of its planes:
-//       (const float* plane, float* panel, int64_t pitch)  writes rows() rows of box.size() columns and up to a vector behind each
+//       (const float* plane, float* panel, int64_t pitch)  writes rows() rows of box.size() columns and up to a vector
+//       behind each
 #pragma once
 
 #include <algorithm>
@@ -40,12 +42,11 @@ class Tiling {
       extent_[1] = balanced(out[1], std::max<int64_t>(1, pixels / extent_[2]));
       extent_[0] = balanced(out[0], std::max<int64_t>(1, pixels / (extent_[1] * extent_[2])));
     }
-    for (int axis = 0; axis < 3; ++axis) parts_[axis] = (out[axis] + extent_[axis] - 1) / std::max<int64_t>(extent_[axis], 1);
+    for (int axis = 0; axis < 3; ++axis)
+      parts_[axis] = (out[axis] + extent_[axis] - 1) / std::max<int64_t>(extent_[axis], 1);
   }
 
-  int64_t count() const {
-    return (images_ + images_a_tile_ - 1) / images_a_tile_ * parts_[0] * parts_[1] * parts_[2];
-  }
+  int64_t count() const { return (images_ + images_a_tile_ - 1) / images_a_tile_ * parts_[0] * parts_[1] * parts_[2]; }
 
   struct Tile {
     int64_t first_image, images;
@@ -95,7 +96,8 @@ namespace detail {
 
 enum Slot { panel_slot, result_slot, gather_slot };
 
-// Calls f(pointer into the plane, column in the tile, length) for each run of a tile's columns that lies together in a plane.
+// Calls f(pointer into the plane, column in the tile, length) for each run of a tile's columns that lies together in a
+// plane.
 template <typename F>
 void for_each_run(const Box& box, const std::array<int64_t, 3>& out, F&& f) {
   const bool whole_rows = box.extent(2) == out[2];
@@ -148,9 +150,11 @@ void product_forward(const ProductShape& shape, const Gather& gather, const floa
   int64_t outputs = std::min(shape.outputs, most_tile_outputs);
   const int64_t most_pixels = tile_pixels(chunk * rows, outputs);
   const int64_t all_pixels = shape.images * shape.out_plane();
-  const int64_t pixels = std::clamp(all_pixels * shape.groups / wanted_tasks, std::min(least_tile_pixels, most_pixels), most_pixels);
+  const int64_t pixels =
+      std::clamp(all_pixels * shape.groups / wanted_tasks, std::min(least_tile_pixels, most_pixels), most_pixels);
   const Tiling tiling(shape.images, shape.out, pixels);
-  while (tiling.count() * shape.groups * ((shape.outputs + outputs - 1) / outputs) < wanted_tasks && outputs > 8 * tile_rows) {
+  while (tiling.count() * shape.groups * ((shape.outputs + outputs - 1) / outputs) < wanted_tasks &&
+         outputs > 8 * tile_rows) {
     outputs = (outputs / 2 + tile_rows - 1) / tile_rows * tile_rows;
   }
   const int64_t output_parts = (shape.outputs + outputs - 1) / outputs;
@@ -169,8 +173,9 @@ void product_forward(const ProductShape& shape, const Gather& gather, const floa
     for (int64_t c = 0; c < shape.channels; c += chunk) {
       const int64_t last = std::min(c + chunk, shape.channels);
       fill_panel(gather_at_box, rows, shape, x, group, c, last, tile, panel, pitch);
-      panel_product(task_outputs, columns, (last - c) * rows, a + (group * shape.outputs + first_output) * a_pitch + c * rows,
-                    a_pitch, panel, pitch, result, pitch, c > 0);
+      panel_product(task_outputs, columns, (last - c) * rows,
+                    a + (group * shape.outputs + first_output) * a_pitch + c * rows, a_pitch, panel, pitch, result,
+                    pitch, c > 0);
     }
     for (int64_t i = 0; i < task_outputs; ++i) {
       const int64_t o = group * shape.outputs + first_output + i;
@@ -188,7 +193,8 @@ void product_forward(const ProductShape& shape, const Gather& gather, const floa
 
 // dw: [groups][outputs][channels * rows], rows next to each other.
 template <typename Gather>
-void product_backward_weight(const ProductShape& shape, const Gather& gather, const float* x, const float* dy, float* dw) {
+void product_backward_weight(const ProductShape& shape, const Gather& gather, const float* x, const float* dy,
+                             float* dw) {
   using namespace detail;
   const int64_t rows = gather.rows();
   const int64_t depth = shape.channels * rows;
@@ -235,12 +241,14 @@ void product_backward_weight(const ProductShape& shape, const Gather& gather, co
           const int64_t o = group * shape.outputs + first_output + i;
           const float* plane = dy + ((tile.first_image + image) * shape.groups * shape.outputs + o) * shape.out_plane();
           for_each_run(tile.box, shape.out, [&](int64_t at, int64_t column, int64_t length) {
-            std::memcpy(row + image * tile.box.size() + column, plane + at, static_cast<size_t>(length) * sizeof(float));
+            std::memcpy(row + image * tile.box.size() + column, plane + at,
+                        static_cast<size_t>(length) * sizeof(float));
           });
         }
         store(row + columns, Vector{});
       }
-      panel_dots(task_outputs, (last - first) * rows, columns, gradient, pitch, panel, pitch, target, depth, t > first_tile);
+      panel_dots(task_outputs, (last - first) * rows, columns, gradient, pitch, panel, pitch, target, depth,
+                 t > first_tile);
     }
   });
 

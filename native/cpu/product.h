@@ -3,9 +3,9 @@
 //   panel_product:  c[i][j] (+)= sum_k a[i][k] b[k][j]     rows i: outputs, j: pixels, k: operand rows
 //   panel_dots:     c[i][k] (+)= sum_j a[i][j] b[k][j]     the weight gradient: a is dy
 //
-// `a` is read where it lies (no packing: a row's elements are used in order, so a few streams of it stay in L1); `b` is the operand
-// panel that a gather has just written; rows of b and c have an odd number of cache lines between them, so that the
-// lines of one column block fall into all sets of the cache.
+// `a` is read where it lies (no packing: a row's elements are used in order, so a few streams of it stay in L1); `b` is
+// the operand panel that a gather has just written; rows of b and c have an odd number of cache lines between them, so
+// that the lines of one column block fall into all sets of the cache.
 #pragma once
 
 #include <algorithm>
@@ -102,17 +102,16 @@ constexpr std::array<TileProduct, sizeof...(I)> tile_dot_products(std::integer_s
 }  // namespace detail
 
 // Columns are rounded up to whole vectors: b must be readable and c writable there.
-inline void panel_product(int64_t rows, int64_t columns, int64_t depth, const float* a, int64_t a_pitch,
-                          const float* b, int64_t b_pitch, float* c, int64_t c_pitch, bool accumulate) {
-  static constexpr auto kernels =
-      detail::tile_products(std::make_integer_sequence<int, tile_rows * tile_vectors>{});
+inline void panel_product(int64_t rows, int64_t columns, int64_t depth, const float* a, int64_t a_pitch, const float* b,
+                          int64_t b_pitch, float* c, int64_t c_pitch, bool accumulate) {
+  static constexpr auto kernels = detail::tile_products(std::make_integer_sequence<int, tile_rows * tile_vectors>{});
   const int64_t vectors = (columns + lanes - 1) / lanes;
   for (int64_t v = 0; v < vectors; v += tile_vectors) {
     const int64_t nv = std::min<int64_t>(tile_vectors, vectors - v);
     for (int64_t i = 0; i < rows; i += tile_rows) {
       const int64_t ni = std::min<int64_t>(tile_rows, rows - i);
-      kernels[static_cast<size_t>((ni - 1) * tile_vectors + nv - 1)](depth, a + i * a_pitch, a_pitch, b + v * lanes, b_pitch,
-                                                                     c + i * c_pitch + v * lanes, c_pitch, accumulate);
+      kernels[static_cast<size_t>((ni - 1) * tile_vectors + nv - 1)](
+          depth, a + i * a_pitch, a_pitch, b + v * lanes, b_pitch, c + i * c_pitch + v * lanes, c_pitch, accumulate);
     }
   }
 }
@@ -120,8 +119,7 @@ inline void panel_product(int64_t rows, int64_t columns, int64_t depth, const fl
 // a and b hold whole vectors of columns; what lies behind the last column is zero in both.
 inline void panel_dots(int64_t rows, int64_t depth, int64_t columns, const float* a, int64_t a_pitch, const float* b,
                        int64_t b_pitch, float* c, int64_t c_pitch, bool accumulate) {
-  static constexpr auto kernels =
-      detail::tile_dot_products(std::make_integer_sequence<int, dot_rows * dot_columns>{});
+  static constexpr auto kernels = detail::tile_dot_products(std::make_integer_sequence<int, dot_rows * dot_columns>{});
   const int64_t vectors = (columns + lanes - 1) / lanes;
   for (int64_t k = 0; k < depth; k += dot_columns) {
     const int64_t nk = std::min<int64_t>(dot_columns, depth - k);

@@ -7,9 +7,10 @@
 
 namespace gmr::cpu {
 
-// Register tile of the product: rows (outputs) x vectors (pixels). Accumulators + one row of operand vectors + one broadcast must
-// fit the registers: 32 with AVX-512 and on arm64 (8x3 + 3 + 1 = 28), 16 otherwise (6x2 + 2 + 1 = 15).
-// Register tile of the weight gradient: dot products of rows of dy with operand rows; (4x4 + 4 + 1 = 21: 16 sums are what one fold of a vector's lanes takes; 3x4 + 3 + 1 = 16).
+// Register tile of the product: rows (outputs) x vectors (pixels). Accumulators + one row of operand vectors + one
+// broadcast must fit the registers: 32 with AVX-512 and on arm64 (8x3 + 3 + 1 = 28), 16 otherwise (6x2 + 2 + 1 = 15).
+// Register tile of the weight gradient: dot products of rows of dy with operand rows; (4x4 + 4 + 1 = 21: 16 sums are
+// what one fold of a vector's lanes takes; 3x4 + 3 + 1 = 16).
 #if defined(__AVX512F__) || defined(__aarch64__)
 constexpr int tile_rows = 8;
 constexpr int tile_vectors = 3;
@@ -22,25 +23,28 @@ constexpr int dot_rows = 3;
 constexpr int dot_columns = 4;
 #endif
 
-// Depth of one panel of operand rows: long enough that loading and storing the accumulators (2 of depth + 2 steps) is lost in it, short
-// enough that one column block of it (depth x 48 floats) stays in the L1 cache.
+// Depth of one panel of operand rows: long enough that loading and storing the accumulators (2 of depth + 2 steps) is
+// lost in it, short enough that one column block of it (depth x 48 floats) stays in the L1 cache.
 constexpr int64_t panel_depth = 160;
 
-// Operand panel and result tile of a task together; three quarters of the smallest L2 cache among today's servers (1 MiB).
+// Operand panel and result tile of a task together; three quarters of the smallest L2 cache among today's servers (1
+// MiB).
 constexpr int64_t tile_floats = 192 * 1024;
 
-// Pixels of a tile at the most and, where the image has that many, at the least. Rows of halo around a tile are work done twice.
+// Pixels of a tile at the most and, where the image has that many, at the least. Rows of halo around a tile are work
+// done twice.
 constexpr int64_t most_tile_pixels = 1024;
 constexpr int64_t least_tile_pixels = 256;
 
-// Outputs of a task at the most: beyond, the result tile leaves the L2 cache, and making the operand again costs less than 2 %.
+// Outputs of a task at the most: beyond, the result tile leaves the L2 cache, and making the operand again costs less
+// than 2 %.
 constexpr int64_t most_tile_outputs = 256;
 
 // Wide images are cut into columns of at most this many pixels, so that a tile has more rows and less halo.
 constexpr int64_t most_tile_width = 96;
 
-// A weight gradient is summed over this many parts (fixed by the shape alone, so that results do not depend on the threads),
-// or fewer where channels give enough tasks.
+// A weight gradient is summed over this many parts (fixed by the shape alone, so that results do not depend on the
+// threads), or fewer where channels give enough tasks.
 constexpr int64_t weight_gradient_tasks = 16;
 
 }  // namespace gmr::cpu

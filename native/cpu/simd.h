@@ -59,8 +59,8 @@ inline void fold_groups(typename VectorOf<Lanes>::aligned* v) {
 
 }  // namespace detail
 
-// sums[i] = the sum of v[i]'s lanes. Folding `lanes` vectors together takes three instructions a vector, one by one three times that.
-// Leaves v changed.
+// sums[i] = the sum of v[i]'s lanes. Folding `lanes` vectors together takes three instructions a vector, one by one
+// three times that. Leaves v changed.
 template <int Count>
 inline void sum_lanes(Vector (&v)[Count], float* sums) {
   for (int first = 0; first < Count; first += lanes) {

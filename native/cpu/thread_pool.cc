@@ -108,7 +108,8 @@ class ThreadPool {
  private:
   void take_tasks(int worker) {
     try {
-      for (int64_t task; (task = next_.fetch_add(1, std::memory_order_relaxed)) < tasks_;) function_(context_, task, worker);
+      for (int64_t task; (task = next_.fetch_add(1, std::memory_order_relaxed)) < tasks_;)
+        function_(context_, task, worker);
     } catch (...) {
       next_ = tasks_;
       std::lock_guard lock(mutex_);
@@ -119,7 +120,8 @@ class ThreadPool {
   void work(int worker) {
     uint64_t seen = 0;
     for (;;) {
-      for (int spins = 0; region_.load(std::memory_order_acquire) == seen && spins < spins_before_sleep; ++spins) pause();
+      for (int spins = 0; region_.load(std::memory_order_acquire) == seen && spins < spins_before_sleep; ++spins)
+        pause();
       if (region_.load(std::memory_order_acquire) == seen) {
         std::unique_lock lock(mutex_);
         sleepers_.fetch_add(1);

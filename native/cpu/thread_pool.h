@@ -13,9 +13,9 @@ int thread_count();
 using RegionFunction = void (*)(void* context, int64_t task, int worker);
 void run_region(int64_t tasks, RegionFunction function, void* context);
 
-// Calls f(task) or f(task, worker) for every task in [0, tasks), in any order, on any thread; 0 <= worker < thread_count().
-// A task's result must not depend on which worker runs it. The first exception is rethrown here after all have stopped.
-// Not to be nested.
+// Calls f(task) or f(task, worker) for every task in [0, tasks), in any order, on any thread; 0 <= worker <
+// thread_count(). A task's result must not depend on which worker runs it. The first exception is rethrown here after
+// all have stopped. Not to be nested.
 template <typename F>
 void parallel_for(int64_t tasks, F&& f) {
   using Function = std::remove_reference_t<F>;
@@ -41,8 +41,8 @@ void parallel_ranges(int64_t count, int64_t grain, F&& f) {
   });
 }
 
-// Working memory of a worker, 64-byte aligned, kept for the next call, with slack_bytes readable behind it. Valid inside a
-// parallel region until the worker asks for the same slot again; contents are undefined.
+// Working memory of a worker, 64-byte aligned, kept for the next call, with slack_bytes readable behind it. Valid
+// inside a parallel region until the worker asks for the same slot again; contents are undefined.
 constexpr int scratch_slots = 6;
 float* scratch(int worker, int slot, size_t floats);
 

@@ -32,7 +32,8 @@ const float* transpose_weight(const float* w, int64_t groups, int64_t outputs, i
     const auto transpose = [&](auto count) {
       for (int64_t c = 0; c < channels; ++c) {
         for (int64_t o = first; o < last; ++o) {
-          detail::copy_taps<order>(result + offset + (c * outputs + o) * count, w + offset + (o * channels + c) * count, count);
+          detail::copy_taps<order>(result + offset + (c * outputs + o) * count, w + offset + (o * channels + c) * count,
+                                   count);
         }
       }
     };

@@ -1,6 +1,6 @@
-// The part of an input plane that a box of output positions sees, copied with its zero border, so that the loops after it need no
-// bounds. Rows lie one after the other; within a row, columns are sorted by phase (column mod stride), so that the inputs of
-// neighbouring outputs are neighbours at any stride.
+// The part of an input plane that a box of output positions sees, copied with its zero border, so that the loops after
+// it need no bounds. Rows lie one after the other; within a row, columns are sorted by phase (column mod stride), so
+// that the inputs of neighbouring outputs are neighbours at any stride.
 #pragma once
 
 #include <algorithm>
@@ -13,8 +13,8 @@
 
 namespace gmr::cpu {
 
-// A convolution as its operand sees it. `spread` inserts spread - 1 zeros between inputs: a strided convolution's adjoint is a
-// convolution of stride 1 over its spread-out gradient.
+// A convolution as its operand sees it. `spread` inserts spread - 1 zeros between inputs: a strided convolution's
+// adjoint is a convolution of stride 1 over its spread-out gradient.
 struct WindowGeometry {
   std::array<int64_t, 3> in, out, kernel, stride, dilation, padding, spread;
 };

@@ -40,7 +40,8 @@ void Completions::end(Napi::Env env) {
   if (--awaited_ == 0) function_.Unref(env);
 }
 
-// Cleanup hooks run last in, first out: added after the thread-safe function was made, ours closes it before Node frees it.
+// Cleanup hooks run last in, first out: added after the thread-safe function was made, ours closes it before Node frees
+// it.
 Environment::Environment(Napi::Env env) : completions_(std::make_shared<Completions>(env)) {
   env.AddCleanupHook([this] { stop(); });
 }
@@ -54,7 +55,8 @@ Environment& Environment::of(Napi::Env env) { return *env.GetInstanceData<Enviro
 
 std::shared_ptr<Device> Environment::open(const std::string& kind, int index) {
   if (kind != "cpu" || index != 0) {
-    throw std::invalid_argument("expected device to be \"cpu\", received \"" + kind + ":" + std::to_string(index) + "\"");
+    throw std::invalid_argument("expected device to be \"cpu\", received \"" + kind + ":" + std::to_string(index) +
+                                "\"");
   }
   const Backend& backend = load_cpu_backend();
   auto& device = devices_[backend.level];  // tests switch levels within one process

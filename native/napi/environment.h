@@ -24,7 +24,8 @@ class Completions {
   void post(Task task);  // from any thread
   void close();          // the environment's thread, when it ends
 
-  // While something is awaited the event loop must stay alive; otherwise it must be free to end. Environment's thread only.
+  // While something is awaited the event loop must stay alive; otherwise it must be free to end. Environment's thread
+  // only.
   void begin(Napi::Env env);
   void end(Napi::Env env);
 

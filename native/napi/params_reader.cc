@@ -106,10 +106,11 @@ void ParamsReader::operand(const char* name, const void* field, int64_t count, s
 // V8 is told of the bytes when it gets the handle and when the handle lets go: by dispose_buffer, or by the collector.
 Napi::Value wrap_buffer(Napi::Env env, BufferRef buffer) {
   const auto bytes = static_cast<int64_t>(buffer->bytes());
-  auto external = Napi::External<BufferRef>::New(env, new BufferRef(std::move(buffer)), [](Napi::Env e, BufferRef* held) {
-    if (*held != nullptr) report_external(e, -static_cast<int64_t>((*held)->bytes()));
-    delete held;
-  });
+  auto external =
+      Napi::External<BufferRef>::New(env, new BufferRef(std::move(buffer)), [](Napi::Env e, BufferRef* held) {
+        if (*held != nullptr) report_external(e, -static_cast<int64_t>((*held)->bytes()));
+        delete held;
+      });
   external.TypeTag(&buffer_tag);
   report_external(env, bytes);
   return external;

@@ -1,5 +1,5 @@
-// Reads a JavaScript object into a plain params struct. Each method names the property that it reads; a property that is
-// missing or wrong is an error that says what was expected and what came.
+// Reads a JavaScript object into a plain params struct. Each method names the property that it reads; a property that
+// is missing or wrong is an error that says what was expected and what came.
 #pragma once
 
 #include <napi.h>

@@ -27,12 +27,20 @@ struct IndexRange {
   int64_t end;
 };
 
+// The steps t = 0..count-1 for which start + t step lies in [0, extent).
+inline IndexRange steps_inside(int64_t start, int64_t step, int64_t count, int64_t extent) {
+  const int64_t last = extent - 1 - start;
+  return {start >= 0 ? 0 : (step - 1 - start) / step, last < 0 ? 0 : std::min(count, last / step + 1)};
+}
+
 // The outputs whose tap t lies inside the input.
 inline IndexRange outputs_inside(const PoolGeometry& g, int axis, int64_t t) {
-  const int64_t offset = g.tap_offset(axis, t);
-  const int64_t stride = g.stride[axis];
-  const int64_t last = g.input[axis] - 1 - offset;
-  return {offset >= 0 ? 0 : (stride - 1 - offset) / stride, last < 0 ? 0 : std::min(g.output[axis], last / stride + 1)};
+  return steps_inside(g.tap_offset(axis, t), g.stride[axis], g.output[axis], g.input[axis]);
+}
+
+// The taps of output o that lie inside the input.
+inline IndexRange taps_inside(const PoolGeometry& g, int axis, int64_t o) {
+  return steps_inside(o * g.stride[axis] - g.padding[axis], g.dilation[axis], g.kernel[axis], g.input[axis]);
 }
 
 // Windows that tile the input, two elements of a row each: every input has at most one output, and its place is a shift

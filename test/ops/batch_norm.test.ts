@@ -104,9 +104,7 @@ describe('batch_norm: gradients', () => {
           const { x, weight, bias, residual } = inputs;
           batchNorm(x, weight, bias, running, { training, relu, residual }).backward(upstream);
           return Promise.all(
-            names.map(async (name) =>
-              inputs[name].grad === null ? undefined : [...(await inputs[name].grad!.data())],
-            ),
+            names.map(async (name) => (inputs[name].grad === null ? undefined : [...(await inputs[name].grad.data())])),
           );
         };
         const all = await gradientsOf(names);

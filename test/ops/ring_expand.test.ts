@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import * as gmr from '../../lib/index.js';
 import { devices } from '../support/devices.js';
 import { describeOp } from '../support/op_suite.js';
-import { expectRefusal } from '../support/refusal.js';
+import { expectFailure } from '../support/failure.js';
 import { ringExpandSuite } from '../support/reference/ring_expand.js';
 
 describeOp(ringExpandSuite);
@@ -59,32 +59,48 @@ describe('ring_expand: bad input', () => {
   const v = gmr.tensor([[[1, 2]]]);
 
   it('names the argument', () => {
-    expectRefusal(() => gmr.ops.ringExpand(1 as never, [3]), '[ring_expand] expected v to be a Tensor');
-    expectRefusal(() => gmr.ops.ringExpand(gmr.tensor([1]), [3]), 'expected v to have 3 axes', 'invalid_shape');
-    expectRefusal(
-      () => gmr.ops.ringExpand(gmr.tensor([[[]]]), [3]),
-      'expected v to have 1 to 2048 rings',
-      'invalid_shape',
+    expectFailure(
+      () => gmr.ops.ringExpand(1 as never, [3]),
+      'invalid_argument',
+      '[ring_expand] expected v to be a Tensor',
     );
-    expectRefusal(
+    expectFailure(() => gmr.ops.ringExpand(gmr.tensor([1]), [3]), 'invalid_shape', 'expected v to have 3 axes');
+    expectFailure(
+      () => gmr.ops.ringExpand(gmr.tensor([[[]]]), [3]),
+      'invalid_shape',
+      'expected v to have 1 to 2048 rings',
+    );
+    expectFailure(
       () => gmr.ops.ringExpand(v, 3 as never),
+      'invalid_argument',
       'expected kernelSize to be an array of 1 to 3 sides, received 3',
     );
-    expectRefusal(() => gmr.ops.ringExpand(v, []), 'expected kernelSize to be an array of 1 to 3 sides, received []');
-    expectRefusal(() => gmr.ops.ringExpand(v, [3, 3, 3, 3]), 'expected kernelSize to be an array of 1 to 3 sides');
-    expectRefusal(
+    expectFailure(
+      () => gmr.ops.ringExpand(v, []),
+      'invalid_argument',
+      'expected kernelSize to be an array of 1 to 3 sides, received []',
+    );
+    expectFailure(
+      () => gmr.ops.ringExpand(v, [3, 3, 3, 3]),
+      'invalid_argument',
+      'expected kernelSize to be an array of 1 to 3 sides',
+    );
+    expectFailure(
       () => gmr.ops.ringExpand(v, [3, -1]),
+      'invalid_argument',
       'expected kernelSize[1] to be an integer in [1, 2047], received -1',
     );
-    expectRefusal(
+    expectFailure(
       () => gmr.ops.ringExpand(v, [3], { circular: 1 as never }),
+      'invalid_argument',
       'expected circular to be a boolean, received 1',
     );
   });
 
   it('says why a side must be odd', () => {
-    expectRefusal(
+    expectFailure(
       () => gmr.ops.ringExpand(v, [3, 4]),
+      'invalid_argument',
       'an even side has no centre tap, so the kernel cannot be equivariant',
     );
   });

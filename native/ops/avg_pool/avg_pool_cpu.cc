@@ -11,12 +11,11 @@ namespace {
 std::array<std::vector<float>, 3> factors_of(const PoolGeometry& g, bool count_includes_padding) {
   std::array<std::vector<float>, 3> factors;
   for (int axis = 0; axis < 3; ++axis) {
-    std::vector<int64_t> counts(g.output[axis], count_includes_padding ? g.kernel[axis] : 0);
-    for (int64_t t = 0; t < g.kernel[axis] && !count_includes_padding; ++t) {
-      const IndexRange inside = outputs_inside(g, axis, t);
-      for (int64_t o = inside.begin; o < inside.end; ++o) ++counts[o];
+    for (int64_t o = 0; o < g.output[axis]; ++o) {
+      const IndexRange inside = taps_inside(g, axis, o);
+      const int64_t count = count_includes_padding ? g.kernel[axis] : inside.end - inside.begin;
+      factors[axis].push_back(1 / static_cast<float>(count));
     }
-    for (const int64_t count : counts) factors[axis].push_back(1 / static_cast<float>(count));
   }
   return factors;
 }
@@ -79,12 +78,12 @@ void avg_pool_forward(const AvgPoolForward& p) {
     parallel_rows(g.planes, g.output[0], g.output[1], row_cost, [&](int64_t plane, int64_t oz, int64_t oy) {
       float* y = p.y + ((plane * g.output[0] + oz) * g.output[1] + oy) * g.output[2];
       std::fill(y, y + g.output[2], 0.0f);
-      for (int64_t tz = 0; tz < g.kernel[0]; ++tz) {
+      const IndexRange z_taps = taps_inside(g, 0, oz);
+      const IndexRange y_taps = taps_inside(g, 1, oy);
+      for (int64_t tz = z_taps.begin; tz < z_taps.end; ++tz) {
         const int64_t z = oz * g.stride[0] + g.tap_offset(0, tz);
-        if (z < 0 || z >= g.input[0]) continue;
-        for (int64_t ty = 0; ty < g.kernel[1]; ++ty) {
+        for (int64_t ty = y_taps.begin; ty < y_taps.end; ++ty) {
           const int64_t row = oy * g.stride[1] + g.tap_offset(1, ty);
-          if (row < 0 || row >= g.input[1]) continue;
           const float* x = p.x + ((plane * g.input[0] + z) * g.input[1] + row) * g.input[2];
           for (int64_t tx = 0; tx < g.kernel[2]; ++tx) {
             const IndexRange inside = outputs_inside(g, 2, tx);

@@ -2,9 +2,9 @@
 //   y[n,o,p] = bias[o] + sum_{c,t} w[o,c,t] x[n, c, p stride - padding + t dilation]
 // It is the product of ring_conv with the k^d taps as operand rows instead of R ring sums.
 //
-// Gradients: dx is the convolution of the spread-out dy with w transposed in (o, c) and its taps in reverse; dw[o,c,t] = sum_{n,p} dy[n,o,p]
-// x[n, c, p stride - padding + t dilation]; dbias is op `reduce` on dy. The transposed convolution is backward_input used as a
-// forward pass; hence its bias.
+// Gradients: dx is the convolution of the spread-out dy with w transposed in (o, c) and its taps in reverse; dw[o,c,t]
+// = sum_{n,p} dy[n,o,p] x[n, c, p stride - padding + t dilation]; dbias is op `reduce` on dy. The transposed
+// convolution is backward_input used as a forward pass; hence its bias.
 #pragma once
 
 #include "ops/conv/conv_geometry.h"

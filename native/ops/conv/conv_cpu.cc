@@ -14,7 +14,8 @@ class TapGather {
  public:
   explicit TapGather(const WindowGeometry& geometry) : g_(geometry) {
     constexpr std::array<int64_t, 3> ones = {1, 1, 1}, zeros = {0, 0, 0};
-    is_identity_ = g_.kernel == ones && g_.in == g_.out && g_.stride == ones && g_.padding == zeros && g_.spread == ones;
+    is_identity_ =
+        g_.kernel == ones && g_.in == g_.out && g_.stride == ones && g_.padding == zeros && g_.spread == ones;
   }
 
   int64_t rows() const { return g_.kernel[0] * g_.kernel[1] * g_.kernel[2]; }

@@ -6,8 +6,9 @@
 
 namespace gmr {
 
-// Axes are depth, height, width. Output position q of an axis meets input positions q * stride - padding + t * dilation for taps
-// t = 0..kernel-1; positions outside [0, in) count as zero. `padding` is in front; what it is behind follows from `out`.
+// Axes are depth, height, width. Output position q of an axis meets input positions q * stride - padding + t * dilation
+// for taps t = 0..kernel-1; positions outside [0, in) count as zero. `padding` is in front; what it is behind follows
+// from `out`.
 struct ConvGeometry {
   int64_t n;       // images
   int64_t c;       // input channels, of all groups

@@ -20,8 +20,8 @@ int64_t rows_a_task(int64_t classes) {
 void check_targets(const int32_t* targets, int64_t rows, int64_t classes) {
   for (int64_t row = 0; row < rows; ++row) {
     if (targets[row] < 0 || targets[row] >= classes) {
-      throw std::out_of_range("expected targets[" + std::to_string(row) + "] to be in [0, " + std::to_string(classes) +
-                              "), received " + std::to_string(targets[row]));
+      throw std::invalid_argument("expected targets[" + std::to_string(row) + "] to be in [0, " +
+                                  std::to_string(classes) + "), received " + std::to_string(targets[row]));
     }
   }
 }

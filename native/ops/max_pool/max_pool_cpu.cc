@@ -1,111 +1,163 @@
 #include <algorithm>
+#include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "cpu/kernels.h"
 #include "cpu/parallel_rows.h"
+#include "cpu/simd.h"
 
 namespace gmr::cpu {
 namespace {
 
 enum class Indices { skip, keep };
 
-// What one tap adds to the running maxima of a row. Stride 0: known at run time only.
-template <int64_t Stride, Indices Mode>
-void take_tap(const float* __restrict x, int32_t first_index, IndexRange inside, int64_t run_time_stride,
-              int64_t offset, float* __restrict y, int32_t* __restrict indices) {
-  const int64_t stride = Stride > 0 ? Stride : run_time_stride;
-  for (int64_t o = inside.begin; o < inside.end; ++o) {
-    const float value = x[o * stride + offset];
-    bool is_new = (value > y[o]) | (value != value);
-    if constexpr (Mode == Indices::keep) {
-      is_new |= indices[o] < 0;  // so that a window of -infinities has an index
-      indices[o] = is_new ? first_index + static_cast<int32_t>(o * stride + offset) : indices[o];
-    }
-    y[o] = is_new ? value : y[o];
+template <int Size>
+using Count = std::integral_constant<int, Size>;
+
+// Calls f(first, Count<size>) for blocks that cover [begin, end), so that short rows run in vectors too. The last block
+// overlaps the one before it where it must: f may see an element twice.
+template <typename F>
+void for_blocks(int64_t begin, int64_t end, F&& f) {
+  const auto cover = [&](auto size) {
+    int64_t first = begin;
+    for (; first + size <= end; first += size) f(first, size);
+    if (first < end) f(end - size, size);
+  };
+  const int64_t count = end - begin;
+  if constexpr (lanes >= 16) {
+    if (count >= 16) return cover(Count<16>());
+  }
+  if constexpr (lanes >= 8) {
+    if (count >= 8) return cover(Count<8>());
+  }
+  if (count >= 4) return cover(Count<4>());
+  cover(Count<1>());
+}
+
+template <int Size>
+struct VectorsOf {
+  using Float = typename VectorOf<Size>::aligned;
+  typedef int32_t Int __attribute__((vector_size(Size * 4)));
+};
+
+// x[0], x[Stride], ... Strides above 2 are `run_time_stride`. Reads one float more than it takes at stride 2.
+template <int Stride, int Size>
+typename VectorsOf<Size>::Float load_steps(const float* x, int64_t run_time_stride) {
+  using Float = typename VectorsOf<Size>::Float;
+  if constexpr (Size == 1) {
+    return Float{x[0]};
+  } else if constexpr (Stride == 1) {
+    return load<Size>(x);
+  } else if constexpr (Stride == 2) {
+    typename VectorsOf<Size>::Int evens;
+    for (int i = 0; i < Size; ++i) evens[i] = 2 * i;
+    return __builtin_shuffle(load<Size>(x), load<Size>(x + Size), evens);
+  } else {
+    Float steps;
+    for (int i = 0; i < Size; ++i) steps[i] = x[i * run_time_stride];
+    return steps;
   }
 }
 
-template <int64_t Stride, Indices Mode>
-void forward_windows(const MaxPoolForward& p) {
-  const PoolGeometry& g = p.geometry;
-  const int64_t row_cost = g.output[2] * g.kernel[0] * g.kernel[1] * g.kernel[2];
-  parallel_rows(g.planes, g.output[0], g.output[1], row_cost, [&](int64_t plane, int64_t oz, int64_t oy) {
-    const int64_t out = ((plane * g.output[0] + oz) * g.output[1] + oy) * g.output[2];
-    float* y = p.y + out;
-    int32_t* indices = Mode == Indices::keep ? p.indices + out : nullptr;
-    std::fill(y, y + g.output[2], -std::numeric_limits<float>::infinity());
-    if constexpr (Mode == Indices::keep) std::fill(indices, indices + g.output[2], -1);
-    for (int64_t tz = 0; tz < g.kernel[0]; ++tz) {
-      const int64_t z = oz * g.stride[0] + g.tap_offset(0, tz);
-      if (z < 0 || z >= g.input[0]) continue;
-      for (int64_t ty = 0; ty < g.kernel[1]; ++ty) {
-        const int64_t row = oy * g.stride[1] + g.tap_offset(1, ty);
-        if (row < 0 || row >= g.input[1]) continue;
-        const int64_t first_index = (z * g.input[1] + row) * g.input[2];
-        const float* x = p.x + plane * g.input[0] * g.input[1] * g.input[2] + first_index;
-        for (int64_t tx = 0; tx < g.kernel[2]; ++tx) {
-          take_tap<Stride, Mode>(x, static_cast<int32_t>(first_index), outputs_inside(g, 2, tx), g.stride[2],
-                                 g.tap_offset(2, tx), y, indices);
-        }
-      }
+// The running maxima of neighbouring outputs of a row.
+template <Indices Mode, int Stride, int Size>
+struct Maxima {
+  using Float = typename VectorsOf<Size>::Float;
+  using Int = typename VectorsOf<Size>::Int;
+
+  Float value = Float{} - std::numeric_limits<float>::infinity();
+  Int index = Int{} - 1;
+
+  // One tap of each: x[0], x[stride], ..., of which the first has the index `first_index`.
+  void take(const float* x, int32_t first_index, int64_t stride) {
+    const Float other = load_steps<Stride, Size>(x, stride);
+    Int is_new = (other > value) | (other != other);
+    if constexpr (Mode == Indices::keep) {
+      is_new |= index < 0;  // so that a window of -infinities has an index
+      Int other_index;
+      for (int i = 0; i < Size; ++i) other_index[i] = first_index + i * static_cast<int32_t>(stride);
+      index = is_new ? other_index : index;
     }
-  });
-}
-
-// The maximum of four and its index, in the order of take_tap.
-struct Maximum {
-  float value;
-  int32_t index;
-
-  void take(float other, int32_t other_index) {
-    const bool is_new = (other > value) | (other != other);
     value = is_new ? other : value;
-    index = is_new ? other_index : index;
+  }
+
+  void put(float* y, int32_t* indices) const {
+    store<Size>(y, value);
+    if constexpr (Mode == Indices::keep) std::memcpy(indices, &index, sizeof(index));
   }
 };
 
-template <Indices Mode>
-void squares_of_two_row(const float* __restrict x0, const float* __restrict x1, int64_t first_index,
-                        int64_t input_width, int64_t width, float* __restrict y, int32_t* __restrict indices) {
-  const auto index0 = static_cast<int32_t>(first_index);
-  const auto index1 = static_cast<int32_t>(first_index + input_width);
-  for (int64_t o = 0; o < width; ++o) {
-    const auto x = static_cast<int32_t>(2 * o);
-    Maximum maximum{x0[2 * o], index0 + x};
-    maximum.take(x0[2 * o + 1], index0 + x + 1);
-    maximum.take(x1[2 * o], index1 + x);
-    maximum.take(x1[2 * o + 1], index1 + x + 1);
-    y[o] = maximum.value;
-    if constexpr (Mode == Indices::keep) indices[o] = maximum.index;
-  }
+// Stride of a row, where it is a constant of the code; 0: known at run time only.
+template <Indices Mode, int Stride>
+void forward_rows(const MaxPoolForward& p) {
+  const PoolGeometry& g = p.geometry;
+  const int64_t stride = Stride > 0 ? Stride : g.stride[2];
+  // The outputs of a row whose windows lie inside it whole.
+  const int64_t whole_begin = std::min(outputs_inside(g, 2, 0).begin, g.output[2]);
+  const int64_t whole_end = std::max(outputs_inside(g, 2, g.kernel[2] - 1).end, whole_begin);
+  const int64_t row_cost = g.output[2] * g.kernel[0] * g.kernel[1] * g.kernel[2];
+  parallel_rows(g.planes, g.output[0], g.output[1], row_cost, [&](int64_t plane, int64_t oz, int64_t oy) {
+    const float* x = p.x + plane * g.input[0] * g.input[1] * g.input[2];
+    const int64_t out = ((plane * g.output[0] + oz) * g.output[1] + oy) * g.output[2];
+    const IndexRange z_taps = taps_inside(g, 0, oz);
+    const IndexRange y_taps = taps_inside(g, 1, oy);
+    const auto reduce = [&](int64_t o, IndexRange x_taps, auto size) {
+      Maxima<Mode, Stride, size> maxima;
+      for (int64_t tz = z_taps.begin; tz < z_taps.end; ++tz) {
+        const int64_t z = oz * g.stride[0] + g.tap_offset(0, tz);
+        for (int64_t ty = y_taps.begin; ty < y_taps.end; ++ty) {
+          const int64_t row = z * g.input[1] + oy * g.stride[1] + g.tap_offset(1, ty);
+          for (int64_t tx = x_taps.begin; tx < x_taps.end; ++tx) {
+            const int64_t index = row * g.input[2] + o * stride + g.tap_offset(2, tx);
+            maxima.take(x + index, static_cast<int32_t>(index), stride);
+          }
+        }
+      }
+      maxima.put(p.y + out + o, Mode == Indices::keep ? p.indices + out + o : nullptr);
+    };
+    for (int64_t o = 0; o < whole_begin; ++o) reduce(o, taps_inside(g, 2, o), Count<1>());
+    for_blocks(whole_begin, whole_end, [&](int64_t o, auto size) { reduce(o, {0, g.kernel[2]}, size); });
+    for (int64_t o = whole_end; o < g.output[2]; ++o) reduce(o, taps_inside(g, 2, o), Count<1>());
+  });
 }
 
+// The same with the loops over taps written out: the most common window, in half the time.
 template <Indices Mode>
 void forward_squares_of_two(const MaxPoolForward& p) {
   const PoolGeometry& g = p.geometry;
   parallel_rows(g.planes, g.output[0], g.output[1], 4 * g.output[2], [&](int64_t plane, int64_t z, int64_t oy) {
+    const float* x = p.x + plane * g.input[0] * g.input[1] * g.input[2];
     const int64_t first_index = (z * g.input[1] + 2 * oy) * g.input[2];
-    const float* x = p.x + plane * g.input[0] * g.input[1] * g.input[2] + first_index;
     const int64_t out = ((plane * g.output[0] + z) * g.output[1] + oy) * g.output[2];
-    squares_of_two_row<Mode>(x, x + g.input[2], first_index, g.input[2], g.output[2], p.y + out,
-                             Mode == Indices::keep ? p.indices + out : nullptr);
+    for_blocks(0, g.output[2], [&](int64_t o, auto size) {
+      Maxima<Mode, 2, size> maxima;
+      for (const int64_t tap : {int64_t{0}, int64_t{1}, g.input[2], g.input[2] + 1}) {
+        const int64_t index = first_index + 2 * o + tap;
+        maxima.take(x + index, static_cast<int32_t>(index), 2);
+      }
+      maxima.put(p.y + out + o, Mode == Indices::keep ? p.indices + out + o : nullptr);
+    });
   });
 }
 
 template <Indices Mode>
 void forward(const MaxPoolForward& p) {
   if (tiles_by_squares_of_two(p.geometry)) return forward_squares_of_two<Mode>(p);
-  if (p.geometry.stride[2] == 1) return forward_windows<1, Mode>(p);
-  if (p.geometry.stride[2] == 2) return forward_windows<2, Mode>(p);
-  forward_windows<0, Mode>(p);
+  if (p.geometry.stride[2] == 1) return forward_rows<Mode, 1>(p);
+  if (p.geometry.stride[2] == 2) return forward_rows<Mode, 2>(p);
+  forward_rows<Mode, 0>(p);
 }
 
-void backward_pairs_row(const float* __restrict dy, const int32_t* __restrict indices, int32_t first_index,
-                        int64_t width, float* __restrict dx) {
-  for (int64_t o = 0; o < width; ++o) {
-    const int32_t index = first_index + static_cast<int32_t>(2 * o);
-    dx[2 * o] = indices[o] == index ? dy[o] : 0;
-    dx[2 * o + 1] = indices[o] == index + 1 ? dy[o] : 0;
+template <int Size>
+void give_back_pairs(const float* __restrict dy, const int32_t* __restrict indices, int32_t first_index,
+                     float* __restrict dx, Count<Size>) {
+#pragma GCC unroll 1  // a loop that is unrolled whole is not vectorised
+  for (int o = 0; o < Size; ++o) {
+    const float value = dy[o];
+    const int32_t pair = indices[o] - first_index - 2 * o;
+    dx[2 * o] = pair == 0 ? value : 0;
+    dx[2 * o + 1] = pair == 1 ? value : 0;
   }
 }
 
@@ -120,7 +172,10 @@ void backward_pairs(const MaxPoolBackwardInput& p) {
     int64_t written = 0;
     if (oz < g.output[0] && oy < g.output[1]) {
       const int64_t out = ((plane * g.output[0] + oz) * g.output[1] + oy) * g.output[2];
-      backward_pairs_row(p.dy + out, p.indices + out, static_cast<int32_t>(first_index), g.output[2], dx);
+      for_blocks(0, g.output[2], [&](int64_t o, auto size) {
+        give_back_pairs(p.dy + out + o, p.indices + out + o, static_cast<int32_t>(first_index + 2 * o), dx + 2 * o,
+                        size);
+      });
       written = 2 * g.output[2];
     }
     std::fill(dx + written, dx + g.input[2], 0.0f);

@@ -1,12 +1,13 @@
 // GMR convolution in ring space: the kernel has one weight a ring, v [O, C/G, R], so
 //   y[n,o,p] = bias[o] + sum_{c,l} v[o,c,l] s_l(x[n,c])[p],   s_l(x)[p] = sum of x over the taps of ring l around p
-// which is a matrix product of depth R C/G instead of k^2 C/G or k^3 C/G, over ring sums that take additions only. Ring sums are never
-// stored: they feed the product tile by tile. Which taps form ring l: native/ops/rings.h.
+// which is a matrix product of depth R C/G instead of k^2 C/G or k^3 C/G, over ring sums that take additions only. Ring
+// sums are never stored: they feed the product tile by tile. Which taps form ring l: native/ops/rings.h.
 //
-// Gradients, with s_l^T the adjoint of s_l (a ring is symmetric: at stride 1 it is s_l itself with padding dilation (k - 1) - padding):
-//   dx[n,c]    = sum_l s_l^T( sum_o v[o,c,l] dy[n,o] )     a GMR convolution of the (spread-out) dy with v transposed in (o, c)
-//   dv[o,c,l]  = sum_{n,p} dy[n,o,p] s_l(x[n,c])[p]         ring sums made again
-//   dbias[o]   = sum_{n,p} dy[n,o,p]                        op `reduce`
+// Gradients, with s_l^T the adjoint of s_l (a ring is symmetric: at stride 1 it is s_l itself with padding dilation (k
+// - 1) - padding):
+//   dx[n,c]    = sum_l s_l^T( sum_o v[o,c,l] dy[n,o] )     a GMR convolution of the (spread-out) dy with v transposed
+//   in (o, c) dv[o,c,l]  = sum_{n,p} dy[n,o,p] s_l(x[n,c])[p]         ring sums made again dbias[o]   = sum_{n,p}
+//   dy[n,o,p]                        op `reduce`
 // The transposed convolution is backward_input used as a forward pass; hence its bias.
 #pragma once
 
@@ -15,8 +16,8 @@
 namespace gmr {
 
 struct RingKernel {
-  int64_t rings;      // R
-  int64_t first_side; // k0: the side of the kernel's first real axis, which sets the rings' edges
+  int64_t rings;       // R
+  int64_t first_side;  // k0: the side of the kernel's first real axis, which sets the rings' edges
   bool circular;
 };
 

@@ -1,10 +1,9 @@
-#include "ops/ring_conv/ring_gather.h"
-
 #include <algorithm>
 #include <cstdlib>
 #include <utility>
 
 #include "cpu/simd.h"
+#include "ops/ring_conv/ring_gather.h"
 #include "ops/rings.h"
 
 namespace gmr::cpu {
@@ -42,9 +41,8 @@ struct StandardDiscs {
 // Calls f(std::integral_constant<int, i>) for i = 0..Count - 1.
 template <int Count, typename F>
 inline void unroll(F&& f) {
-  [&]<int... I>(std::integer_sequence<int, I...>) {
-    (f(std::integral_constant<int, I>{}), ...);
-  }(std::make_integer_sequence<int, Count>{});
+  [&]<int... I>(std::integer_sequence<int, I...>) { (f(std::integral_constant<int, I>{}), ...); }
+  (std::make_integer_sequence<int, Count>{});
 }
 
 // Disc l around the row whose runs are at `center`.
@@ -127,8 +125,8 @@ RingGather::AtBox::AtBox(const RingGather& gather, const Box& box, float* scratc
 void RingGather::AtBox::operator()(const float* plane, float* panel, int64_t pitch) const {
   window_.fill(plane);
   const int64_t width = box_.extent(2);
-  // From right to left: a strip that is wider than what is left of its rows spills into the first columns of the next row, which
-  // the leftmost strip, from top to bottom, then writes.
+  // From right to left: a strip that is wider than what is left of its rows spills into the first columns of the next
+  // row, which the leftmost strip, from top to bottom, then writes.
   for (int64_t x = (width - 1) / lanes * lanes; x >= 0; x -= lanes) {
     const Strip s{window_.data() + x, panel + x, pitch};
     if constexpr (lanes > 4) {

@@ -26,11 +26,10 @@ void ring_expand_forward(const RingExpandForward& p) {
   const std::vector<int32_t> places = places_of_taps(g);
   const auto taps = static_cast<int64_t>(places.size());
   parallel_ranges(g.rows, rows_of_task(places.size()), [&](int64_t begin, int64_t end) {
-    std::vector<float> values(g.rings + 1);
     for (int64_t row = begin; row < end; ++row) {
-      std::copy_n(p.v + row * g.rings, g.rings, values.begin());
+      const float* v = p.v + row * g.rings;
       float* y = p.y + row * taps;
-      for (int64_t t = 0; t < taps; ++t) y[t] = values[places[t]];
+      for (int64_t t = 0; t < taps; ++t) y[t] = places[t] < g.rings ? v[places[t]] : 0;
     }
   });
 }

@@ -1,0 +1,215 @@
+// What this machine can do at most, by the vector types that the kernels use: the yardstick of all benches.
+//   gmr_peaks_<level> [threads]
+// prints one line of JSON: fused multiply-adds (2 operations each; a multiplication and an addition where the level has
+// no fused one), additions, copy and triad. All threads run at once between two barriers; a figure is the work of all
+// threads over the time from the first one's start to the last one's end, and of several rounds the best: noise only
+// ever subtracts.
+#include <algorithm>
+#include <barrier>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "cpu/simd.h"
+
+namespace {
+
+using gmr::cpu::lanes;
+using gmr::cpu::load;
+using gmr::cpu::store;
+using gmr::cpu::Vector;
+using Clock = std::chrono::steady_clock;
+
+// Independent chains of dependent operations. Two pipes of latency 4 need 8; 12 leave room for longer latencies and,
+// with the two operands, fit the 16 registers of AVX. On Zen 4, 8, 10, 12 and 13 all measured within 0.3 % of two
+// operations of 256 bit (one of 512 bit) a cycle.
+constexpr int chains = 12;
+constexpr int steps_per_turn = 8;
+
+constexpr int rounds = 10;
+constexpr double round_seconds = 0.03;
+
+// Three arrays of this size, shared out among the threads, are far beyond any last-level cache that a core reaches.
+constexpr int64_t array_bytes = int64_t{192} << 20;
+
+// Numbers that the compiler cannot know, so that no operation is folded. They keep every chain finite and normal.
+volatile float one = 1.0f;
+volatile float tiny = 1e-12f;
+volatile float sink;
+
+inline Vector all(float value) { return Vector{} + value; }
+
+// The compiler must take `v` for changed here, in a register: chains cannot be merged, folded or kept in memory.
+inline void opaque(Vector& v) {
+#if defined(__x86_64__)
+  asm volatile("" : "+x"(v));
+#elif defined(__aarch64__)
+  asm volatile("" : "+w"(v));
+#else
+  asm volatile("" : "+m"(v));
+#endif
+}
+
+// Every loop over `chain` is unrolled in full: an index known only at run time would put the array, and with it all
+// chains, in memory.
+void multiply_adds(int64_t turns) {
+  const Vector factor = all(one);
+  const Vector term = all(tiny);
+  const Vector start = all(one);
+  Vector chain[chains];
+#pragma GCC unroll 16
+  for (int i = 0; i < chains; ++i) chain[i] = start;
+  for (int64_t turn = 0; turn < turns; ++turn) {
+#pragma GCC unroll 8
+    for (int step = 0; step < steps_per_turn; ++step) {
+#pragma GCC unroll 16
+      for (int i = 0; i < chains; ++i) chain[i] = chain[i] * factor + term;
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < chains; ++i) opaque(chain[i]);
+  }
+  Vector total = start;
+#pragma GCC unroll 16
+  for (int i = 0; i < chains; ++i) total += chain[i];
+  sink = total[0];
+}
+
+void additions(int64_t turns) {
+  const Vector term = all(tiny);
+  const Vector start = all(one);
+  Vector chain[chains];
+#pragma GCC unroll 16
+  for (int i = 0; i < chains; ++i) chain[i] = start;
+  for (int64_t turn = 0; turn < turns; ++turn) {
+#pragma GCC unroll 8
+    for (int step = 0; step < steps_per_turn; ++step) {
+#pragma GCC unroll 16
+      for (int i = 0; i < chains; ++i) chain[i] += term;
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < chains; ++i) opaque(chain[i]);
+  }
+  Vector total = start;
+#pragma GCC unroll 16
+  for (int i = 0; i < chains; ++i) total += chain[i];
+  sink = total[0];
+}
+
+// Ordinary stores, as in the kernels: a line is read before it is written, though only read + written bytes are
+// counted. The barrier in each turn keeps the compiler from turning the loop into memcpy, which would go round the
+// caches.
+void copy(float* to, const float* from, int64_t count) {
+  for (int64_t i = 0; i + 4 * lanes <= count; i += 4 * lanes) {
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) store(to + i + j * lanes, load(from + i + j * lanes));
+    asm volatile("" ::: "memory");
+  }
+}
+
+void triad(float* to, const float* a, const float* b, int64_t count) {
+  const Vector factor = all(one);
+  for (int64_t i = 0; i + 4 * lanes <= count; i += 4 * lanes) {
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) store(to + i + j * lanes, load(a + i + j * lanes) * factor + load(b + i + j * lanes));
+  }
+}
+
+// The least time of several rounds in which all threads call work(thread) at once.
+template <typename F>
+double least_seconds(int threads, F&& work) {
+  double best = 1e30;
+  Clock::time_point start;
+  int phase = 0;
+  std::barrier sync(threads, [&]() noexcept {
+    const auto now = Clock::now();
+    if (phase++ % 2 == 0) {
+      start = now;
+    } else {
+      best = std::min(best, std::chrono::duration<double>(now - start).count());
+    }
+  });
+  const auto run = [&](int thread) {
+    for (int round = 0; round < rounds; ++round) {
+      sync.arrive_and_wait();
+      work(thread);
+      sync.arrive_and_wait();
+    }
+  };
+  std::vector<std::thread> others;
+  for (int thread = 1; thread < threads; ++thread) others.emplace_back(run, thread);
+  run(0);
+  for (auto& other : others) other.join();
+  return best;
+}
+
+// 1e9 vector lanes a second of work in `loop(turns)`, all threads together.
+template <typename F>
+double giga_lanes(int threads, F&& loop) {
+  int64_t turns = 1000;
+  for (;;) {
+    const auto start = Clock::now();
+    loop(turns);
+    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    if (seconds > round_seconds / 2) break;
+    turns *= 2;
+  }
+  const double done = double(turns) * steps_per_turn * chains * lanes * threads;
+  return done / least_seconds(threads, [&](int) { loop(turns); }) / 1e9;
+}
+
+struct Array {
+  std::unique_ptr<float, void (*)(void*)> memory;
+  float* data;
+
+  explicit Array(int64_t count) : memory(static_cast<float*>(std::aligned_alloc(64, size_t(count) * 4)), std::free) {
+    data = memory.get();
+    if (data == nullptr) {
+      std::fprintf(stderr, "machine_peaks: no memory for three arrays of %lld bytes\n", (long long)array_bytes);
+      std::exit(1);
+    }
+  }
+};
+
+struct Bandwidth {
+  double copy;
+  double triad;
+};
+
+Bandwidth bandwidth(int threads) {
+  const int64_t count = array_bytes / 4;
+  const int64_t share = count / threads / (4 * lanes) * (4 * lanes);
+  Array a(count), b(count), c(count);
+  // First touched by the thread that will use it.
+  least_seconds(threads, [&](int thread) {
+    for (float* data : {a.data, b.data, c.data}) std::fill_n(data + thread * share, share, one);
+  });
+  const double copy_seconds =
+      least_seconds(threads, [&](int t) { copy(a.data + t * share, b.data + t * share, share); });
+  const double triad_seconds =
+      least_seconds(threads, [&](int t) { triad(a.data + t * share, b.data + t * share, c.data + t * share, share); });
+  sink = a.data[0];
+  const double bytes = double(share) * threads * 4;
+  return {2 * bytes / copy_seconds / 1e9, 3 * bytes / triad_seconds / 1e9};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int threads = argc > 1 ? std::atoi(argv[1]) : 1;
+  if (threads < 1) {
+    std::fprintf(stderr, "usage: machine_peaks [threads]\n");
+    return 2;
+  }
+  const double fma = 2 * giga_lanes(threads, multiply_adds);
+  const double add = giga_lanes(threads, additions);
+  const Bandwidth memory = bandwidth(threads);
+  std::printf(
+      "{\"level\": \"%s\", \"threads\": %d, \"fmaGflops\": %.2f, \"addGadds\": %.2f, \"copyGBs\": %.2f, \"triadGBs\": "
+      "%.2f}\n",
+      GMR_CPU_LEVEL, threads, fma, add, memory.copy, memory.triad);
+  return 0;
+}

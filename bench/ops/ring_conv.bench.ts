@@ -1,0 +1,70 @@
+// Stride 1, zero padding that keeps the extents. The peer's dense 3 is the layer that a network without rings has in this place.
+import * as gmr from '../../lib/index.js';
+import { extentsName, type BenchCase, type BenchSuite, type PeerCase, type Targets } from '../support/cases.js';
+import { ringConvWork, ringCount, type RingLayer } from '../support/ring_work.js';
+
+function peersOf({ batch, inputs, outputs, extents, kernel }: RingLayer): PeerCase[] {
+  const input = [batch, inputs, ...extents];
+  const ones = kernel.map(() => 1);
+  return [
+    { name: 'dense 3', input, layers: [{ outputs, kernel: kernel.map(() => 3) }] },
+    { name: 'dense k', input, layers: [{ outputs, kernel }] },
+    {
+      name: 'depthwise k + 1x1',
+      input,
+      layers: [
+        { outputs: inputs, kernel, groups: inputs },
+        { outputs, kernel: ones },
+      ],
+    },
+  ];
+}
+
+function layer(prefix: string, shape: RingLayer, targets?: Targets): BenchCase {
+  const { batch, inputs, outputs, extents, kernel } = shape;
+  return {
+    name: `${prefix}${batch}x${inputs}>${outputs} ${extentsName(extents)} k=${kernel[0]}`,
+    bound: 'arithmetic',
+    ...ringConvWork(shape),
+    setup: (make) => {
+      const x = make.leaf([batch, inputs, ...extents]);
+      const v = make.leaf([outputs, inputs, ringCount(kernel[0]!)]);
+      const padding = kernel.map((side) => Math.floor(side / 2));
+      return () => gmr.ops.ringConv(x, v, { kernelSize: kernel, padding });
+    },
+    peers: peersOf(shape),
+    targets,
+  };
+}
+
+function plane(batch: number, inputs: number, outputs: number, extent: number, side: number): RingLayer {
+  return { batch, inputs, outputs, extents: [extent, extent], kernel: [side, side] };
+}
+
+function cube(batch: number, inputs: number, outputs: number, extent: number, side: number): RingLayer {
+  return { batch, inputs, outputs, extents: [extent, extent, extent], kernel: [side, side, side] };
+}
+
+const trainOverForward = 3.2;
+const kernel9: Targets = { floorFraction: 0.75, peers: { 'dense 3': 0.75 }, trainOverForward };
+const kernel5: Targets = { floorFraction: 0.75, peers: { 'dense 3': 0.5 }, trainOverForward };
+
+export const suite: BenchSuite = {
+  op: 'ring_conv',
+  cases: [
+    layer('', plane(8, 64, 64, 56, 9), kernel9),
+    layer('', plane(8, 64, 64, 32, 9), kernel9),
+    layer('', plane(8, 128, 128, 28, 9), kernel9),
+    layer('', plane(8, 256, 256, 14, 5), kernel5),
+    layer('', plane(8, 512, 512, 7, 5), { ...kernel5, floorFraction: 0.65 }),
+    layer('', plane(2, 64, 64, 56, 31), { floorFraction: 0.6, peers: { 'dense k': 0.05 }, trainOverForward }),
+    layer('', cube(2, 16, 16, 16, 9), { peers: { 'dense k': 1 / 30 }, trainOverForward }),
+    // The demo's network, at its batch of 128.
+    layer('demo ', plane(128, 1, 16, 28, 9)),
+    layer('demo ', plane(128, 16, 16, 28, 9)),
+    layer('demo ', plane(128, 16, 32, 14, 7)),
+    layer('demo ', plane(128, 32, 32, 14, 7)),
+    layer('demo ', plane(128, 32, 64, 7, 5)),
+    layer('demo ', plane(128, 64, 64, 7, 5)),
+  ],
+};

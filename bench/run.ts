@@ -1,0 +1,198 @@
+// `npm run bench`: measures the machine's peaks, then every op's cases at each number of threads, and prints the figures.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, renameSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { BenchCase } from './support/cases.js';
+import { agree, best, describeMachine, measurePeaks, type Machine, type Peaks } from './support/machine.js';
+import { installPeer } from './support/peer.js';
+import {
+  passResults,
+  peerLines,
+  resultLines,
+  targetLines,
+  targetResults,
+  type CaseTimes,
+  type PassResult,
+  type TargetResult,
+} from './support/report.js';
+import { benchedOps, loadSuite } from './support/suites.js';
+import { number3 } from './support/table.js';
+import type { Task } from './worker.js';
+
+const help = `Usage: npm run bench -- [options] [op ...]
+
+Times the ops (all of them, or those named) and compares with the machine's measured limits and with a peer, onnxruntime-node,
+in the same rounds.
+
+  --threads <list>   numbers of threads, e.g. 1,2 (default: 1 and all cores)
+  --cases <text>     only cases whose name contains the text
+  --rounds <n>       samples of each contestant (default 15)
+  --no-peer          do not install or time the peer
+  --json <file>      also write everything to a file
+  --help             this text
+
+ms        median of the samples, by the native clock of the passes in their stream; quartiles: the middle half
+wall      the same from the call in JavaScript to the answer
+of FMA    the product's operations a second (ring convolution: 2 N O C/G R P) over the measured multiply-add peak
+floor     least ms: product / FMA peak + ring sums' additions / addition peak; for ops that memory limits bytes / bandwidth, if
+          they are far beyond the caches. Ops that write in place or only read can beat it: a copy, which the bandwidth is
+          measured by, also reads each line that it is about to overwrite.
+/ dense.. our time over the peer's`;
+
+interface Options {
+  ops: string[];
+  threads: number[];
+  cases: string;
+  rounds: number;
+  peer: boolean;
+  json?: string;
+}
+
+class UsageError extends Error {}
+
+function positiveInteger(option: string, text: string, max: number): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > max) {
+    throw new UsageError(`expected ${option} to be given integers from 1 to ${max}, received '${text}'`);
+  }
+  return value;
+}
+
+function parse(args: string[]): Options | 'help' {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      threads: { type: 'string' },
+      cases: { type: 'string', default: '' },
+      rounds: { type: 'string', default: '15' },
+      peer: { type: 'boolean', default: false },
+      'no-peer': { type: 'boolean', default: false },
+      json: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return 'help';
+  if (values.peer && values['no-peer']) throw new UsageError('expected one of --peer and --no-peer, received both');
+  const known = benchedOps();
+  const unknown = positionals.find((op) => !known.includes(op));
+  if (unknown !== undefined) throw new UsageError(`expected an op (${known.join(', ')}), received '${unknown}'`);
+  if (values.json !== undefined && !existsSync(dirname(values.json))) {
+    throw new UsageError(`expected --json to name a file in a folder that is there, received '${values.json}'`);
+  }
+  const cores = availableParallelism();
+  const threads = values.threads?.split(',').map((text) => positiveInteger('--threads', text, cores)) ?? [1, cores];
+  return {
+    ops: positionals.length > 0 ? positionals : known,
+    threads: [...new Set(threads)],
+    cases: values.cases,
+    rounds: positiveInteger('--rounds', values.rounds, 10_000),
+    peer: !values['no-peer'],
+    json: values.json,
+  };
+}
+
+/** Runs the cases in a process of their own with this many threads. */
+async function timeCases(task: Task, threads: number, onCase: (done: number) => void): Promise<CaseTimes[]> {
+  const worker = fork(fileURLToPath(new URL('worker.js', import.meta.url)), [JSON.stringify(task)], {
+    env: { ...process.env, GMR_NUM_THREADS: String(threads) },
+  });
+  const times: CaseTimes[] = [];
+  worker.on('message', (message) => onCase(times.push(message as CaseTimes)));
+  const [code, signal] = (await once(worker, 'exit')) as [number | null, string | null];
+  if (code !== 0) throw new Error(`the process that timed ${task.op} ended with ${signal ?? `status ${code}`}`);
+  return times;
+}
+
+interface OpResult {
+  op: string;
+  threads: number;
+  results: PassResult[];
+  peers: { case: string; peers: CaseTimes['peers'] }[];
+  targets: TargetResult[];
+}
+
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+}
+
+async function benchOp(op: string, cases: readonly BenchCase[], options: Options, peaks: Peaks): Promise<OpResult> {
+  const { threads } = peaks;
+  const title = `${op}, ${threads} thread${threads === 1 ? '' : 's'}`;
+  progress(`${title} ...`);
+  const task = { op, cases: cases.map(({ name }) => name), rounds: options.rounds, withPeer: options.peer };
+  const times = await timeCases(task, threads, (done) => progress(`${title}: ${done} of ${cases.length} cases`));
+  progress('');
+  const byCase = times.map((time, i) => passResults(cases[i]!, time, peaks));
+  const targets = byCase.flatMap((results, i) => targetResults(cases[i]!, results));
+  const results = byCase.flat();
+  console.log(`\n${title}\n`);
+  for (const lines of [resultLines(results), peerLines(times), targetLines(targets)]) {
+    if (lines.length > 0) console.log(`${lines.join('\n')}\n`);
+  }
+  return { op, threads, results, peers: times.map(({ name, peers }) => ({ case: name, peers })), targets };
+}
+
+function printMachine(machine: Machine, peaks: readonly Peaks[], peer: string): void {
+  const { cpu, cores, level, caches, node, commit } = machine;
+  console.log(`${cpu}, ${cores} cores, ${caches.join(', ')}; ${level} (${machine.flags.join(' ')})`);
+  console.log(`Node ${node}, commit ${commit ?? 'unknown'}; peer: ${peer}`);
+  for (const { threads, fmaGflops, addGadds, copyGBs, triadGBs } of peaks) {
+    console.log(
+      `peaks, ${threads} thread${threads === 1 ? ' ' : 's'}: FMA ${number3(fmaGflops)} GFLOP/s, additions ${number3(addGadds)} G/s, ` +
+        `copy ${number3(copyGBs)} GB/s, triad ${number3(triadGBs)} GB/s`,
+    );
+  }
+}
+
+async function main(options: Options): Promise<void> {
+  const selected = [];
+  for (const op of options.ops) {
+    const suite = await loadSuite(op);
+    const cases = suite.cases.filter(({ name }) => name.includes(options.cases));
+    if (cases.length > 0) selected.push({ op, cases });
+  }
+  if (selected.length === 0) throw new UsageError(`expected --cases to name a case, received '${options.cases}'`);
+
+  let peer = 'not asked for';
+  if (options.peer && selected.some(({ cases }) => cases.some(({ peers }) => peers !== undefined))) {
+    const found = installPeer((line) => console.error(line));
+    options.peer = 'version' in found;
+    peer = 'version' in found ? found.version : `none (${found.trouble})`;
+  }
+  const machine = describeMachine();
+  const before = options.threads.map((threads) => measurePeaks(machine.level, threads));
+  // A second time, each after the others: if a figure differs, something else was running.
+  const again = options.threads.map((threads) => measurePeaks(machine.level, threads));
+  const peaks = before.map((first, i) => best(first, again[i]!));
+  printMachine(machine, peaks, peer);
+  if (before.some((first, i) => !agree(first, again[i]!))) {
+    console.log(
+      'note: two measurements of the peaks differ by more than 5 %: this machine is busy, and figures are not to be trusted',
+    );
+  }
+
+  const ops: OpResult[] = [];
+  for (const { op, cases } of selected) {
+    for (const peak of peaks) ops.push(await benchOp(op, cases, options, peak));
+  }
+  if (options.json !== undefined) {
+    const partial = `${options.json}.tmp`;
+    writeFileSync(partial, `${JSON.stringify({ machine, peer, peaks, rounds: options.rounds, ops }, null, 2)}\n`);
+    renameSync(partial, options.json);
+  }
+}
+
+try {
+  const options = parse(process.argv.slice(2));
+  if (options === 'help') console.log(help);
+  else await main(options);
+} catch (error) {
+  const isUsage = error instanceof UsageError || String((error as { code?: string }).code).startsWith('ERR_PARSE_ARGS');
+  console.error(`bench: ${(error as Error).message.split('\n')[0]}`);
+  process.exitCode = isUsage ? 2 : 1;
+}

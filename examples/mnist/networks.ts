@@ -1,0 +1,102 @@
+// The two networks: six convolutions each, pooled after the second and the fourth, averaged over all places, and one linear layer.
+// 28 x 28 pixels are halved twice without a remainder, and pools are averages: so the GMR network commutes with quarter turns and mirrors.
+import * as gmr from '../../lib/index.js';
+import { classes } from './data.js';
+
+export interface Network {
+  name: string;
+  model: gmr.nn.Sequential;
+  /** What it is made of, one line a layer. */
+  layers: string[];
+  /** The convolutions, by name. */
+  convolutions: Map<string, gmr.nn.Module>;
+}
+
+interface Stage {
+  width: number;
+  kernel: number;
+  pool?: boolean;
+}
+
+// The widths of the CNN are those that give it as many parameters, and a few more.
+const gmrStages: readonly Stage[] = [
+  { width: 16, kernel: 9 },
+  { width: 16, kernel: 9, pool: true },
+  { width: 32, kernel: 7 },
+  { width: 32, kernel: 7, pool: true },
+  { width: 64, kernel: 5 },
+  { width: 64, kernel: 5 },
+];
+const cnnStages: readonly Stage[] = [
+  { width: 16, kernel: 3 },
+  { width: 16, kernel: 3, pool: true },
+  { width: 24, kernel: 3 },
+  { width: 24, kernel: 3, pool: true },
+  { width: 32, kernel: 3 },
+  { width: 32, kernel: 3 },
+];
+
+interface Kind {
+  name: string;
+  convolution: string;
+  pool: string;
+  makeConvolution(inputs: number, outputs: number, kernel: number): gmr.nn.Module;
+  makePool(): gmr.nn.Module;
+}
+
+function build(kind: Kind, stages: readonly Stage[], generator: gmr.Generator, device: gmr.Device): Network {
+  const modules: Record<string, gmr.nn.Module> = {};
+  const layers: string[] = [];
+  const convolutions: Network['convolutions'] = new Map();
+  let inputs = 1;
+  stages.forEach(({ width, kernel, pool }, i) => {
+    const name = `conv${i + 1}`;
+    const convolution = kind.makeConvolution(inputs, width, kernel);
+    convolutions.set(name, convolution);
+    modules[name] = convolution;
+    modules[`norm${i + 1}`] = new gmr.nn.BatchNorm2d(width, { device });
+    modules[`relu${i + 1}`] = new gmr.nn.ReLU();
+    layers.push(`${kind.convolution} ${kernel} × ${kernel}, ${inputs} → ${width}, batch norm, ReLU`);
+    if (pool === true) {
+      modules[`pool${i + 1}`] = kind.makePool();
+      layers.push(`${kind.pool} 2 × 2`);
+    }
+    inputs = width;
+  });
+  modules['average'] = new gmr.nn.GlobalAvgPool();
+  modules['linear'] = new gmr.nn.Linear(inputs, classes, { generator, device });
+  layers.push('average over all places', `linear, ${inputs} → ${classes}`);
+  return { name: kind.name, model: new gmr.nn.Sequential(modules), layers, convolutions };
+}
+
+/** Ring kernels throughout. */
+export function gmrNetwork(seed: number, device: gmr.Device): Network {
+  const generator = new gmr.Generator(seed);
+  const kind: Kind = {
+    name: 'GMR network',
+    convolution: 'ring convolution',
+    pool: 'average pool',
+    makeConvolution: (inputs, outputs, kernel) =>
+      new gmr.nn.GMRConv2d(inputs, outputs, kernel, { padding: 'same', bias: false, generator, device }),
+    makePool: () => new gmr.nn.AvgPool2d(2),
+  };
+  return build(kind, gmrStages, generator, device);
+}
+
+/** What one would write without a thought of turning: 3 x 3 convolutions and max-pools. */
+export function plainNetwork(seed: number, device: gmr.Device): Network {
+  const generator = new gmr.Generator(seed);
+  const kind: Kind = {
+    name: 'Ordinary CNN',
+    convolution: 'convolution',
+    pool: 'max pool',
+    makeConvolution: (inputs, outputs, kernel) =>
+      new gmr.nn.Conv2d(inputs, outputs, kernel, { padding: 'same', bias: false, generator, device }),
+    makePool: () => new gmr.nn.MaxPool2d(2),
+  };
+  return build(kind, cnnStages, generator, device);
+}
+
+export function parameterCount({ model }: Network): number {
+  return [...model.parameters()].reduce((count, parameter) => count + parameter.size, 0);
+}

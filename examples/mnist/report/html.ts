@@ -1,0 +1,48 @@
+// Markup as strings, with no DOM: `html` escapes what it is given, unless that is markup itself.
+
+/** Text that is markup already. */
+export class Markup {
+  constructor(readonly text: string) {}
+}
+
+type Value = Markup | readonly Markup[] | string | number;
+
+const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+
+function toText(value: Value): string {
+  if (value instanceof Markup) return value.text;
+  if (typeof value === 'object') return value.map(({ text }) => text).join('');
+  return String(value).replace(/[&<>"']/g, (character) => entities[character]!);
+}
+
+/** Fills a template; strings and numbers are escaped. */
+export function html(parts: TemplateStringsArray, ...values: Value[]): Markup {
+  return new Markup(parts.reduce((text, part, i) => text + toText(values[i - 1]!) + part));
+}
+
+const superscripts: Record<string, string> = Object.fromEntries(
+  [...'-0123456789'].map((sign, i) => [sign, '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'[i]!]),
+);
+
+/** A number with the thousands set off. */
+export function thousands(value: number): string {
+  return value.toLocaleString('en');
+}
+
+/** A share of 1 as a percentage with one digit. Rounded down: 99.96 % is not 100 %. */
+export function share(value: number): string {
+  return (Math.floor(value * 1000 + 1e-9) / 10).toFixed(1);
+}
+
+/** A small number, e.g. 2.4 × 10⁻⁶. */
+export function scientific(value: number, digits = 1): string {
+  if (value === 0) return '0';
+  const [mantissa, exponent] = value.toExponential(digits).split('e') as [string, string];
+  const raised = String(Number(exponent)).replace(/[-0-9]/g, (sign) => superscripts[sign]!);
+  return `${mantissa === '1' ? '' : `${mantissa} × `}10${raised}`;
+}
+
+/** A coordinate with as many digits as can be seen. */
+export function at(value: number): string {
+  return String(Math.round(value * 100) / 100);
+}

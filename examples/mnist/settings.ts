@@ -1,0 +1,66 @@
+// Every number that decides how long the demo takes and how well its networks do.
+
+export interface Settings {
+  /** Passes over the training images. */
+  epochs: number;
+  /** Images that are trained on, from the front of the training set. */
+  trainImages: number;
+  /** Images that are tested, from the front of the test set. */
+  testImages: number;
+  batch: number;
+  evaluationBatch: number;
+  /** The learning rate's highest value, reached after `warmUp` (a fraction of all steps), and its last. */
+  learningRate: number;
+  finalLearningRate: number;
+  warmUp: number;
+  momentum: number;
+  weightDecay: number;
+  labelSmoothing: number;
+  /** The angles at which the networks are tested are the multiples of this, in degrees; it must divide 90. */
+  angleStep: number;
+  seed: number;
+}
+
+export const fullSettings: Settings = {
+  epochs: 2,
+  trainImages: 60_000,
+  testImages: 10_000,
+  batch: 128,
+  evaluationBatch: 500,
+  learningRate: 0.1,
+  finalLearningRate: 1e-4,
+  warmUp: 0.2,
+  momentum: 0.9,
+  weightDecay: 5e-4,
+  labelSmoothing: 0.05,
+  angleStep: 10,
+  seed: 1,
+};
+
+/** Under a minute: for continuous integration. What it promises, invariance, does not depend on how long one trains. */
+export const quickSettings: Settings = {
+  ...fullSettings,
+  epochs: 1,
+  trainImages: 6_000,
+  testImages: 1_000,
+  angleStep: 45,
+};
+
+/** Largest difference of logits, relative to the image's largest logit, that counts as rounding. */
+export const invarianceTolerance = 1e-4;
+
+function halfCosine(from: number, to: number, progress: number): number {
+  return from + ((to - from) * (1 - Math.cos(Math.PI * progress))) / 2;
+}
+
+/**
+ * The learning rate of a step: a half cosine up during the warm-up, then a half cosine down to the last step.
+ * @param step 0 to steps - 1.
+ */
+export function learningRateAt(step: number, steps: number, settings: Settings): number {
+  const { learningRate: peak, finalLearningRate: last } = settings;
+  const rising = Math.round(settings.warmUp * steps);
+  return step < rising
+    ? halfCosine(peak / 25, peak, step / rising)
+    : halfCosine(peak, last, (step - rising) / Math.max(1, steps - 1 - rising));
+}

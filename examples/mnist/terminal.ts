@@ -1,0 +1,89 @@
+// What the demo prints while it runs: a progress bar on a terminal, a plain line every few seconds elsewhere.
+import { SingleBar } from 'cli-progress';
+import type { Results } from './results.js';
+import { transformName } from './results.js';
+
+const plainEverySeconds = 5;
+
+export function duration(seconds: number): string {
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`;
+}
+
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(2)} %`;
+}
+
+export interface Progress {
+  /** `note` is short, e.g. the loss. */
+  update(done: number, note: string): void;
+  stop(): void;
+}
+
+/** Shows how far `total` images have got, how fast, and how long it will take. */
+export function startProgress(title: string, total: number, out: NodeJS.WriteStream = process.stdout): Progress {
+  const start = performance.now();
+  const speed = (done: number): number => done / Math.max(1e-3, (performance.now() - start) / 1000);
+  const left = (done: number): string => (done === 0 ? '' : `${duration((total - done) / speed(done))} left`);
+  const rate = (done: number): string => `${Math.round(speed(done)).toLocaleString('en')} images/s`;
+
+  if (out.isTTY !== true) {
+    let last = start;
+    return {
+      update(done, note) {
+        if (performance.now() - last < plainEverySeconds * 1000) return;
+        last = performance.now();
+        const share = `${Math.floor((100 * done) / total)} %`.padStart(5);
+        out.write(`  ${title} ${share}  ${[note, rate(done), left(done)].filter(Boolean).join('  ')}\n`);
+      },
+      stop() {},
+    };
+  }
+  const bar = new SingleBar({
+    format: `  ${title} {bar} {percentage} %  {note}  {rate}  {left}`,
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+    barsize: 24,
+    hideCursor: true,
+    fps: 5,
+    gracefulExit: false,
+    stream: out,
+  });
+  bar.start(total, 0, { note: '', rate: '', left: '' });
+  return {
+    update: (done, note) => bar.update(done, { note, rate: rate(done), left: left(done) }),
+    stop: () => bar.stop(),
+  };
+}
+
+/** The closing table. */
+export function summary(results: Results): string {
+  const { gmr, cnn } = results.networks;
+  const rows: [string, string, string][] = [
+    ['', 'GMR network', 'ordinary CNN'],
+    ['parameters', gmr.parameters.toLocaleString('en'), cnn.parameters.toLocaleString('en')],
+    ['training', duration(gmr.trainSeconds), duration(cnn.trainSeconds)],
+  ];
+  gmr.points.forEach(({ transform, accuracy }, i) => {
+    if (transform.degrees % 90 === 0) {
+      rows.push([transformName(transform), percent(accuracy), percent(cnn.points[i]!.accuracy)]);
+    }
+  });
+  rows.push(['mean over angles', percent(gmr.meanOverAngles), percent(cnn.meanOverAngles)]);
+  rows.push(['worst angle', percent(gmr.worstAngle.accuracy), percent(cnn.worstAngle.accuracy)]);
+  return rows.map(([name, a, b]) => `  ${name.padEnd(24)}${a.padStart(14)}${b.padStart(16)}\n`).join('');
+}
+
+/** Whether the GMR network answered alike, in one line. */
+export function verdict(results: Results): string {
+  const { invariance } = results.networks.gmr;
+  const changed = invariance.reduce((total, { changedPredictions }) => total + changedPredictions, 0);
+  const difference = Math.max(...invariance.map(({ maxRelativeDifference }) => maxRelativeDifference));
+  const asked = (invariance.length * results.settings.testImages).toLocaleString('en');
+  const limit = results.promise.tolerance.toExponential(0);
+  return (
+    `  ${results.promise.kept ? 'Kept' : 'BROKEN'}: turned by right angles and mirrored, the GMR network changed ${changed} of ` +
+    `${asked} answers;\n  its logits differ by ${difference.toExponential(1)} at most (limit ${limit}, relative).\n`
+  );
+}

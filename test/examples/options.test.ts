@@ -1,0 +1,59 @@
+import { expect } from 'chai';
+import { parseOptions, UsageError } from '../../examples/mnist/options.js';
+import { fullSettings, learningRateAt, quickSettings } from '../../examples/mnist/settings.js';
+
+describe('examples/mnist options', () => {
+  it('has defaults, and smaller ones for the quick version', () => {
+    expect(parseOptions([])).to.deep.equal({ settings: fullSettings, quick: false, device: 'auto', out: 'demo-out' });
+    expect(parseOptions(['--quick'])!.settings).to.deep.equal(quickSettings);
+  });
+
+  it('reads numbers and names', () => {
+    const options = parseOptions(['--epochs', '7', '--seed=0', '--out', 'there', '--device', 'cpu'])!;
+    expect(options.settings).to.deep.equal({ ...fullSettings, epochs: 7, seed: 0 });
+    expect(options).to.include({ out: 'there', device: 'cpu' });
+  });
+
+  it('asks for nothing else when help is wanted', () => {
+    expect(parseOptions(['--help', '--quick'])).to.equal(undefined);
+  });
+
+  const mistakes: [string[], string][] = [
+    [['--epochs', '0'], '--epochs must be an integer from 1 to 1000, not "0"'],
+    [['--epochs', '1e2'], '--epochs must be an integer'],
+    [['--seed=-1'], '--seed must be an integer from 0'],
+    [['--seed', '1.5'], '--seed must be an integer'],
+    [['--epochs'], "'--epochs <value>' argument missing"],
+    [['--fast'], "Unknown option '--fast'"],
+    [['more'], "Unexpected argument 'more'"],
+    [['--out='], '--out must name a folder'],
+    [['--device='], '--device must name a device'],
+  ];
+  for (const [args, message] of mistakes) {
+    it(`refuses ${args.join(' ')} in one line`, () => {
+      expect(() => parseOptions(args))
+        .to.throw(UsageError, message)
+        .with.property('message')
+        .that.does.not.include('\n');
+    });
+  }
+});
+
+describe('examples/mnist learning rate', () => {
+  it('rises to its peak, then falls to its last value', () => {
+    const rates = Array.from({ length: 101 }, (_, step) => learningRateAt(step, 101, { ...fullSettings, warmUp: 0.2 }));
+    const peak = rates.indexOf(Math.max(...rates));
+    expect(peak).to.equal(20);
+    expect(rates[peak]).to.be.closeTo(fullSettings.learningRate, 1e-12);
+    expect(rates[100]).to.be.closeTo(fullSettings.finalLearningRate, 1e-12);
+    for (let i = 1; i < rates.length; ++i) expect(rates[i]! > rates[i - 1]!, `step ${i}`).to.equal(i <= peak);
+  });
+
+  it('is a number however few steps there are', () => {
+    for (const steps of [1, 2, 3]) {
+      for (let step = 0; step < steps; ++step) {
+        expect(learningRateAt(step, steps, fullSettings)).to.be.within(0, fullSettings.learningRate);
+      }
+    }
+  });
+});
