@@ -46,25 +46,16 @@ function widenBfloat(bits: Uint16Array): Float32Array {
   return new Float32Array(Uint32Array.from(bits, (upper) => upper << 16).buffer);
 }
 
-function decode(stored: StoredDType, bytes: ArrayBuffer): { dtype: HostDType; data: HostData } {
-  switch (stored) {
-    case 'F32':
-      return { dtype: stored, data: new Float32Array(bytes) };
-    case 'F64':
-      return { dtype: stored, data: new Float64Array(bytes) };
-    case 'I32':
-      return { dtype: stored, data: new Int32Array(bytes) };
-    case 'I64':
-      return { dtype: stored, data: new BigInt64Array(bytes) };
-    case 'U8':
-    case 'BOOL':
-      return { dtype: stored, data: new Uint8Array(bytes) };
-    case 'F16':
-      return { dtype: 'F32', data: widenHalf(new Uint16Array(bytes)) };
-    case 'BF16':
-      return { dtype: 'F32', data: widenBfloat(new Uint16Array(bytes)) };
-  }
-}
+const decoders: Readonly<Record<StoredDType, (bytes: ArrayBuffer) => { dtype: HostDType; data: HostData }>> = {
+  F32: (bytes) => ({ dtype: 'F32', data: new Float32Array(bytes) }),
+  F64: (bytes) => ({ dtype: 'F64', data: new Float64Array(bytes) }),
+  I32: (bytes) => ({ dtype: 'I32', data: new Int32Array(bytes) }),
+  I64: (bytes) => ({ dtype: 'I64', data: new BigInt64Array(bytes) }),
+  U8: (bytes) => ({ dtype: 'U8', data: new Uint8Array(bytes) }),
+  BOOL: (bytes) => ({ dtype: 'BOOL', data: new Uint8Array(bytes) }),
+  F16: (bytes) => ({ dtype: 'F32', data: widenHalf(new Uint16Array(bytes)) }),
+  BF16: (bytes) => ({ dtype: 'F32', data: widenBfloat(new Uint16Array(bytes)) }),
+};
 
 async function readTensor(
   file: FileHandle,
@@ -73,7 +64,7 @@ async function readTensor(
 ): Promise<HostArray> {
   const bytes = new ArrayBuffer(end - begin);
   await readExactly(file, new Uint8Array(bytes), dataStart + begin);
-  return { ...decode(dtype, bytes), shape };
+  return { ...decoders[dtype](bytes), shape };
 }
 
 async function readFrom(file: FileHandle): Promise<SafetensorsFile> {

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import * as gmr from '../../lib/index.js';
 import { devices } from '../support/devices.js';
 import { expectFailure } from '../support/failure.js';
+import { heldMemory } from '../support/memory.js';
 import { expectClose, normal, uniform } from '../support/ndarray.js';
 
 const { nn, ops } = gmr;
@@ -215,13 +216,6 @@ describe('Sequential', () => {
   });
 });
 
-/** Buffers and bytes that are held once queued work is done. */
-async function held(x: gmr.Tensor): Promise<[number, number]> {
-  await x.data();
-  const { buffers, bytes } = gmr.memory(x.device);
-  return [buffers, bytes];
-}
-
 describe('modules: memory', () => {
   function network(): gmr.nn.Module {
     return new nn.Sequential(
@@ -237,19 +231,19 @@ describe('modules: memory', () => {
 
   it('does not accumulate in evaluation without a scope', async () => {
     using net = network().eval();
-    const x = random([2, 2, 8, 8]);
-    const before = await held(x);
+    using x = random([2, 2, 8, 8]);
+    const before = await heldMemory();
     for (let i = 0; i < 3; ++i) gmr.noGrad(() => net.forward(x)).dispose();
     net.forward(x).dispose();
-    expect(await held(x)).to.deep.equal(before);
+    expect(await heldMemory()).to.deep.equal(before);
     expect(x.isDisposed).to.equal(false);
   });
 
   it('comes back after training steps in a scope', async () => {
     using net = network();
     using optimizer = new gmr.optim.SGD(net, { lr: 0.1, momentum: 0.9 });
-    const x = random([2, 2, 8, 8]);
-    const target = gmr.tensor(Int32Array.of(0, 2));
+    using x = random([2, 2, 8, 8]);
+    using target = gmr.tensor(Int32Array.of(0, 2));
     const step = (): void =>
       gmr.scope(() => {
         ops.crossEntropy(net.forward(x), target).backward();
@@ -257,17 +251,31 @@ describe('modules: memory', () => {
         optimizer.zeroGrad();
       });
     step();
-    const before = await held(x);
+    const before = await heldMemory();
     for (let i = 0; i < 3; ++i) step();
-    expect(await held(x)).to.deep.equal(before);
+    expect(await heldMemory()).to.deep.equal(before);
   });
 
   it('comes back after a failure inside', async () => {
     using net = new nn.Sequential(new nn.ReLU(), new nn.Conv2d(2, 2, 3), new nn.Conv2d(3, 2, 3));
-    const x = random([1, 2, 8, 8]);
-    const before = await held(x);
+    using x = random([1, 2, 8, 8]);
+    const before = await heldMemory();
     expect(() => net.forward(x)).to.throw(gmr.GmrError);
-    expect(await held(x)).to.deep.equal(before);
+    expect(await heldMemory()).to.deep.equal(before);
+  });
+
+  it('of parameters and gradients comes back with zeroGrad and dispose', async () => {
+    using x = random([2, 2, 8, 8]);
+    const before = await heldMemory();
+    const net = network();
+    const parameters = await heldMemory();
+    gmr.scope(() => ops.reduce(net.forward(x), { op: 'sum' }).backward());
+    expect((await heldMemory()).buffers).to.equal(parameters.buffers + [...net.parameters()].length);
+    net.zeroGrad();
+    expect([...net.parameters()].every(({ grad }) => grad === null)).to.equal(true);
+    expect(await heldMemory()).to.deep.equal(parameters);
+    net.dispose();
+    expect(await heldMemory()).to.deep.equal(before);
   });
 });
 
