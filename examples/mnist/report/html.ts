@@ -21,7 +21,7 @@ export function html(parts: TemplateStringsArray, ...values: Value[]): Markup {
 }
 
 const superscripts: Record<string, string> = Object.fromEntries(
-  [...'-0123456789'].map((sign, i) => [sign, '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'[i]!]),
+  Array.from('-0123456789', (sign, i) => [sign, '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'[i]!]),
 );
 
 /** A number with the thousands set off. */
