@@ -1,13 +1,14 @@
 // `npm run bench`: measures the machine's peaks, then every op's cases at each number of threads, and prints the figures.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { renameSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { BenchCase } from './support/cases.js';
 import { agree, best, describeMachine, measurePeaks, type Machine, type Peaks } from './support/machine.js';
-import { installPeer, peerVersion } from './support/peer.js';
+import { installPeer } from './support/peer.js';
 import {
   passResults,
   peerLines,
@@ -37,7 +38,9 @@ in the same rounds.
 ms        median of the samples, by the native clock of the passes in their stream; quartiles: the middle half
 wall      the same from the call in JavaScript to the answer
 of FMA    the product's operations a second (ring convolution: 2 N O C/G R P) over the measured multiply-add peak
-floor     least ms: product / FMA peak + ring sums' additions / addition peak, or bytes / bandwidth for ops that memory limits
+floor     least ms: product / FMA peak + ring sums' additions / addition peak; for ops that memory limits bytes / bandwidth, if
+          they are far beyond the caches. Ops that write in place or only read can beat it: a copy, which the bandwidth is
+          measured by, also reads each line that it is about to overwrite.
 / dense.. our time over the peer's`;
 
 interface Options {
@@ -78,6 +81,9 @@ function parse(args: string[]): Options | 'help' {
   const known = benchedOps();
   const unknown = positionals.find((op) => !known.includes(op));
   if (unknown !== undefined) throw new UsageError(`expected an op (${known.join(', ')}), received '${unknown}'`);
+  if (values.json !== undefined && !existsSync(dirname(values.json))) {
+    throw new UsageError(`expected --json to name a file in a folder that is there, received '${values.json}'`);
+  }
   const cores = availableParallelism();
   const threads = values.threads?.split(',').map((text) => positiveInteger('--threads', text, cores)) ?? [1, cores];
   return {
@@ -154,9 +160,9 @@ async function main(options: Options): Promise<void> {
 
   let peer = 'not asked for';
   if (options.peer && selected.some(({ cases }) => cases.some(({ peers }) => peers !== undefined))) {
-    const trouble = installPeer((line) => console.error(line));
-    options.peer = trouble === undefined;
-    peer = trouble === undefined ? peerVersion() : `none (${trouble})`;
+    const found = installPeer((line) => console.error(line));
+    options.peer = 'version' in found;
+    peer = 'version' in found ? found.version : `none (${found.trouble})`;
   }
   const machine = describeMachine();
   const before = options.threads.map((threads) => measurePeaks(machine.level, threads));

@@ -9,3 +9,8 @@ export { scope, tensor, Tensor, type DType, type NestedNumbers, type Shape, type
 export { grad, isGradEnabled, noGrad } from './autograd.js';
 export { profile, type ProfileRow } from './profile.js';
 export * as ops from './ops/index.js';
+export * as nn from './nn/index.js';
+export * as models from './models/index.js';
+export * as optim from './optim/index.js';
+export * as io from './io/index.js';
+export { defaultGenerator, Generator, manualSeed } from './random.js';

@@ -17,6 +17,11 @@ const maxLabels = 65_535;
 let current = 0;
 let profiling = false;
 
+/** @internal Whether `profile` runs now. */
+export function isProfiling(): boolean {
+  return profiling;
+}
+
 /** @internal The label that passes are queued under now. */
 export function currentLabel(): number {
   return current;

@@ -62,6 +62,9 @@ export interface BenchCase {
   targets?: Targets;
 }
 
+/** A memory-bound case that touches less may be served by caches; the bandwidth of memory is then no floor to it. */
+export const beyondCachesBytes = 128 * 2 ** 20;
+
 export interface BenchSuite {
   op: OpStem;
   cases: readonly BenchCase[];

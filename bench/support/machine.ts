@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { native } from '../../lib/native.js';
-import type { Work } from './cases.js';
+import { beyondCachesBytes, type Work } from './cases.js';
 import { repository } from './paths.js';
 
 /** Of all threads together; printed by bench/native/machine_peaks.cc. */
@@ -57,11 +57,14 @@ function caches(): string[] {
   }
 }
 
+function git(...args: string[]): string {
+  return execFileSync('git', args, { cwd: repository, stdio: 'pipe' }).toString().trim();
+}
+
 function commit(): string | null {
   try {
-    const git = (...args: string[]): string =>
-      execFileSync('git', args, { cwd: repository, stdio: 'pipe' }).toString().trim();
-    return git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain', '-uno') === '' ? '' : ' with changes');
+    const changes = git('status', '--porcelain', '--untracked-files=no');
+    return git('rev-parse', '--short', 'HEAD') + (changes === '' ? '' : ' with changes');
   } catch {
     return null;
   }
@@ -108,14 +111,20 @@ export function best(a: Peaks, b: Peaks): Peaks {
   };
 }
 
+function isClose(x: number, y: number): boolean {
+  return Math.min(x, y) > 0.95 * Math.max(x, y);
+}
+
 /** Whether two measurements of the arithmetic peaks are the same but for a few percent. */
 export function agree(a: Peaks, b: Peaks): boolean {
-  const isClose = (x: number, y: number): boolean => Math.min(x, y) > 0.95 * Math.max(x, y);
   return isClose(a.fmaGflops, b.fmaGflops) && isClose(a.addGadds, b.addGadds);
 }
 
-/** The least time that the work takes at the machine's limits. */
-export function floorMs(work: Work, bound: 'arithmetic' | 'memory', peaks: Peaks): number {
-  if (bound === 'memory') return work.bytes / Math.max(peaks.copyGBs, peaks.triadGBs) / 1e6;
-  return work.flops / peaks.fmaGflops / 1e6 + (work.additions ?? 0) / peaks.addGadds / 1e6;
+/** The least time that the work takes at the machine's limits; undefined where no measured limit applies. */
+export function floorMs(work: Work, bound: 'arithmetic' | 'memory', peaks: Peaks): number | undefined {
+  if (bound === 'arithmetic') {
+    return work.flops / peaks.fmaGflops / 1e6 + (work.additions ?? 0) / peaks.addGadds / 1e6;
+  }
+  if (work.bytes < beyondCachesBytes) return undefined;
+  return work.bytes / Math.max(peaks.copyGBs, peaks.triadGBs) / 1e6;
 }

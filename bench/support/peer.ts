@@ -1,5 +1,6 @@
 // The peer: ONNX Runtime on the CPU, with as many threads as ours. It is no dependency of the package: bench/peer has a manifest
 // and a lock file of its own and is installed at first use, without its install script, which only fetches GPU libraries.
+// A call takes and returns plain layout, as ours does; what ONNX Runtime spends on its blocked layout inside a call counts.
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,32 +21,37 @@ interface Session {
   release(): Promise<void>;
 }
 
-/** Installs the peer if it is not there. Returns why it cannot be used, or undefined. */
-export function installPeer(log: (line: string) => void): string | undefined {
-  if (existsSync(join(peerFolder, 'node_modules', 'onnxruntime-node', 'package.json'))) return undefined;
-  log('installing onnxruntime-node (about 290 MB) in bench/peer ...');
-  try {
-    execFileSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: peerFolder, stdio: 'pipe' });
-    return undefined;
-  } catch (error) {
-    const { stderr, message } = error as { stderr?: Buffer; message: string };
-    const said = stderr
-      ?.toString()
-      .split('\n')
-      .find((line) => line.startsWith('npm error'));
-    return `\`npm ci\` in bench/peer failed: ${said ?? message}`;
-  }
+function runtime(): OnnxRuntime {
+  return peerRequire('onnxruntime-node') as OnnxRuntime;
 }
 
-export function peerVersion(): string {
-  return `onnxruntime-node ${(peerRequire('onnxruntime-node') as OnnxRuntime).env.versions.node ?? ''}`.trim();
+/** Installs the peer if it is not there, and tries to load it. */
+export function installPeer(log: (line: string) => void): { version: string } | { trouble: string } {
+  if (!existsSync(join(peerFolder, 'node_modules', 'onnxruntime-node', 'package.json'))) {
+    log('installing onnxruntime-node (about 290 MB) in bench/peer ...');
+    try {
+      execFileSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: peerFolder, stdio: 'pipe' });
+    } catch (error) {
+      const { stderr, message } = error as { stderr?: Buffer; message: string };
+      const said = stderr
+        ?.toString()
+        .split('\n')
+        .find((line) => line.startsWith('npm error'));
+      return { trouble: `\`npm ci\` in bench/peer failed: ${said ?? message}` };
+    }
+  }
+  try {
+    return { version: `onnxruntime-node ${runtime().env.versions.node ?? ''}`.trim() };
+  } catch (error) {
+    return { trouble: `onnxruntime-node does not load: ${(error as Error).message.split('\n')[0]}` };
+  }
 }
 
 export async function preparePeer(
   peerCase: PeerCase,
   threads: number,
 ): Promise<Contestant & { dispose(): Promise<void> }> {
-  const ort = peerRequire('onnxruntime-node') as OnnxRuntime;
+  const ort = runtime();
   const { bytes, outputShape } = convModel(peerCase);
   const session = await ort.InferenceSession.create(bytes, {
     executionProviders: ['cpu'],

@@ -20,8 +20,8 @@ export interface PassResult {
   gflops: number;
   /** The product's operations a second, of the FMA peak. */
   fmaFraction: number;
-  floorMs: number;
-  floorFraction: number;
+  floorMs?: number;
+  floorFraction?: number;
   gigabytesPerSecond: number;
   /** Train step over forward pass. */
   overForward?: number;
@@ -49,8 +49,7 @@ function passResult(benchCase: BenchCase, pass: 'forward' | 'train', times: Case
     work,
     gflops,
     fmaFraction: gflops / peaks.fmaGflops,
-    floorMs: floor,
-    floorFraction: floor / timing.ms,
+    ...(floor === undefined ? {} : { floorMs: floor, floorFraction: floor / timing.ms }),
     gigabytesPerSecond: work.bytes / timing.ms / 1e6,
     ...(pass === 'train' ? { overForward: timing.ms / times.forward.ms } : {}),
     overPeers: Object.fromEntries(peers.map(([name, peer]) => [name, timing.ms / peer.ms])),
@@ -74,12 +73,10 @@ export function targetResults(benchCase: BenchCase, results: readonly PassResult
   const add = (target: string, measured: string, pass: boolean): void => {
     found.push({ case: benchCase.name, target, measured, pass });
   };
-  if (floorFraction !== undefined) {
-    add(
-      `forward >= ${percent(floorFraction)} of the floor`,
-      `${(100 * forward!.floorFraction).toFixed(1)} %`,
-      forward!.floorFraction >= floorFraction,
-    );
+  const reached = forward!.floorFraction;
+  if (floorFraction !== undefined && reached !== undefined) {
+    const target = `forward >= ${percent(floorFraction)} of the floor`;
+    add(target, `${(100 * reached).toFixed(1)} %`, reached >= floorFraction);
   }
   for (const [name, limit] of Object.entries(peers) as [PeerName, number][]) {
     const ratio = forward!.overPeers[name];
@@ -111,8 +108,12 @@ const columns: readonly Column<PassResult>[] = [
   { title: 'wall', align: 'right', cell: (row) => number3(row.timing.wallMs) },
   { title: 'GFLOP/s', align: 'right', cell: (row) => (row.work.flops > 0 ? number3(row.gflops) : '') },
   { title: 'of FMA', align: 'right', cell: (row) => (row.work.flops > 0 ? percent(row.fmaFraction) : '') },
-  { title: 'floor', align: 'right', cell: (row) => number3(row.floorMs) },
-  { title: 'of floor', align: 'right', cell: (row) => percent(row.floorFraction) },
+  { title: 'floor', align: 'right', cell: (row) => (row.floorMs === undefined ? '' : number3(row.floorMs)) },
+  {
+    title: 'of floor',
+    align: 'right',
+    cell: (row) => (row.floorFraction === undefined ? '' : percent(row.floorFraction)),
+  },
   { title: 'GB/s', align: 'right', cell: (row) => number3(row.gigabytesPerSecond) },
   {
     title: 'x forward',

@@ -20,11 +20,7 @@ export function ringCount(side: number): number {
  * reaches: 2l+1 runs in 2-D, a single one in 1-D, in 3-D the taps of a disc. The differences of balls fold into the weights.
  */
 export function ringAdditions(kernel: readonly number[]): number {
-  const [depth, height, width] = [...new Array<number>(3 - kernel.length).fill(1), ...kernel] as [
-    number,
-    number,
-    number,
-  ];
+  const [width = 1, height = 1, depth = 1] = kernel.toReversed();
   const rings = ringCount(kernel[0]!);
   const reach = [depth, height].map((side) => Math.floor(side / 2)) as [number, number];
   let runs = 0;

@@ -8,7 +8,7 @@ export function benchedOps(): string[] {
   return readdirSync(folder)
     .filter((name) => name.endsWith('.bench.js'))
     .map((name) => name.slice(0, -'.bench.js'.length))
-    .sort();
+    .toSorted();
 }
 
 export async function loadSuite(op: string): Promise<BenchSuite> {

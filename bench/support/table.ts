@@ -2,15 +2,17 @@ export interface Column<Row> {
   title: string;
   /** Text to the left, numbers to the right. */
   align: 'left' | 'right';
-  cell(row: Row): string;
+  cell: (row: Row) => string;
 }
 
 /** Lines of an aligned table with a rule under its titles. Columns that are empty in every row are left out. */
 export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[] {
   const filled = columns
-    .map((column) => ({ ...column, cells: rows.map((row) => column.cell(row)) }))
-    .filter(({ cells }) => cells.some((cell) => cell !== ''))
-    .map((column) => ({ ...column, width: Math.max(column.title.length, ...column.cells.map((cell) => cell.length)) }));
+    .map(({ title, align, cell }) => {
+      const cells = rows.map(cell);
+      return { title, align, cells, width: Math.max(title.length, ...cells.map(({ length }) => length)) };
+    })
+    .filter(({ cells }) => cells.some((cell) => cell !== ''));
   const line = (cellOf: (column: (typeof filled)[number]) => string): string =>
     filled
       .map((column) =>

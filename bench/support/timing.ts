@@ -23,7 +23,7 @@ export interface Timing {
 }
 
 export function quantile(values: readonly number[], fraction: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
+  const sorted = values.toSorted((a, b) => a - b);
   const at = fraction * (sorted.length - 1);
   const below = Math.floor(at);
   const low = sorted[below]!;

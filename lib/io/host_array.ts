@@ -1,0 +1,33 @@
+// Named arrays in host memory: what files hold and what state dicts exchange.
+import type { Shape } from '../tensor.js';
+
+export type HostDType = 'F32' | 'F64' | 'I32' | 'I64' | 'U8' | 'BOOL';
+
+export type HostData = Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array;
+
+/** An n-dimensional array in host memory, contiguous, last axis fastest. `BOOL` has 0 and 1 in a Uint8Array. */
+export interface HostArray {
+  dtype: HostDType;
+  shape: Shape;
+  data: HostData;
+}
+
+/** Whether `value` is one of the typed arrays that a HostArray may have. */
+export function isHostData(value: unknown): value is HostData {
+  return (
+    value instanceof Float32Array ||
+    value instanceof Float64Array ||
+    value instanceof Int32Array ||
+    value instanceof BigInt64Array ||
+    value instanceof Uint8Array
+  );
+}
+
+/** The dtype that a typed array has by itself (a Uint8Array: `U8`). */
+export function naturalDType(data: HostData): HostDType {
+  if (data instanceof Float32Array) return 'F32';
+  if (data instanceof Float64Array) return 'F64';
+  if (data instanceof Int32Array) return 'I32';
+  if (data instanceof BigInt64Array) return 'I64';
+  return 'U8';
+}

@@ -1,0 +1,155 @@
+// What plain and ring convolution layers share: arguments, padding, the missing batch axis, first values.
+import { expectBoolean, expectInteger, fail } from '../errors.js';
+import { pad, type PadMode } from '../ops/index.js';
+import { perAxis, type Extents } from '../ops/spatial.js';
+import { elementCount, type Shape, type Tensor } from '../tensor.js';
+import { withBatch } from './batch_axis.js';
+import { weightParameter, type Fans, type LayerOptions, type WeightInit } from './init.js';
+import { Module } from './module.js';
+
+export interface ConvLayerOptions extends LayerOptions {
+  /** Steps between output positions. Default 1. */
+  stride?: Extents;
+  /** On both sides of each axis; `'same'` keeps the extents (stride 1 only), `'valid'` is 0. Default 0. */
+  padding?: Extents | 'same' | 'valid';
+  /** Steps between taps. Default 1. */
+  dilation?: Extents;
+  /** Channel groups that do not see each other. Default 1. */
+  groups?: number;
+  /** Default true. */
+  bias?: boolean;
+  /** What the padding holds. Default `'zeros'`. */
+  paddingMode?: PadMode;
+  /** Default `uniformFanIn`. */
+  weightInit?: WeightInit;
+}
+
+/** Channels and groups of a layer, checked. */
+export interface Channels {
+  inChannels: number;
+  outChannels: number;
+  groups: number;
+}
+
+/** @internal */
+export function expectChannels(
+  layer: string,
+  inChannels: unknown,
+  outChannels: unknown,
+  groups: unknown = 1,
+): Channels {
+  const channels = {
+    inChannels: expectInteger(layer, 'inChannels', inChannels, 1),
+    outChannels: expectInteger(layer, 'outChannels', outChannels, 1),
+    groups: expectInteger(layer, 'groups', groups, 1),
+  };
+  if (channels.inChannels % channels.groups !== 0 || channels.outChannels % channels.groups !== 0) {
+    fail(layer, 'groups', `divide inChannels ${channels.inChannels} and outChannels ${channels.outChannels}`, groups);
+  }
+  return channels;
+}
+
+/** @internal A weight, and a bias uniform in +-1/sqrt(its fan in), or none. */
+export function convParameters(
+  layer: string,
+  weight: { shape: Shape; fans: Fans; biasFanIn: number },
+  outChannels: number,
+  options: LayerOptions & { bias?: boolean; weightInit?: WeightInit },
+): { weight: Tensor; bias: Tensor | null } {
+  const hasBias = expectBoolean(layer, 'bias', options.bias ?? true);
+  return {
+    weight: weightParameter(weight.shape, weight.fans, options, options.weightInit),
+    bias: hasBias ? weightParameter([outChannels], { in: weight.biasFanIn, out: outChannels }, options) : null,
+  };
+}
+
+/** Zeros, or what `paddingMode` says, before and behind each axis. */
+function resolvePadding(
+  layer: string,
+  padding: ConvLayerOptions['padding'],
+  kernelSize: readonly number[],
+  stride: readonly number[],
+  dilation: readonly number[],
+): (readonly [number, number])[] {
+  if (padding === 'valid') return kernelSize.map(() => [0, 0] as const);
+  if (padding === 'same') {
+    if (stride.some((step) => step !== 1)) fail(layer, 'stride', "be 1 with padding 'same'", stride);
+    return kernelSize.map((side, axis) => {
+      const total = dilation[axis]! * (side - 1);
+      return [Math.floor(total / 2), Math.ceil(total / 2)] as const;
+    });
+  }
+  if (typeof padding === 'string') fail(layer, 'padding', "be integers, 'same' or 'valid'", padding);
+  return perAxis(layer, 'padding', padding ?? 0, kernelSize.length, 0).map((side) => [side, side] as const);
+}
+
+const paddingModes: readonly PadMode[] = ['zeros', 'reflect', 'replicate', 'circular'];
+
+/** Geometry as the ops take it. */
+export interface ConvArguments {
+  stride: readonly number[];
+  padding: readonly number[];
+  dilation: readonly number[];
+  groups: number;
+  bias: Tensor | null;
+}
+
+/** A convolution layer of any kind; see its subclasses. */
+export abstract class ConvBase extends Module {
+  readonly inChannels: number;
+  readonly outChannels: number;
+  readonly kernelSize: readonly number[];
+  readonly stride: readonly number[];
+  /** Before and behind each axis. */
+  readonly padding: readonly (readonly [number, number])[];
+  readonly dilation: readonly number[];
+  readonly groups: number;
+  readonly paddingMode: PadMode;
+  readonly weight: Tensor;
+  readonly bias: Tensor | null;
+
+  /** @param taps What stands behind `[O, C/G]` in the weight's shape. */
+  protected constructor(
+    protected readonly layer: string,
+    inChannels: number,
+    outChannels: number,
+    kernelSize: readonly number[],
+    taps: readonly number[],
+    options: ConvLayerOptions,
+  ) {
+    super();
+    const { groups } = expectChannels(layer, inChannels, outChannels, options.groups);
+    this.inChannels = inChannels;
+    this.outChannels = outChannels;
+    this.groups = groups;
+    const rank = kernelSize.length;
+    this.kernelSize = kernelSize;
+    this.stride = perAxis(layer, 'stride', options.stride ?? 1, rank, 1);
+    this.dilation = perAxis(layer, 'dilation', options.dilation ?? 1, rank, 1);
+    this.padding = resolvePadding(layer, options.padding, kernelSize, this.stride, this.dilation);
+    this.paddingMode = options.paddingMode ?? 'zeros';
+    if (!paddingModes.includes(this.paddingMode)) {
+      fail(layer, 'paddingMode', `be one of ${paddingModes.join(', ')}`, this.paddingMode);
+    }
+    const kernelTaps = elementCount(kernelSize);
+    const groupInputs = inChannels / groups;
+    const fans = { in: groupInputs * kernelTaps, out: outChannels * kernelTaps };
+    const weight = { shape: [outChannels, groupInputs, ...taps], fans, biasFanIn: groupInputs * elementCount(taps) };
+    ({ weight: this.weight, bias: this.bias } = convParameters(layer, weight, outChannels, options));
+  }
+
+  /** The op on `[N, C, ...]`. */
+  protected abstract convolve(x: Tensor, geometry: ConvArguments): Tensor;
+
+  protected override compute(x: Tensor): Tensor {
+    const { stride, dilation, groups, bias } = this;
+    const geometry = { stride, dilation, groups, bias };
+    return withBatch(this.layer, x, this.kernelSize.length, (batch) => {
+      if (this.paddingMode === 'zeros' && this.padding.every(([low, high]) => low === high)) {
+        return this.convolve(batch, { ...geometry, padding: this.padding.map(([low]) => low) });
+      }
+      const padded = pad(batch, this.padding, this.paddingMode);
+      return this.convolve(padded, { ...geometry, padding: stride.map(() => 0) });
+    });
+  }
+}

@@ -1,0 +1,214 @@
+import { type Device, type DeviceSpec, resolveDevice } from '../device.js';
+import { expectBoolean } from '../errors.js';
+import { withoutScope } from '../memory.js';
+import { currentLabel, isProfiling, withLabel } from '../profile.js';
+import { scope, Tensor, tensor, type Shape } from '../tensor.js';
+import {
+  checkState,
+  Counter,
+  entriesOf,
+  loadState,
+  stateEntry,
+  type StateCheck,
+  type StateDict,
+  type StateSource,
+  type StateTarget,
+} from './state_dict.js';
+
+/** A module of any signature. */
+export type AnyModule = Module<any[]>;
+
+/** Dotted paths in the module whose `forward` was called from outside; kept only while it runs and is profiled. */
+let paths: ReadonlyMap<AnyModule, string> | undefined;
+
+/** `runningMean` -> `running_mean`: the names of state dicts are the reference's. */
+function snakeCase(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+function join(prefix: string, name: string): string {
+  return prefix === '' ? name : `${prefix}.${name}`;
+}
+
+/**
+ * A layer, or a network of layers. Properties make its structure:
+ * - a `Tensor` is a parameter (one that is not trained has `requiresGrad` false), or a buffer if `bufferNames` lists it;
+ * - a `Counter` is a buffer;
+ * - a `Module`, or an array of modules, is a child.
+ *
+ * Names in state dicts are the dotted paths of the properties in snake case, e.g. `layer1.0.conv1.log_sigmas`.
+ *
+ * A subclass writes `compute`; callers call `forward`, which runs it in a `scope`: tensors that `compute` makes and does not
+ * return are freed (the tape keeps what gradients need). Parameters must be made outside of scopes, as the functions of `init` do.
+ */
+export abstract class Module<Args extends unknown[] = [x: Tensor]> {
+  /** Properties that hold state which is not trained by gradients. */
+  static readonly bufferNames: readonly string[] = [];
+
+  /** Whether it trains (the default) or evaluates; see `train` and `eval`. */
+  training = true;
+
+  protected abstract compute(...args: Args): Tensor;
+
+  /** Applies the module. While `profile` runs, passes are counted under the module's dotted path. */
+  forward(...args: Args): Tensor {
+    if (!isProfiling()) return scope(() => this.compute(...args));
+    const outermost = paths === undefined;
+    paths ??= new Map([...this.namedModules()].map(([path, module]) => [module, path]));
+    try {
+      const label = paths.get(this) ?? currentLabel();
+      return withLabel(label, () => scope(() => this.compute(...args)));
+    } finally {
+      if (outermost) paths = undefined;
+    }
+  }
+
+  /** Direct children by name. */
+  *namedChildren(): IterableIterator<[string, AnyModule]> {
+    for (const [property, value] of Object.entries(this)) {
+      const name = snakeCase(property);
+      if (value instanceof Module) yield [name, value];
+      else if (Array.isArray(value)) {
+        for (const [i, item] of value.entries()) if (item instanceof Module) yield [`${name}.${i}`, item];
+      }
+    }
+  }
+
+  *children(): IterableIterator<AnyModule> {
+    for (const [, child] of this.namedChildren()) yield child;
+  }
+
+  /** This module and all below it, by path, each before its children. */
+  *namedModules(prefix = ''): IterableIterator<[string, AnyModule]> {
+    yield [prefix, this];
+    for (const [name, child] of this.namedChildren()) yield* child.namedModules(join(prefix, name));
+  }
+
+  *modules(): IterableIterator<AnyModule> {
+    for (const [, module] of this.namedModules()) yield module;
+  }
+
+  /** Parameters by path, also those without a gradient; one that is used twice comes once. */
+  *namedParameters(): IterableIterator<[string, Tensor]> {
+    const seen = new Set<Tensor>();
+    for (const { path, value, isBuffer } of this.slots()) {
+      if (!isBuffer && value instanceof Tensor && !seen.has(value)) {
+        seen.add(value);
+        yield [path, value];
+      }
+    }
+  }
+
+  *parameters(): IterableIterator<Tensor> {
+    for (const [, parameter] of this.namedParameters()) yield parameter;
+  }
+
+  /** State that is not trained by gradients, by path: tensors and counts. */
+  *namedBuffers(): IterableIterator<[string, StateTarget]> {
+    for (const { path, value, isBuffer } of this.slots()) if (isBuffer) yield [path, value];
+  }
+
+  /**
+   * All parameters and buffers by path: the tensors themselves, which change as training goes on, and counts as int64 scalars.
+   * Write it with `writeSafetensors`.
+   */
+  stateDict(): StateDict {
+    return Object.fromEntries([...this.slots()].map(({ path, value }) => [path, stateEntry(value)]));
+  }
+
+  /**
+   * Copies values into parameters and buffers; the tensors stay the same objects. Buffers that the reference derives from a layer's
+   * options (`weight_index_mat` and the like) may be there and are ignored.
+   * @param source A state dict, or the `tensors` of `readSafetensors`. Floating point and integer arrays become float32.
+   * @param options.strict Whether missing and unexpected names are errors (default true). Wrong shapes always are.
+   * @returns The missing and unexpected names.
+   * @throws GmrError `state_dict_mismatch` lists all that is wrong; nothing has changed then.
+   */
+  loadStateDict(source: StateSource, options: { strict?: boolean } = {}): StateCheck {
+    const targets = new Map([...this.slots()].map(({ path, value }) => [path, value]));
+    const derived = new Map<string, Shape>();
+    for (const [prefix, module] of this.namedModules()) {
+      for (const [name, shape] of Object.entries(module.derivedState())) derived.set(join(prefix, name), shape);
+    }
+    const entries = new Map(entriesOf(source));
+    const loose = !expectBoolean('loadStateDict', 'strict', options.strict ?? true);
+    const check = checkState('loadStateDict', targets, entries, derived, { missing: loose, unexpected: loose });
+    loadState(
+      [...targets].flatMap(([path, target]) => (entries.has(path) ? [[target, entries.get(path)!] as const] : [])),
+    );
+    return check;
+  }
+
+  /** Puts this module and all below it into training (or, with false, evaluation). Returns itself. */
+  train(training = true): this {
+    for (const module of this.modules()) module.training = training;
+    return this;
+  }
+
+  /** Puts this module and all below it into evaluation. Returns itself. */
+  eval(): this {
+    return this.train(false);
+  }
+
+  /**
+   * Moves all parameters and buffers to a device. They become other tensors, without gradients: make the optimiser afterwards.
+   * Awaits all work that was queued on them.
+   */
+  async to(device: Device | DeviceSpec): Promise<this> {
+    const target = resolveDevice(device);
+    const slots = [...this.slots()].filter(({ value }) => value instanceof Tensor && value.device !== target);
+    const sources = [...new Set(slots.map(({ value }) => value as Tensor))];
+    const values = await Promise.all(sources.map((source) => source.data()));
+    const copies = new Map<unknown, Tensor>();
+    withoutScope(() => {
+      for (const [i, source] of sources.entries()) {
+        const { shape, requiresGrad } = source;
+        copies.set(source, tensor(values[i]!, shape, { device: target, requiresGrad }));
+      }
+    });
+    for (const { owner, property, value } of slots) Reflect.set(owner, property, copies.get(value));
+    for (const source of sources) source.dispose();
+    return this;
+  }
+
+  /** Frees the gradients of all parameters. */
+  zeroGrad(): void {
+    for (const parameter of this.parameters()) {
+      parameter.grad?.dispose();
+      parameter.grad = null;
+    }
+  }
+
+  /** Frees all parameters and buffers; the module cannot be used afterwards. */
+  dispose(): void {
+    for (const { value } of this.slots()) if (value instanceof Tensor) value.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** Names and shapes of what the reference's state dict holds beside this module's own state; see `loadStateDict`. */
+  protected derivedState(): Readonly<Record<string, Shape>> {
+    return {};
+  }
+
+  /** Every parameter and buffer with its path and the property that holds it. */
+  private *slots(): IterableIterator<{
+    path: string;
+    owner: AnyModule;
+    property: string;
+    value: StateTarget;
+    isBuffer: boolean;
+  }> {
+    for (const [prefix, owner] of this.namedModules()) {
+      const { bufferNames } = owner.constructor as typeof Module;
+      for (const [property, value] of Object.entries(owner) as [string, unknown][]) {
+        if (value instanceof Tensor || value instanceof Counter) {
+          const isBuffer = value instanceof Counter || bufferNames.includes(property);
+          yield { path: join(prefix, snakeCase(property)), owner, property, value, isBuffer };
+        }
+      }
+    }
+  }
+}

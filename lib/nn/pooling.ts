@@ -1,0 +1,115 @@
+import { expectBoolean, expectInteger } from '../errors.js';
+import { avgPool, globalAvgPool, maxPool, type AvgPoolOptions, type MaxPoolOptions } from '../ops/index.js';
+import { perAxis, type Extents } from '../ops/spatial.js';
+import type { Tensor } from '../tensor.js';
+import { withBatch } from './batch_axis.js';
+import { Module } from './module.js';
+
+class AvgPoolNd extends Module {
+  readonly kernelSize: readonly number[];
+  readonly stride: readonly number[];
+  readonly padding: readonly number[];
+  readonly countIncludePad: boolean;
+  private readonly layer: string;
+
+  constructor(spatialDims: number, kernelSize: Extents, options: AvgPoolOptions) {
+    super();
+    this.layer = `AvgPool${spatialDims}d`;
+    this.kernelSize = perAxis(this.layer, 'kernelSize', kernelSize, spatialDims, 1);
+    this.stride = perAxis(this.layer, 'stride', options.stride ?? this.kernelSize, spatialDims, 1);
+    this.padding = perAxis(this.layer, 'padding', options.padding ?? 0, spatialDims, 0);
+    this.countIncludePad = expectBoolean(this.layer, 'countIncludePad', options.countIncludePad ?? true);
+  }
+
+  protected override compute(x: Tensor): Tensor {
+    const { kernelSize, stride, padding, countIncludePad } = this;
+    return withBatch(this.layer, x, kernelSize.length, (batch) =>
+      avgPool(batch, kernelSize, { stride, padding, countIncludePad }),
+    );
+  }
+}
+
+/** Mean over windows of `[N, C, W]` or `[C, W]`; the stride is the window's size unless given. */
+export class AvgPool1d extends AvgPoolNd {
+  constructor(kernelSize: Extents, options: AvgPoolOptions = {}) {
+    super(1, kernelSize, options);
+  }
+}
+
+/** Mean over windows of `[N, C, H, W]` or `[C, H, W]`; see AvgPool1d. */
+export class AvgPool2d extends AvgPoolNd {
+  constructor(kernelSize: Extents, options: AvgPoolOptions = {}) {
+    super(2, kernelSize, options);
+  }
+}
+
+/** Mean over windows of `[N, C, D, H, W]` or `[C, D, H, W]`; see AvgPool1d. */
+export class AvgPool3d extends AvgPoolNd {
+  constructor(kernelSize: Extents, options: AvgPoolOptions = {}) {
+    super(3, kernelSize, options);
+  }
+}
+
+class MaxPoolNd extends Module {
+  readonly kernelSize: readonly number[];
+  readonly stride: readonly number[];
+  readonly padding: readonly number[];
+  readonly dilation: readonly number[];
+  private readonly layer: string;
+
+  constructor(spatialDims: number, kernelSize: Extents, options: MaxPoolOptions) {
+    super();
+    this.layer = `MaxPool${spatialDims}d`;
+    this.kernelSize = perAxis(this.layer, 'kernelSize', kernelSize, spatialDims, 1);
+    this.stride = perAxis(this.layer, 'stride', options.stride ?? this.kernelSize, spatialDims, 1);
+    this.padding = perAxis(this.layer, 'padding', options.padding ?? 0, spatialDims, 0);
+    this.dilation = perAxis(this.layer, 'dilation', options.dilation ?? 1, spatialDims, 1);
+  }
+
+  protected override compute(x: Tensor): Tensor {
+    const { kernelSize, stride, padding, dilation } = this;
+    return withBatch(this.layer, x, kernelSize.length, (batch) =>
+      maxPool(batch, kernelSize, { stride, padding, dilation }),
+    );
+  }
+}
+
+/** Maximum over windows of `[N, C, W]` or `[C, W]`; the stride is the window's size unless given. */
+export class MaxPool1d extends MaxPoolNd {
+  constructor(kernelSize: Extents, options: MaxPoolOptions = {}) {
+    super(1, kernelSize, options);
+  }
+}
+
+/** Maximum over windows of `[N, C, H, W]` or `[C, H, W]`; see MaxPool1d. */
+export class MaxPool2d extends MaxPoolNd {
+  constructor(kernelSize: Extents, options: MaxPoolOptions = {}) {
+    super(2, kernelSize, options);
+  }
+}
+
+/** Maximum over windows of `[N, C, D, H, W]` or `[C, D, H, W]`; see MaxPool1d. */
+export class MaxPool3d extends MaxPoolNd {
+  constructor(kernelSize: Extents, options: MaxPoolOptions = {}) {
+    super(3, kernelSize, options);
+  }
+}
+
+/** Mean over all spatial axes: `[N, C, ...]` -> `[N, C]`. */
+export class GlobalAvgPool extends Module {
+  readonly spatialDims: number | undefined;
+
+  /** @param options.spatialDims When given (1, 2 or 3), input without a batch axis is known as such: `[C, ...]` -> `[C]`. */
+  constructor(options: { spatialDims?: number } = {}) {
+    super();
+    const { spatialDims } = options;
+    this.spatialDims =
+      spatialDims === undefined ? undefined : expectInteger('GlobalAvgPool', 'spatialDims', spatialDims, 1, 3);
+  }
+
+  protected override compute(x: Tensor): Tensor {
+    return this.spatialDims === undefined
+      ? globalAvgPool(x)
+      : withBatch('GlobalAvgPool', x, this.spatialDims, globalAvgPool);
+  }
+}

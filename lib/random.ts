@@ -1,0 +1,105 @@
+// Random numbers that a seed repeats: initial weights, shuffles, augmentation. Host side, Mersenne Twister.
+import { randomInt } from 'node:crypto';
+import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
+import { uniformInt } from 'pure-rand/distribution/uniformInt';
+import { mersenne, mersenneFromState } from 'pure-rand/generator/mersenne';
+import { expectInteger, expectNumber, fail } from './errors.js';
+
+const seeds = 2 ** 32;
+
+/** A seeded source of random numbers (mt19937). Equal seeds give equal numbers on every machine. */
+export class Generator {
+  private source: ReturnType<typeof mersenne>;
+
+  /** @param seed An integer in [0, 2^32); left out, one is drawn from the system. */
+  constructor(seed?: number) {
+    this.source = mersenne(
+      seed === undefined ? randomInt(seeds) : expectInteger('Generator', 'seed', seed, 0, seeds - 1),
+    );
+  }
+
+  /** Starts anew from `seed`, an integer in [0, 2^32). */
+  seed(seed: number): void {
+    this.source = mersenne(expectInteger('Generator', 'seed', seed, 0, seeds - 1));
+  }
+
+  /** A number in [low, high), with 53 random bits. */
+  uniform(low = 0, high = 1): number {
+    return low + (high - low) * uniformFloat64(this.source);
+  }
+
+  /** A normally distributed number (Box-Muller). */
+  normal(mean = 0, deviation = 1): number {
+    const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()));
+    return mean + deviation * radius * Math.cos(2 * Math.PI * this.uniform());
+  }
+
+  /** An integer in [low, high), each equally likely. */
+  integer(low: number, high: number): number {
+    expectInteger('Generator.integer', 'low', low, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+    expectInteger('Generator.integer', 'high', high, low + 1, Number.MAX_SAFE_INTEGER);
+    return uniformInt(this.source, low, high - 1);
+  }
+
+  /** Puts `items` in random order, in place, and returns it. */
+  shuffle<T extends unknown[] | Int32Array>(items: T): T {
+    for (let last = items.length - 1; last > 0; --last) {
+      const other = uniformInt(this.source, 0, last);
+      [items[last], items[other]] = [items[other], items[last]];
+    }
+    return items;
+  }
+
+  /** The integers 0..count-1 in random order. */
+  permutation(count: number): Int32Array {
+    return this.shuffle(
+      Int32Array.from({ length: expectInteger('Generator.permutation', 'count', count, 0) }, (_, i) => i),
+    );
+  }
+
+  /** `count` float32 numbers in [low, high). */
+  uniformArray(count: number, low = 0, high = 1): Float32Array {
+    const values = new Float32Array(expectInteger('Generator.uniformArray', 'count', count, 0));
+    return values.map(() => this.uniform(low, high));
+  }
+
+  /** `count` float32 normally distributed numbers. */
+  normalArray(count: number, mean = 0, deviation = 1): Float32Array {
+    const values = new Float32Array(expectInteger('Generator.normalArray', 'count', count, 0));
+    expectNumber('Generator.normalArray', 'deviation', deviation, 0);
+    return values.map(() => this.normal(mean, deviation));
+  }
+
+  /** A new generator seeded from this one, e.g. one a worker: what one draws does not depend on what another does. */
+  fork(): Generator {
+    return new Generator(this.source.next() >>> 0);
+  }
+
+  /** Where the generator stands, as plain numbers (for JSON); see `setState`. */
+  getState(): number[] {
+    return [...this.source.getState()];
+  }
+
+  /** Goes on from a state of `getState`. */
+  setState(state: readonly number[]): void {
+    if (!Array.isArray(state) || state.length !== 625 || !state.every(Number.isInteger)) {
+      fail('Generator', 'state', 'be what getState() returned (625 integers)', state);
+    }
+    expectInteger('Generator', 'state[0]', state[0], 0, 623);
+    this.source = mersenneFromState(state);
+  }
+}
+
+let shared: Generator | undefined;
+
+/** The generator that is used where none is given. */
+export function defaultGenerator(): Generator {
+  return (shared ??= new Generator());
+}
+
+/** Seeds the default generator: what is initialised or shuffled after it is the same in every run. Returns the generator. */
+export function manualSeed(seed: number): Generator {
+  const generator = defaultGenerator();
+  generator.seed(seed);
+  return generator;
+}

@@ -1,0 +1,140 @@
+// The steps that npm test and npm run demo share: packages, native code, TypeScript; how a step is shown and how it fails.
+// Needs Node alone: it runs before there are any packages.
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const tailLines = 25;
+const interrupted = 128 + constants.signals.SIGINT;
+const terminal = process.stdout.isTTY === true;
+
+export class StepFailed extends Error {
+  constructor(message, exitCode = 1) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+let child;
+let stopping = false;
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  // The child decides: it stops cleanly and its exit code is ours. A terminal sends Ctrl-C to the child itself as well.
+  process.on(signal, () => {
+    stopping = true;
+    child?.kill(signal);
+  });
+}
+
+function seconds(since) {
+  return `${((performance.now() - since) / 1000).toFixed(1)} s`;
+}
+
+/** Runs a command; resolves to its exit code, and all that it printed unless it shares our terminal. */
+export function run(command, args, { inherit = false, onOutput = () => {} } = {}) {
+  return new Promise((resolve, reject) => {
+    child = spawn(command, args, { cwd: root, stdio: inherit ? 'inherit' : ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    const collect = (chunk) => {
+      output += chunk;
+      onOutput(output);
+    };
+    child.stdout?.setEncoding('utf8').on('data', collect);
+    child.stderr?.setEncoding('utf8').on('data', collect);
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      child = undefined;
+      resolve({ code: code ?? 128 + constants.signals[signal], output });
+    });
+  });
+}
+
+function lastLines(output, count) {
+  return output
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .filter(Boolean)
+    .slice(-count);
+}
+
+/** Runs a command under a heading; on a terminal the newest line of its output is shown while it runs. */
+export async function step(heading, command, args, hint = '') {
+  const start = performance.now();
+  let newest = '';
+  const draw = () => {
+    const room = (process.stdout.columns ?? 80) - heading.length - 14;
+    const detail = room > 10 ? newest.slice(0, room) : '';
+    process.stdout.write(`\r\x1b[K${heading} ${seconds(start)}  ${detail}`);
+  };
+  const timer = terminal ? setInterval(draw, 200) : undefined;
+  if (!terminal) console.log(`${heading} ...`);
+  let result;
+  try {
+    result = await run(command, args, { onOutput: (output) => ([newest = ''] = lastLines(output.slice(-2000), 1)) });
+  } catch (error) {
+    result = { code: 1, output: error.message };
+  } finally {
+    clearInterval(timer);
+    if (terminal) process.stdout.write('\r\x1b[K');
+  }
+  if (stopping) throw new StepFailed('stopped', interrupted);
+  if (result.code !== 0) {
+    const lines = lastLines(result.output, tailLines).map((line) => `    ${line}`);
+    throw new StepFailed(
+      `${heading} failed: \`${command} ${args.join(' ')}\` ended with code ${result.code}.` +
+        `${hint && ` ${hint}`}\nIts last lines:\n\n${lines.join('\n')}`,
+    );
+  }
+  console.log(`${terminal ? heading : '  done'}  ${seconds(start)}`);
+}
+
+function readJson(path) {
+  return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : undefined;
+}
+
+/** Whether node_modules holds what package-lock.json asks for; npm keeps its own account of what it installed. */
+function packagesAreCurrent() {
+  const wanted = readJson(join(root, 'package-lock.json'))?.packages ?? {};
+  const installed = readJson(join(root, 'node_modules', '.package-lock.json'))?.packages ?? {};
+  return Object.entries(wanted).every(
+    ([path, { version, optional, link }]) =>
+      path === '' || optional === true || link === true || installed[path]?.version === version,
+  );
+}
+
+function checkNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  const { engines } = readJson(join(root, 'package.json'));
+  const [, least, leastMinor] = /(\d+)\.(\d+)/.exec(engines.node).map(Number);
+  if (major < least || (major === least && minor < leastMinor)) {
+    throw new StepFailed(`This needs Node ${engines.node}; you have ${process.version}.`);
+  }
+}
+
+export async function installPackages(heading) {
+  checkNode();
+  if (packagesAreCurrent()) console.log(`${heading}  installed`);
+  else await step(`${heading} (npm ci)`, 'npm', ['ci', '--no-audit', '--no-fund'], 'It needs the npm registry.');
+}
+
+export function buildNative(heading) {
+  const hint = 'It needs CMake 3.25 or newer and a C++20 compiler (GCC 12, Clang 15 or newer).';
+  return step(`${heading} (cmake; the first time takes minutes)`, 'npm', ['run', '--silent', 'build:native'], hint);
+}
+
+export function compileTypeScript(heading) {
+  return step(heading, process.execPath, [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', '.']);
+}
+
+/** Runs `main`, which resolves to the exit code. */
+export async function runMain(main) {
+  try {
+    process.exitCode = await main();
+  } catch (error) {
+    if (!(error instanceof StepFailed)) throw error;
+    console.error(error.message);
+    process.exitCode = error.exitCode;
+  }
+}
