@@ -56,7 +56,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
       },
     }));
   } catch (error) {
-    throw new UsageError((error as Error).message.split('\n')[0]!);
+    throw new UsageError((error as Error).message.replace(/\n.*/s, ''));
   }
   if (values.help) return undefined;
   if (values.out === '') throw new UsageError('--out must name a folder');

@@ -28,7 +28,7 @@ export function startProgress(title: string, total: number, out: NodeJS.WriteStr
   const left = (done: number): string => (done === 0 ? '' : `${duration((total - done) / speed(done))} left`);
   const rate = (done: number): string => `${Math.round(speed(done)).toLocaleString('en')} images/s`;
 
-  if (out.isTTY !== true) {
+  if (!out.isTTY) {
     let last = start;
     return {
       update(done, note) {

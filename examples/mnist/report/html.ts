@@ -20,10 +20,6 @@ export function html(parts: TemplateStringsArray, ...values: Value[]): Markup {
   return new Markup(parts.reduce((text, part, i) => text + toText(values[i - 1]!) + part));
 }
 
-const superscripts: Record<string, string> = Object.fromEntries(
-  [...'-0123456789'].map((sign, i) => [sign, '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'[i]!]),
-);
-
 /** A number with the thousands set off. */
 export function thousands(value: number): string {
   return value.toLocaleString('en');
@@ -38,7 +34,9 @@ export function share(value: number): string {
 export function scientific(value: number, digits = 1): string {
   if (value === 0) return '0';
   const [mantissa, exponent] = value.toExponential(digits).split('e') as [string, string];
-  const raised = String(Number(exponent)).replace(/[-0-9]/g, (sign) => superscripts[sign]!);
+  const raised = String(Number(exponent)).replace(/[-0-9]/g, (sign) =>
+    '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'.charAt('-0123456789'.indexOf(sign)),
+  );
   return `${mantissa === '1' ? '' : `${mantissa} × `}10${raised}`;
 }
 
