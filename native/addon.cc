@@ -67,7 +67,7 @@ Napi::Value create_buffer(const Napi::CallbackInfo& info) {
   constexpr double limit = 1ull << 52;
   const double bytes = info[1].IsNumber() ? info[1].As<Napi::Number>().DoubleValue() : -1;
   if (!(bytes >= 0 && bytes <= limit)) throw std::invalid_argument("expected bytes to be a number in [0, 2^52]");
-  return wrap_buffer(info.Env(), device_argument(info[0]).create(static_cast<size_t>(bytes)));
+  return Environment::of(info.Env()).wrap(info.Env(), device_argument(info[0]).create(static_cast<size_t>(bytes)));
 }
 
 Napi::Value upload(const Napi::CallbackInfo& info) {
@@ -82,7 +82,7 @@ Napi::Value upload(const Napi::CallbackInfo& info) {
   if (type != napi_float32_array && type != napi_int32_array) {
     throw std::invalid_argument("expected data to be a Float32Array or an Int32Array");
   }
-  return wrap_buffer(info.Env(), device.upload(data, length * 4));
+  return Environment::of(info.Env()).wrap(info.Env(), device.upload(data, length * 4));
 }
 
 Napi::Value dispose(const Napi::CallbackInfo& info) {

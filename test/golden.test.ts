@@ -126,7 +126,12 @@ describe('golden network', function () {
       const gradients = withPrefix('grad.');
       expect([...parameters.keys()]).to.have.members(gradients.map(([name]) => name));
       for (const [name, expected] of gradients) {
-        expectClose(await parameters.get(name)!.grad!.data(), numbers(expected), `gradient of ${name}`, gradientTolerance);
+        expectClose(
+          await parameters.get(name)!.grad!.data(),
+          numbers(expected),
+          `gradient of ${name}`,
+          gradientTolerance,
+        );
       }
 
       // Training starts from the given state anew: the pass above has moved the running statistics.

@@ -1,5 +1,5 @@
-// The two networks: six convolutions each, pooled after the second and the fourth, averaged over all places, and one linear layer.
-// 28 x 28 pixels are halved twice without a remainder, and pools are averages: so the GMR network commutes with quarter turns and mirrors.
+// The two networks: convolutions, pooled twice, averaged over all places, and one linear layer. 28 x 28 pixels are halved twice
+// without a remainder, and the GMR network's pools are averages: so it commutes with quarter turns and mirrors.
 import * as gmr from '../../lib/index.js';
 import { classes } from './data.js';
 
@@ -18,7 +18,7 @@ interface Stage {
   pool?: boolean;
 }
 
-// The widths of the CNN are those that give it as many parameters, and a few more.
+// The CNN's widths double as is usual; the last is the one that gives it as many parameters as the GMR network, and a few more.
 const gmrStages: readonly Stage[] = [
   { width: 16, kernel: 9 },
   { width: 16, kernel: 9, pool: true },
@@ -28,12 +28,9 @@ const gmrStages: readonly Stage[] = [
   { width: 64, kernel: 5 },
 ];
 const cnnStages: readonly Stage[] = [
-  { width: 16, kernel: 3 },
   { width: 16, kernel: 3, pool: true },
-  { width: 24, kernel: 3 },
-  { width: 24, kernel: 3, pool: true },
-  { width: 32, kernel: 3 },
-  { width: 32, kernel: 3 },
+  { width: 32, kernel: 3, pool: true },
+  { width: 80, kernel: 3 },
 ];
 
 const convolutionOptions = { padding: 'same', bias: false, weightInit: gmr.nn.kaimingNormalFanOut } as const;

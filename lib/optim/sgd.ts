@@ -106,7 +106,7 @@ export class SGD {
    */
   constructor(params: ParameterSource | readonly ParameterGroupOptions[], options: SGDOptions) {
     const isGrouped = Array.isArray(params) && params.length > 0 && params.every(isGroup);
-    const groups = isGrouped ? (params as ParameterGroupOptions[]) : [{ params: params as ParameterSource }];
+    const groups = isGrouped ? params : [{ params: params as ParameterSource }];
     const seen = new Set<Tensor>();
     this.groups = groups.map((group) => {
       const named = new Map<string, Tensor>();

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "backend/device.h"
+#include "napi/buffer_handle.h"
 
 namespace gmr {
 
@@ -46,11 +47,15 @@ class Environment {
 
   std::shared_ptr<Device> open(const std::string& kind, int index);
   const std::shared_ptr<Completions>& completions() const { return completions_; }
+  Napi::Value wrap(Napi::Env env, BufferRef buffer) const {
+    return wrap_buffer(env, std::move(buffer), external_memory_);
+  }
 
  private:
   void stop();
 
   std::shared_ptr<Completions> completions_;
+  std::shared_ptr<ExternalMemory> external_memory_ = std::make_shared<ExternalMemory>();
   std::map<std::string, std::shared_ptr<Device>> devices_;
 };
 

@@ -3,10 +3,10 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "napi/buffer_handle.h"
+
 namespace gmr {
 namespace {
-
-constexpr napi_type_tag buffer_tag = {0x8f1c2a7d5be34c01ull, 0x9d3e6f70a1b24c55ull};
 
 std::string describe(Napi::Value value) {
   switch (value.Type()) {
@@ -26,8 +26,6 @@ std::string describe(Napi::Value value) {
       return value.ToString().Utf8Value();
   }
 }
-
-void report_external(Napi::Env env, int64_t bytes) { Napi::MemoryManagement::AdjustExternalMemory(env, bytes); }
 
 }  // namespace
 
@@ -101,44 +99,6 @@ void ParamsReader::operand(const char* name, const void* field, int64_t count, s
   }
   const auto offset = static_cast<uint32_t>(static_cast<const std::byte*>(field) - params_);
   operands_.push_back({std::move(buffer), offset, access});
-}
-
-// V8 is told of the bytes when it gets the handle and when the handle lets go: by dispose_buffer, or by the collector.
-Napi::Value wrap_buffer(Napi::Env env, BufferRef buffer) {
-  const auto bytes = static_cast<int64_t>(buffer->bytes());
-  auto external =
-      Napi::External<BufferRef>::New(env, new BufferRef(std::move(buffer)), [](Napi::Env e, BufferRef* held) {
-        if (*held != nullptr) report_external(e, -static_cast<int64_t>((*held)->bytes()));
-        delete held;
-      });
-  external.TypeTag(&buffer_tag);
-  report_external(env, bytes);
-  return external;
-}
-
-namespace {
-
-BufferRef* held_buffer(Napi::Value value) {
-  if (!value.IsExternal()) return nullptr;
-  auto external = value.As<Napi::External<BufferRef>>();
-  return external.CheckTypeTag(&buffer_tag) ? external.Data() : nullptr;
-}
-
-}  // namespace
-
-BufferRef unwrap_buffer(Napi::Value value) {
-  BufferRef* held = held_buffer(value);
-  return held == nullptr ? nullptr : *held;
-}
-
-bool dispose_buffer(Napi::Value value) {
-  BufferRef* held = held_buffer(value);
-  if (held == nullptr) return false;
-  if (*held != nullptr) {
-    report_external(value.Env(), -static_cast<int64_t>((*held)->bytes()));
-    held->reset();
-  }
-  return true;
 }
 
 }  // namespace gmr

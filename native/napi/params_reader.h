@@ -74,9 +74,4 @@ class ParamsReader {
   std::vector<Operand> operands_;
 };
 
-// A buffer as JavaScript holds it.
-Napi::Value wrap_buffer(Napi::Env env, BufferRef buffer);
-BufferRef unwrap_buffer(Napi::Value value);  // nullptr: not a buffer, or disposed of
-bool dispose_buffer(Napi::Value value);      // false: not a buffer
-
 }  // namespace gmr
