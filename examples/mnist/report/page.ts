@@ -39,8 +39,8 @@ function promise({ networks: { gmr }, promise: { kept, tolerance }, settings }: 
   return html`<p class="promise ${kept ? 'kept' : 'broken'}">
     ${kept ? '' : 'The promise was not kept. '}Turning the test digits by 90°, 180° and 270° and mirroring them both
     ways changed
-    <b>${thousands(changed)} of ${asked}</b> answers of the GMR network; its logits moved by ${moved.toExponential(1)}
-    of the largest at most (limit ${scientific(tolerance, 0)}).
+    <b>${thousands(changed)} of ${asked}</b> answers of the GMR network; its logits moved by ${scientific(moved)} of the
+    largest at most (limit ${scientific(tolerance, 0)}).
   </p>`;
 }
 
