@@ -33,6 +33,8 @@ const cnnStages: readonly Stage[] = [
   { width: 80, kernel: 3 },
 ];
 
+const convolutionOptions = { padding: 'same', bias: false, weightInit: gmr.nn.kaimingNormalFanOut } as const;
+
 interface Kind {
   name: string;
   convolution: string;
@@ -74,7 +76,7 @@ export function gmrNetwork(seed: number, device: gmr.Device): Network {
     convolution: 'ring convolution',
     pool: 'average pool',
     makeConvolution: (inputs, outputs, kernel) =>
-      new gmr.nn.GMRConv2d(inputs, outputs, kernel, { padding: 'same', bias: false, generator, device }),
+      new gmr.nn.GMRConv2d(inputs, outputs, kernel, { ...convolutionOptions, generator, device }),
     makePool: () => new gmr.nn.AvgPool2d(2),
   };
   return build(kind, gmrStages, generator, device);
@@ -88,7 +90,7 @@ export function plainNetwork(seed: number, device: gmr.Device): Network {
     convolution: 'convolution',
     pool: 'max pool',
     makeConvolution: (inputs, outputs, kernel) =>
-      new gmr.nn.Conv2d(inputs, outputs, kernel, { padding: 'same', bias: false, generator, device }),
+      new gmr.nn.Conv2d(inputs, outputs, kernel, { ...convolutionOptions, generator, device }),
     makePool: () => new gmr.nn.MaxPool2d(2),
   };
   return build(kind, cnnStages, generator, device);

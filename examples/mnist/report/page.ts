@@ -39,8 +39,8 @@ function promise({ networks: { gmr }, promise: { kept, tolerance }, settings }: 
   return html`<p class="promise ${kept ? 'kept' : 'broken'}">
     ${kept ? '' : 'The promise was not kept. '}Turning the test digits by 90°, 180° and 270° and mirroring them both
     ways changed
-    <b>${thousands(changed)} of ${asked}</b> answers of the GMR network; its logits moved by ${moved.toExponential(1)}
-    of the largest at most (limit ${scientific(tolerance, 0)}).
+    <b>${thousands(changed)} of ${asked}</b> answers of the GMR network; its logits moved by ${scientific(moved)} of the
+    largest at most (limit ${scientific(tolerance, 0)}).
   </p>`;
 }
 
@@ -76,7 +76,7 @@ function body(results: Results): Markup {
     ${headline(results)} ${promise(results)}
     ${block(
       'Accuracy against angle',
-      'The distance from the centre is the share of digits recognised, in the direction in which their tops point. Right angles only move pixels to other places, and there the GMR network answers alike; in between, turning blurs the strokes a little.',
+      'The distance from the centre is the share of digits recognised, in the direction in which their tops point. Right angles only move pixels to other places, and there the GMR network answers alike; at any other angle the picture has to be resampled on its grid, which costs some digits.',
       html`<div class="columns wide-left">
         <div>${polarPlot(results)}</div>
         <div>${key}${symmetryTable(results)}</div>

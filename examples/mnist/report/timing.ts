@@ -19,7 +19,7 @@ interface ModuleTime {
   total: number;
 }
 
-/** Rows summed by module, in the order in which the modules first appear. */
+/** Rows summed by module, in the order in which the modules ran; what belongs to none comes last. */
 export function byModule({ rows }: StepProfile): ModuleTime[] {
   const modules = new Map<string, ModuleTime>();
   for (const { label, pass, ms } of rows) {
@@ -33,11 +33,7 @@ export function byModule({ rows }: StepProfile): ModuleTime[] {
     entry.ms[columnOf(pass)] += ms;
     entry.total += ms;
   }
-  // Labels compare by their numbers, so that block 10 follows block 9; what belongs to no module comes last.
-  const order = new Intl.Collator('en', { numeric: true });
-  return [...modules.values()].toSorted(
-    (a, b) => Number(a.label === '') - Number(b.label === '') || order.compare(a.label, b.label),
-  );
+  return [...modules.values()].toSorted((a, b) => Number(a.label === '') - Number(b.label === ''));
 }
 
 function milliseconds(ms: number): string {
