@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import * as gmr from '../../lib/index.js';
 import { runChild } from '../support/child.js';
 import { expectFailure, expectRejection } from '../support/failure.js';
+import { heldMemory } from '../support/memory.js';
 
 describe('tensor', () => {
   it('takes nested numbers, typed arrays and shapes', async () => {
@@ -134,13 +135,9 @@ describe('autograd', () => {
 describe('memory', () => {
   /** What `fn` leaves behind. */
   async function left(fn: () => unknown): Promise<{ buffers: number; bytes: number }> {
-    const sync = gmr.tensor([0]);
-    await sync.data();
-    const before = gmr.memory();
+    const before = await heldMemory();
     await fn();
-    await sync.data();
-    const after = gmr.memory();
-    sync.dispose();
+    const after = await heldMemory();
     return { buffers: after.buffers - before.buffers, bytes: after.bytes - before.bytes };
   }
   const nothing = { buffers: 0, bytes: 0 };
