@@ -22,17 +22,17 @@ export interface Settings {
 }
 
 export const fullSettings: Settings = {
-  epochs: 3,
+  epochs: 4,
   trainImages: 60_000,
   testImages: 10_000,
-  batch: 32,
+  batch: 64,
   evaluationBatch: 500,
-  learningRate: 0.03,
+  learningRate: 0.1,
   finalLearningRate: 1e-4,
-  warmUp: 0.15,
+  warmUp: 0.2,
   momentum: 0.9,
-  weightDecay: 5e-4,
-  labelSmoothing: 0,
+  weightDecay: 1e-3,
+  labelSmoothing: 0.1,
   angleStep: 10,
   seed: 1,
 };
