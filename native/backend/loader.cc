@@ -37,9 +37,18 @@ constexpr Level levels[] = {
     {"portable", "libgmr_cpu_portable.so", always},
 };
 
-// Never closed: threads of the backend may still run when the process ends.
+// The folder of gmr.node, with a slash at its end.
+std::string own_folder() {
+  Dl_info info;
+  if (dladdr(reinterpret_cast<const void*>(&own_folder), &info) == 0) return "";
+  const std::string path = info.dli_fname;
+  return path.substr(0, path.rfind('/') + 1);
+}
+
+// By its whole path: a search by name depends on who calls dlopen, and sanitizers stand in between. Never closed: threads of
+// the backend may still run when the process ends.
 const Backend* open_library(const char* library, std::string* reason) {
-  void* handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+  void* handle = dlopen((own_folder() + library).c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
     *reason = dlerror();
     return nullptr;
