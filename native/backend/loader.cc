@@ -45,8 +45,8 @@ std::string own_folder() {
   return path.substr(0, path.rfind('/') + 1);
 }
 
-// By its whole path: a search by name depends on who calls dlopen, and sanitizers stand in between. Never closed: threads of
-// the backend may still run when the process ends.
+// By its whole path: a search by name depends on who calls dlopen, and sanitizers stand in between. Never closed:
+// threads of the backend may still run when the process ends.
 const Backend* open_library(const char* library, std::string* reason) {
   void* handle = dlopen((own_folder() + library).c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
