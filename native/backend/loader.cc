@@ -69,28 +69,22 @@ const Backend* open_library(const char* library, std::string* reason) {
 
 }  // namespace
 
-const Backend& load_cpu_backend(std::vector<Candidate>* tried) {
+const Backend& load_cpu_backend() {
   const char* forced = std::getenv("GMR_CPU_LEVEL");
   const bool is_forced = forced != nullptr && *forced != '\0';
-  const Backend* chosen = nullptr;
   std::string report;
   for (const Level& level : levels) {
-    Candidate candidate{level.library, level.name, level.supported(), ""};
-    if (chosen != nullptr) {
-      candidate.reason = "a better one was taken";
-    } else if (is_forced && std::string(forced) != level.name) {
-      candidate.reason = "GMR_CPU_LEVEL asks for " + std::string(forced);
-    } else if (!candidate.supported) {
-      candidate.reason = "the processor does not support " + std::string(level.name);
-    } else {
-      chosen = open_library(level.library, &candidate.reason);
+    std::string reason;  // why it is not taken
+    if (is_forced && std::string(forced) != level.name) {
+      reason = "GMR_CPU_LEVEL asks for " + std::string(forced);
+    } else if (!level.supported()) {
+      reason = "the processor does not support " + std::string(level.name);
+    } else if (const Backend* backend = open_library(level.library, &reason); backend != nullptr) {
+      return *backend;
     }
-    report += "\n  " + candidate.library + ": " + candidate.reason;
-    if (tried != nullptr) tried->push_back(candidate);
+    report += "\n  " + std::string(level.library) + ": " + reason;
   }
-  if (chosen == nullptr)
-    throw std::runtime_error("expected a usable CPU backend beside gmr.node, found none:" + report);
-  return *chosen;
+  throw std::runtime_error("expected a usable CPU backend beside gmr.node, found none:" + report);
 }
 
 std::vector<std::string> usable_cpu_levels() {
