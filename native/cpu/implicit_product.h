@@ -4,6 +4,7 @@
 //
 // A gather has
 //   int64_t rows() const                                   operand rows a channel
+//   int64_t halo_rows() const                              rows of a plane around a box on which work is spent
 //   int64_t scratch_floats(const Box&) const
 //   auto at(const Box&, float* scratch) const              made once a tile; called for each of its planes:
 //       (const float* plane, float* panel, int64_t pitch)  writes rows() rows of box.size() columns and up to a vector
@@ -17,6 +18,7 @@
 
 #include "cpu/product.h"
 #include "cpu/thread_pool.h"
+#include "cpu/transpose.h"
 
 namespace gmr::cpu {
 
@@ -29,16 +31,20 @@ struct Box {
   int64_t size() const { return extent(0) * extent(1) * extent(2); }
 };
 
-// How outputs are cut into tiles: some images whole, or a box of one image.
+// How outputs are cut into tiles: some images whole, or a box of one image. Boxes have whole rows, as memory has,
+// unless more than their own rows would be halo, which is work done again: then they are tall.
 class Tiling {
  public:
-  Tiling(int64_t images, const std::array<int64_t, 3>& out, int64_t pixels) : images_(images), out_(out) {
+  Tiling(int64_t images, const std::array<int64_t, 3>& out, int64_t pixels, int64_t halo_rows)
+      : images_(images), out_(out) {
     const int64_t plane = out[0] * out[1] * out[2];
     extent_ = out;
     if (plane <= pixels) {
       images_a_tile_ = balanced(images, std::max<int64_t>(1, pixels / std::max<int64_t>(plane, 1)));
     } else {
-      if (out[2] > most_tile_width) extent_[2] = (balanced(out[2], most_tile_width) + lanes - 1) / lanes * lanes;
+      extent_[2] = balanced(out[2], most_tile_width);
+      if (pixels / extent_[2] < halo_rows) extent_[2] = pixels / out[1];
+      extent_[2] = std::min(out[2], (extent_[2] + lanes - 1) / lanes * lanes);
       extent_[1] = balanced(out[1], std::max<int64_t>(1, pixels / extent_[2]));
       extent_[0] = balanced(out[0], std::max<int64_t>(1, pixels / (extent_[1] * extent_[2])));
     }
@@ -94,7 +100,7 @@ struct ProductShape {
 
 namespace detail {
 
-enum Slot { panel_slot, result_slot, gather_slot };
+enum Slot { panel_slot, result_slot, gather_slot, gradient_slot };
 
 // Calls f(pointer into the plane, column in the tile, length) for each run of a tile's columns that lies together in a
 // plane.
@@ -152,7 +158,7 @@ void product_forward(const ProductShape& shape, const Gather& gather, const floa
   const int64_t all_pixels = shape.images * shape.out_plane();
   const int64_t pixels =
       std::clamp(all_pixels * shape.groups / wanted_tasks, std::min(least_tile_pixels, most_pixels), most_pixels);
-  const Tiling tiling(shape.images, shape.out, pixels);
+  const Tiling tiling(shape.images, shape.out, pixels, gather.halo_rows());
   while (tiling.count() * shape.groups * ((shape.outputs + outputs - 1) / outputs) < wanted_tasks &&
          outputs > 8 * tile_rows) {
     outputs = (outputs / 2 + tile_rows - 1) / tile_rows * tile_rows;
@@ -185,6 +191,7 @@ void product_forward(const ProductShape& shape, const Gather& gather, const floa
         const float* columns_of_image = result + i * pitch + image * tile.box.size();
         for_each_run(tile.box, shape.out, [&](int64_t at, int64_t column, int64_t length) {
           for (int64_t p = 0; p < length; ++p) plane[at + p] = columns_of_image[column + p] + offset;
+          for (int64_t p = 0; p < length; p += 16) __builtin_prefetch(plane + at + shape.out_plane() + p, 1);
         });
       }
     }
@@ -205,51 +212,66 @@ void product_backward_weight(const ProductShape& shape, const Gather& gather, co
   const int64_t outputs = std::min(shape.outputs, most_tile_outputs);
   const int64_t output_parts = (shape.outputs + outputs - 1) / outputs;
   const int64_t pixels = tile_pixels(chunk * rows, outputs);
-  const Tiling tiling(shape.images, shape.out, pixels);
+  const Tiling tiling(shape.images, shape.out, pixels, gather.halo_rows());
   const int64_t tiles = shape.out_plane() == 0 ? 0 : tiling.count();
+  const int64_t output_pitch = panel_pitch(outputs);
   const int64_t parts = shape.groups * output_parts * chunks;
   const int64_t splits = std::clamp<int64_t>(weight_gradient_tasks / parts, 1, std::max<int64_t>(tiles, 1));
-  // One partial gradient a split; a single one goes straight to dw.
-  float* partials = splits > 1 ? pass_scratch(static_cast<size_t>(splits * size)) : dw;
+
+  // dy's tile with a row of outputs for each pixel. Where many chunks of channels want it, it is made once.
+  const auto fill_gradient = [&](int64_t part_of_all, const Tiling::Tile& tile, float* gradient) {
+    const int64_t first_output = part_of_all % output_parts * outputs;
+    const int64_t group = part_of_all / output_parts;
+    for (int64_t image = 0; image < tile.images; ++image) {
+      const int64_t plane = ((tile.first_image + image) * shape.groups + group) * shape.outputs + first_output;
+      for_each_run(tile.box, shape.out, [&](int64_t at, int64_t column, int64_t length) {
+        transpose(std::min(outputs, shape.outputs - first_output), length, dy + plane * shape.out_plane() + at,
+                  shape.out_plane(), gradient + (image * tile.box.size() + column) * output_pitch, output_pitch);
+      });
+    }
+  };
+  const int64_t gradient_floats = tiles == 0 ? 0 : tiling.tile(0).pixels() * output_pitch;
+  const int64_t shared_gradients = chunks >= least_shared_chunks ? shape.groups * output_parts * tiles : 0;
+  float* partials =
+      pass_scratch(static_cast<size_t>(shared_gradients * gradient_floats + (splits > 1 ? splits * size : 0)));
+  float* gradients = partials + (splits > 1 ? splits * size : 0);
+  if (splits == 1) partials = dw;
+  parallel_for(shared_gradients, [&](int64_t task) {
+    fill_gradient(task / tiles, tiling.tile(task % tiles), gradients + task * gradient_floats);
+  });
 
   parallel_for(splits * parts, [&](int64_t task, int worker) {
     const int64_t first = task % chunks * chunk;
     const int64_t last = std::min(first + chunk, shape.channels);
-    const int64_t first_output = task / chunks % output_parts * outputs;
-    const int64_t task_outputs = std::min(outputs, shape.outputs - first_output);
-    const int64_t group = task / chunks / output_parts % shape.groups;
+    const int64_t part_of_all = task / chunks % (shape.groups * output_parts);
+    const int64_t first_output = part_of_all % output_parts * outputs;
+    const int64_t group = part_of_all / output_parts;
     const int64_t split = task / parts;
-    float* target = partials + split * size + (group * shape.outputs + first_output) * depth + first * rows;
+    const int64_t task_outputs = std::min(outputs, shape.outputs - first_output);
+    const int64_t task_depth = (last - first) * rows;
+    float* result = scratch(worker, result_slot, static_cast<size_t>(task_depth * output_pitch));
     const int64_t first_tile = tiles * split / splits;
     const int64_t last_tile = tiles * (split + 1) / splits;
-    if (first_tile == last_tile) {
-      for (int64_t i = 0; i < task_outputs; ++i) std::fill_n(target + i * depth, (last - first) * rows, 0.0f);
-    }
+    if (first_tile == last_tile) std::fill_n(result, task_depth * output_pitch, 0.0f);
     for (int64_t t = first_tile; t < last_tile; ++t) {
       const auto tile = tiling.tile(t);
       const int64_t columns = tile.pixels();
       const int64_t pitch = panel_pitch(columns);
-      float* panel = scratch(worker, panel_slot, static_cast<size_t>(chunk * rows * pitch + lanes));
-      float* gradient = scratch(worker, result_slot, static_cast<size_t>(task_outputs * pitch));
+      float* panel = scratch(worker, panel_slot, static_cast<size_t>(task_depth * pitch + lanes));
       float* work = scratch(worker, gather_slot, static_cast<size_t>(gather.scratch_floats(tile.box)));
-      const auto gather_at_box = gather.at(tile.box, work);
-      fill_panel(gather_at_box, rows, shape, x, group, first, last, tile, panel, pitch);
-      for (int64_t k = 0; k < (last - first) * rows; ++k) store(panel + k * pitch + columns, Vector{});
-      for (int64_t i = 0; i < task_outputs; ++i) {
-        float* row = gradient + i * pitch;
-        for (int64_t image = 0; image < tile.images; ++image) {
-          const int64_t o = group * shape.outputs + first_output + i;
-          const float* plane = dy + ((tile.first_image + image) * shape.groups * shape.outputs + o) * shape.out_plane();
-          for_each_run(tile.box, shape.out, [&](int64_t at, int64_t column, int64_t length) {
-            std::memcpy(row + image * tile.box.size() + column, plane + at,
-                        static_cast<size_t>(length) * sizeof(float));
-          });
-        }
-        store(row + columns, Vector{});
+      fill_panel(gather.at(tile.box, work), rows, shape, x, group, first, last, tile, panel, pitch);
+      float* gradient = gradients + (part_of_all * tiles + t) * gradient_floats;
+      if (shared_gradients == 0) {
+        gradient = scratch(worker, gradient_slot, static_cast<size_t>(gradient_floats));
+        fill_gradient(part_of_all, tile, gradient);
       }
-      panel_dots(task_outputs, (last - first) * rows, columns, gradient, pitch, panel, pitch, target, depth,
-                 t > first_tile);
+      for (int64_t p = 0; p < columns; p += panel_depth) {
+        panel_product(task_depth, task_outputs, std::min(panel_depth, columns - p), panel + p, pitch,
+                      gradient + p * output_pitch, output_pitch, result, output_pitch, t > first_tile || p > 0);
+      }
     }
+    float* target = partials + split * size + (group * shape.outputs + first_output) * depth + first * rows;
+    transpose(task_depth, task_outputs, result, output_pitch, target, depth);
   });
 
   if (splits > 1) {

@@ -1,11 +1,11 @@
 // The register-blocked micro-kernels of the implicit matrix product.
 //
-//   panel_product:  c[i][j] (+)= sum_k a[i][k] b[k][j]     rows i: outputs, j: pixels, k: operand rows
-//   panel_dots:     c[i][k] (+)= sum_j a[i][j] b[k][j]     the weight gradient: a is dy
+//   panel_product:  c[i][j] (+)= sum_k a[i][k] b[k][j]
 //
-// `a` is read where it lies (no packing: a row's elements are used in order, so a few streams of it stay in L1); `b` is
-// the operand panel that a gather has just written; rows of b and c have an odd number of cache lines between them, so
-// that the lines of one column block fall into all sets of the cache.
+// Forward, i are outputs, j pixels and k operand rows; for the weight gradient, i are operand rows, j outputs and k
+// pixels. `a` is read where it lies (no packing: a row's elements are used in order, so a few streams of it stay in
+// L1); rows of b and c have an odd number of cache lines between them, so that the lines of one column block fall into
+// all sets of the cache.
 #pragma once
 
 #include <algorithm>
@@ -43,6 +43,7 @@ void tile_product(int64_t depth, const float* a, int64_t a_pitch, const float* b
       for (int j = 0; j < Vectors; ++j) sums[i][j] = Vector{};
     }
   }
+#pragma GCC unroll 4
   for (int64_t k = 0; k < depth; ++k) {
     Vector operand[Vectors];
 #pragma GCC unroll 3
@@ -69,36 +70,6 @@ constexpr std::array<TileProduct, sizeof...(I)> tile_products(std::integer_seque
   return {&tile_product<I / tile_vectors + 1, I % tile_vectors + 1>...};
 }
 
-template <int Rows, int Columns>
-void tile_dots(int64_t vectors, const float* a, int64_t a_pitch, const float* b, int64_t b_pitch, float* c,
-               int64_t c_pitch, bool accumulate) {
-  Vector sums[Rows * Columns] = {};
-  for (int64_t p = 0; p < vectors; ++p) {
-    Vector operand[Columns];
-#pragma GCC unroll 6
-    for (int j = 0; j < Columns; ++j) operand[j] = load(b + j * b_pitch + p * lanes);
-#pragma GCC unroll 4
-    for (int i = 0; i < Rows; ++i) {
-      const Vector gradient = load(a + i * a_pitch + p * lanes);
-#pragma GCC unroll 6
-      for (int j = 0; j < Columns; ++j) sums[i * Columns + j] += gradient * operand[j];
-    }
-  }
-  float dots[Rows * Columns];
-  sum_lanes(sums, dots);
-  for (int i = 0; i < Rows; ++i) {
-    for (int j = 0; j < Columns; ++j) {
-      float& out = c[i * c_pitch + j];
-      out = accumulate ? out + dots[i * Columns + j] : dots[i * Columns + j];
-    }
-  }
-}
-
-template <int... I>
-constexpr std::array<TileProduct, sizeof...(I)> tile_dot_products(std::integer_sequence<int, I...>) {
-  return {&tile_dots<I / dot_columns + 1, I % dot_columns + 1>...};
-}
-
 }  // namespace detail
 
 // Columns are rounded up to whole vectors: b must be readable and c writable there.
@@ -106,27 +77,14 @@ inline void panel_product(int64_t rows, int64_t columns, int64_t depth, const fl
                           int64_t b_pitch, float* c, int64_t c_pitch, bool accumulate) {
   static constexpr auto kernels = detail::tile_products(std::make_integer_sequence<int, tile_rows * tile_vectors>{});
   const int64_t vectors = (columns + lanes - 1) / lanes;
-  for (int64_t v = 0; v < vectors; v += tile_vectors) {
-    const int64_t nv = std::min<int64_t>(tile_vectors, vectors - v);
+  for (int64_t v = 0, nv; v < vectors; v += nv) {
+    // One more than full tiles is shared by the last two: a tile of one vector waits for its loads.
+    const int64_t left = vectors - v;
+    nv = left == tile_vectors + 1 ? (left + 1) / 2 : std::min<int64_t>(tile_vectors, left);
     for (int64_t i = 0; i < rows; i += tile_rows) {
       const int64_t ni = std::min<int64_t>(tile_rows, rows - i);
       kernels[static_cast<size_t>((ni - 1) * tile_vectors + nv - 1)](
           depth, a + i * a_pitch, a_pitch, b + v * lanes, b_pitch, c + i * c_pitch + v * lanes, c_pitch, accumulate);
-    }
-  }
-}
-
-// a and b hold whole vectors of columns; what lies behind the last column is zero in both.
-inline void panel_dots(int64_t rows, int64_t depth, int64_t columns, const float* a, int64_t a_pitch, const float* b,
-                       int64_t b_pitch, float* c, int64_t c_pitch, bool accumulate) {
-  static constexpr auto kernels = detail::tile_dot_products(std::make_integer_sequence<int, dot_rows * dot_columns>{});
-  const int64_t vectors = (columns + lanes - 1) / lanes;
-  for (int64_t k = 0; k < depth; k += dot_columns) {
-    const int64_t nk = std::min<int64_t>(dot_columns, depth - k);
-    for (int64_t i = 0; i < rows; i += dot_rows) {
-      const int64_t ni = std::min<int64_t>(dot_rows, rows - i);
-      kernels[static_cast<size_t>((ni - 1) * dot_columns + nk - 1)](vectors, a + i * a_pitch, a_pitch, b + k * b_pitch,
-                                                                    b_pitch, c + i * c_pitch + k, c_pitch, accumulate);
     }
   }
 }

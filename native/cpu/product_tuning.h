@@ -7,21 +7,10 @@
 
 namespace gmr::cpu {
 
-// Register tile of the product: rows (outputs) x vectors (pixels). Accumulators + one row of operand vectors + one
-// broadcast must fit the registers: 32 with AVX-512 and on arm64 (8x3 + 3 + 1 = 28), 16 otherwise (6x2 + 2 + 1 = 15).
-// Register tile of the weight gradient: dot products of rows of dy with operand rows; (4x4 + 4 + 1 = 21: 16 sums are
-// what one fold of a vector's lanes takes; 3x4 + 3 + 1 = 16).
-#if defined(__AVX512F__) || defined(__aarch64__)
-constexpr int tile_rows = 8;
-constexpr int tile_vectors = 3;
-constexpr int dot_rows = 4;
-constexpr int dot_columns = 4;
-#else
-constexpr int tile_rows = 6;
-constexpr int tile_vectors = 2;
-constexpr int dot_rows = 3;
-constexpr int dot_columns = 4;
-#endif
+// Register tile of the product: rows x vectors. Accumulators + one row of operand vectors + one broadcast must fit the
+// registers: 32 with AVX-512 and on arm64 (8x3 + 3 + 1 = 28), 16 otherwise (6x2 + 2 + 1 = 15).
+constexpr int tile_rows = vector_registers >= 32 ? 8 : 6;
+constexpr int tile_vectors = vector_registers >= 32 ? 3 : 2;
 
 // Depth of one panel of operand rows: long enough that loading and storing the accumulators (2 of depth + 2 steps) is
 // lost in it, short enough that one column block of it (depth x 48 floats) stays in the L1 cache.
@@ -46,5 +35,9 @@ constexpr int64_t most_tile_width = 96;
 // A weight gradient is summed over this many parts (fixed by the shape alone, so that results do not depend on the
 // threads), or fewer where channels give enough tasks.
 constexpr int64_t weight_gradient_tasks = 16;
+
+// A weight gradient makes the transposed dy once for all chunks of channels where there are this many; with fewer,
+// writing all of it to memory and reading it again takes longer than making it again tile by tile.
+constexpr int64_t least_shared_chunks = 4;
 
 }  // namespace gmr::cpu

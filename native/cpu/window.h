@@ -103,7 +103,8 @@ class Window {
   // tile are too short for the processor to see where the next channel's lie.
   static void copy_floats(float* to, const float* from, int64_t count, int64_t ahead) {
     if (count < lanes) {
-      for (int64_t i = 0; i < count; ++i) to[i] = from[i];
+      copy_less_than<lanes>(to, from, count);
+      __builtin_prefetch(from + ahead);
       return;
     }
     for (int64_t i = 0; i + lanes < count; i += lanes) {
@@ -112,6 +113,20 @@ class Window {
     }
     __builtin_prefetch(from + count - lanes + ahead);
     store(to + count - lanes, load(from + count - lanes));
+  }
+
+  // By two halves of a vector that overlap.
+  template <int Most>
+  static void copy_less_than(float* to, const float* from, int64_t count) {
+    constexpr int half = Most / 2;
+    if constexpr (half >= 4) {
+      if (count < half) return copy_less_than<half>(to, from, count);
+      const auto end = load<half>(from + count - half);
+      store<half>(to, load<half>(from));
+      store<half>(to + count - half, end);
+    } else {
+      for (int64_t i = 0; i < count; ++i) to[i] = from[i];
+    }
   }
 
   float* copy_;

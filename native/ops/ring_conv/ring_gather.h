@@ -37,6 +37,7 @@ class RingGather {
   RingGather(const WindowGeometry& geometry, const RingKernel& rings);
 
   int64_t rows() const { return discs_.rings(); }
+  int64_t halo_rows() const { return (g_.kernel[1] - 1) * g_.dilation[1]; }
   int64_t scratch_floats(const Box& box) const {
     return Window::floats(g_, box) + runs_floats(box) + static_cast<int64_t>(terms_.size());
   }
@@ -56,8 +57,8 @@ class RingGather {
   DiscTable discs_;
   std::vector<Term> terms_;         // of all discs that differ from the one before
   std::vector<int32_t> terms_end_;  // of each disc
-  int64_t run_count_;               // half-widths 0..run_count - 1
-  int standard_side_;               // kernel side for which there is unrolled code, or 0
+  int64_t run_pitch_;  // vectors from one row's runs to the next: odd, so that a column of rows meets all cache sets
+  int standard_side_;  // kernel side for which there is unrolled code, or 0
 };
 
 class RingGather::AtBox {
@@ -77,11 +78,13 @@ class RingGather::AtBox {
   template <int Lanes>
   void fill_strip(const Strip& s) const;
   template <int Lanes, int Side>
+  void sum_rings_of_side(const Strip& s) const;
+  template <int Lanes, int Side>
   void make_runs_of_side(const Strip& s) const;
-  template <int Lanes>
-  void make_runs(const Strip& s) const;
   template <int Lanes, int Side>
   void sum_discs_of_side(const Strip& s) const;
+  template <int Lanes>
+  void make_runs(const Strip& s) const;
   template <int Lanes>
   void sum_discs(const Strip& s) const;
   template <int Lanes, int Rows>

@@ -27,6 +27,13 @@ struct StandardDiscs {
     return width;
   }
 
+  // Rows above and below the middle that disc l has; at most one more than the disc before.
+  static constexpr int reach(int l) {
+    int rows = 0;
+    while (rows < half && half_width(std::min(l, rings - 1), rows + 1) >= 0) ++rows;
+    return rows;
+  }
+
   static bool match(const DiscTable& table) {
     if (table.rings() != rings || table.sides() != std::array<int64_t, 3>{1, Side, Side}) return false;
     for (int l = 0; l < rings; ++l) {
@@ -44,6 +51,48 @@ inline void unroll(F&& f) {
   [&]<int... I>(std::integer_sequence<int, I...>) { (f(std::integral_constant<int, I>{}), ...); }
   (std::make_integer_sequence<int, Count>{});
 }
+
+// Discs of a strip of columns, summed while its window rows pass by once, from top to bottom: all sums that are not
+// complete stay in registers, and every run is used in the row where it was made.
+template <int Lanes, int Side>
+class RollingRings {
+  using Discs = StandardDiscs<Side>;
+  static constexpr int half = Discs::half;
+  static constexpr int first(int l) { return l == 0 ? 0 : first(l - 1) + 2 * Discs::reach(l - 1); }
+  static constexpr int incomplete = first(Discs::rings);
+
+ public:
+  // Sums, complete discs, a row's runs, and two to work with.
+  static constexpr int registers = incomplete + Discs::rings + half + 1 + 2;
+
+  // Takes the next window row, of which `center` is the first column under the kernel's middle. Ring l of output row y
+  // is complete at window row y + half + reach(l), and goes to store(l, sum).
+  template <typename Store>
+  inline void add_row(const float* center, Store&& store) {
+    Lane<Lanes> runs[half + 1];
+    runs[0] = load<Lanes>(center);
+    unroll<half>([&](auto i) { runs[i + 1] = runs[i] + (load<Lanes>(center - i - 1) + load<Lanes>(center + i + 1)); });
+    Lane<Lanes> inner{};
+    unroll<Discs::rings>([&](auto l) {
+      constexpr int reach = Discs::reach(l);
+      Lane<Lanes>* sums = sums_ + first(l);
+      Lane<Lanes> disc = runs[Discs::half_width(l, reach)];
+      if constexpr (reach > 0) {
+        disc += sums[0];
+        unroll<2 * reach - 1>(
+            [&](auto i) { sums[i] = sums[i + 1] + runs[Discs::half_width(l, std::abs(reach - 1 - i))]; });
+        sums[2 * reach - 1] = runs[Discs::half_width(l, reach)];
+      }
+      store(l, disc - inner);
+      // Disc l of a row is complete one window row before ring l + 1 of it asks for it, or in the same.
+      inner = Discs::reach(l + 1) > reach ? std::exchange(complete_[l], disc) : disc;
+    });
+  }
+
+ private:
+  Lane<Lanes> sums_[incomplete] = {};  // of disc l: the output rows that have met 1 to 2 reach(l) of their window rows
+  Lane<Lanes> complete_[Discs::rings] = {};
+};
 
 // Disc l around the row whose runs are at `center`.
 template <int Lanes, int Side, int l>
@@ -84,8 +133,8 @@ bool DiscTable::is_empty(int64_t l) const {
 }
 
 RingGather::RingGather(const WindowGeometry& geometry, const RingKernel& rings)
-    : g_(geometry), discs_(geometry.kernel, rings), run_count_(geometry.kernel[2] / 2 + 1), standard_side_(0) {
-  if (g_.dilation[1] == 1 && g_.dilation[2] == 1 && g_.stride[2] == 1) {
+    : g_(geometry), discs_(geometry.kernel, rings), run_pitch_((geometry.kernel[2] / 2 + 1) | 1), standard_side_(0) {
+  if (g_.dilation[1] == 1 && g_.dilation[2] == 1 && g_.stride[1] == 1 && g_.stride[2] == 1) {
     if (StandardDiscs<3>::match(discs_)) standard_side_ = 3;
     if (StandardDiscs<5>::match(discs_)) standard_side_ = 5;
     if (StandardDiscs<7>::match(discs_)) standard_side_ = 7;
@@ -106,7 +155,7 @@ int64_t RingGather::runs_floats(const Box& box) const {
   const auto span = [&](int axis) {
     return (box.extent(axis) - 1) * g_.stride[axis] + (g_.kernel[axis] - 1) * g_.dilation[axis] + 1;
   };
-  return span(0) * span(1) * run_count_ * lanes;
+  return span(0) * span(1) * run_pitch_ * lanes;
 }
 
 RingGather::AtBox::AtBox(const RingGather& gather, const Box& box, float* scratch)
@@ -118,7 +167,7 @@ RingGather::AtBox::AtBox(const RingGather& gather, const Box& box, float* scratc
   for (size_t i = 0; i < gather.terms_.size(); ++i) {
     const Term& term = gather.terms_[i];
     const int64_t row = term.tz * gather.g_.dilation[0] * window_.rows_y() + term.ty * gather.g_.dilation[1];
-    offsets_[i] = static_cast<int32_t>(row * gather.run_count_ + term.half_width);
+    offsets_[i] = static_cast<int32_t>(row * gather.run_pitch_ + term.half_width);
   }
 }
 
@@ -142,8 +191,12 @@ void RingGather::AtBox::operator()(const float* plane, float* panel, int64_t pit
 template <int Lanes>
 void RingGather::AtBox::fill_strip(const Strip& s) const {
   const auto standard = [&]<int Side>(std::integral_constant<int, Side>) {
-    make_runs_of_side<Lanes, Side>(s);
-    sum_discs_of_side<Lanes, Side>(s);
+    if constexpr (RollingRings<Lanes, Side>::registers <= vector_registers) {
+      sum_rings_of_side<Lanes, Side>(s);
+    } else {
+      make_runs_of_side<Lanes, Side>(s);
+      sum_discs_of_side<Lanes, Side>(s);
+    }
   };
   switch (gather_.standard_side_) {
     case 3:
@@ -159,6 +212,23 @@ void RingGather::AtBox::fill_strip(const Strip& s) const {
     default:
       make_runs<Lanes>(s);
       sum_discs<Lanes>(s);
+  }
+}
+
+template <int Lanes, int Side>
+void RingGather::AtBox::sum_rings_of_side(const Strip& s) const {
+  constexpr int half = Side / 2;
+  const int64_t pitch = window_.row_pitch(), height = box_.extent(1), width = box_.extent(2);
+  for (int64_t z = 0; z < box_.extent(0); ++z) {
+    const float* center = s.window + z * gather_.g_.stride[0] * window_.rows_y() * pitch + half;
+    RollingRings<Lanes, Side> rings;
+    float* panel = s.panel + (z * height - half) * width;  // where ring 0 of this window row belongs
+    for (int64_t row = -half; row < height + half; ++row, center += pitch, panel += width) {
+      rings.add_row(center, [&](auto l, Lane<Lanes> sum) {
+        constexpr int reach = StandardDiscs<Side>::reach(l);
+        if (row >= reach && row - reach < height) store<Lanes>(panel + l * s.pitch - reach * width, sum);
+      });
+    }
   }
 }
 
@@ -181,9 +251,9 @@ void RingGather::AtBox::make_runs_of_side(const Strip& s) const {
 
 template <int Lanes>
 void RingGather::AtBox::make_runs(const Strip& s) const {
-  const int64_t rows = window_.rows(), pitch = window_.row_pitch(), half = gather_.run_count_ - 1;
-  float* out = runs_;
+  const int64_t rows = window_.rows(), pitch = window_.row_pitch(), half = gather_.g_.kernel[2] / 2;
   for (int64_t row = 0; row < rows; ++row) {
+    float* out = runs_ + row * gather_.run_pitch_ * Lanes;
     const float* from = s.window + row * pitch;
     auto run = load<Lanes>(from + window_.tap_offset(half));
     store<Lanes>(out, run);
@@ -230,7 +300,7 @@ void RingGather::AtBox::sum_discs(const Strip& s) const {
 template <int Lanes, int Rows>
 void RingGather::AtBox::sum_discs_of_rows(const Strip& s, int64_t z, int64_t y) const {
   const auto& stride = gather_.g_.stride;
-  const int64_t run_row = gather_.run_count_ * Lanes, step = stride[1] * run_row, width = box_.extent(2);
+  const int64_t run_row = gather_.run_pitch_ * Lanes, step = stride[1] * run_row, width = box_.extent(2);
   const float* base = runs_ + (z * stride[0] * window_.rows_y() + y * stride[1]) * run_row;
   float* to = s.panel + (z * box_.extent(1) + y) * width;
   Lane<Lanes> inner[Rows] = {};
