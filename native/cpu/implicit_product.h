@@ -218,19 +218,34 @@ void product_backward_weight(const ProductShape& shape, const Gather& gather, co
   const int64_t parts = shape.groups * output_parts * chunks;
   const int64_t splits = std::clamp<int64_t>(weight_gradient_tasks / parts, 1, std::max<int64_t>(tiles, 1));
 
-  // dy's tile with a row of outputs for each pixel. Where many chunks of channels want it, it is made once.
+  // A vector of outputs a pixel, or where they do not fill one, of pixels an output.
+  const bool by_dots = outputs < lanes;
+  // dy's tile with a row of outputs for each pixel or, by_dots, of pixels for each output. Where many chunks of
+  // channels want it, it is made once.
   const auto fill_gradient = [&](int64_t part_of_all, const Tiling::Tile& tile, float* gradient) {
     const int64_t first_output = part_of_all % output_parts * outputs;
     const int64_t group = part_of_all / output_parts;
     for (int64_t image = 0; image < tile.images; ++image) {
       const int64_t plane = ((tile.first_image + image) * shape.groups + group) * shape.outputs + first_output;
       for_each_run(tile.box, shape.out, [&](int64_t at, int64_t column, int64_t length) {
-        transpose(std::min(outputs, shape.outputs - first_output), length, dy + plane * shape.out_plane() + at,
-                  shape.out_plane(), gradient + (image * tile.box.size() + column) * output_pitch, output_pitch);
+        const float* from = dy + plane * shape.out_plane() + at;
+        const int64_t to = image * tile.box.size() + column;
+        if (by_dots) {
+          for (int64_t o = 0; o < outputs; ++o) {
+            std::copy_n(from + o * shape.out_plane(), length, gradient + o * panel_pitch(tile.pixels()) + to);
+          }
+        } else {
+          transpose(std::min(outputs, shape.outputs - first_output), length, from, shape.out_plane(),
+                    gradient + to * output_pitch, output_pitch);
+        }
       });
     }
+    for (int64_t o = 0; by_dots && o < outputs; ++o) {
+      store(gradient + o * panel_pitch(tile.pixels()) + tile.pixels(), Vector{});
+    }
   };
-  const int64_t gradient_floats = tiles == 0 ? 0 : tiling.tile(0).pixels() * output_pitch;
+  const int64_t most_columns = tiles == 0 ? 0 : tiling.tile(0).pixels();
+  const int64_t gradient_floats = by_dots ? outputs * panel_pitch(most_columns) : most_columns * output_pitch;
   const int64_t shared_gradients = chunks >= least_shared_chunks ? shape.groups * output_parts * tiles : 0;
   float* partials =
       pass_scratch(static_cast<size_t>(shared_gradients * gradient_floats + (splits > 1 ? splits * size : 0)));
@@ -264,6 +279,12 @@ void product_backward_weight(const ProductShape& shape, const Gather& gather, co
       if (shared_gradients == 0) {
         gradient = scratch(worker, gradient_slot, static_cast<size_t>(gradient_floats));
         fill_gradient(part_of_all, tile, gradient);
+      }
+      if (by_dots) {
+        for (int64_t k = 0; k < task_depth; ++k) store(panel + k * pitch + columns, Vector{});
+        panel_dots(task_depth, task_outputs, columns, panel, pitch, gradient, pitch, result, output_pitch,
+                   t > first_tile);
+        continue;
       }
       for (int64_t p = 0; p < columns; p += panel_depth) {
         panel_product(task_depth, task_outputs, std::min(panel_depth, columns - p), panel + p, pitch,

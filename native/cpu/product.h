@@ -1,6 +1,7 @@
 // The register-blocked micro-kernels of the implicit matrix product.
 //
 //   panel_product:  c[i][j] (+)= sum_k a[i][k] b[k][j]
+//   panel_dots:     c[i][j] (+)= sum_k a[i][k] b[j][k]     where there are fewer j than a vector has lanes
 //
 // Forward, i are outputs, j pixels and k operand rows; for the weight gradient, i are operand rows, j outputs and k
 // pixels. `a` is read where it lies (no packing: a row's elements are used in order, so a few streams of it stay in
@@ -85,6 +86,31 @@ inline void panel_product(int64_t rows, int64_t columns, int64_t depth, const fl
       const int64_t ni = std::min<int64_t>(tile_rows, rows - i);
       kernels[static_cast<size_t>((ni - 1) * tile_vectors + nv - 1)](
           depth, a + i * a_pitch, a_pitch, b + v * lanes, b_pitch, c + i * c_pitch + v * lanes, c_pitch, accumulate);
+    }
+  }
+}
+
+// Rows of a and b hold whole vectors; what lies behind the last element is zero in both.
+inline void panel_dots(int64_t rows, int64_t columns, int64_t depth, const float* a, int64_t a_pitch, const float* b,
+                       int64_t b_pitch, float* c, int64_t c_pitch, bool accumulate) {
+  constexpr int side_by_side = 4;
+  for (int64_t j = 0; j < columns; ++j) {
+    for (int64_t i = 0; i < rows; i += side_by_side) {
+      const int64_t ni = std::min<int64_t>(side_by_side, rows - i);
+      const float* row[side_by_side];
+      for (int64_t q = 0; q < side_by_side; ++q) row[q] = a + (i + std::min(q, ni - 1)) * a_pitch;
+      Vector sums[side_by_side] = {};
+      for (int64_t k = 0; k < depth; k += lanes) {
+        const Vector operand = load(b + j * b_pitch + k);
+#pragma GCC unroll 4
+        for (int q = 0; q < side_by_side; ++q) sums[q] += load(row[q] + k) * operand;
+      }
+      for (int64_t q = 0; q < ni; ++q) {
+        float& out = c[(i + q) * c_pitch + j];
+        float total = accumulate ? out : 0;
+        for (int lane = 0; lane < lanes; ++lane) total += sums[q][lane];
+        out = total;
+      }
     }
   }
 }
