@@ -3,7 +3,7 @@ import { withoutScope } from '../memory.js';
 import { type AnyModule, Module } from '../nn/module.js';
 import { checkState, entriesOf, loadState, type StateSource } from '../nn/state_dict.js';
 import { sgd } from '../ops/index.js';
-import { empty, Tensor } from '../tensor.js';
+import { empty, Tensor, tensor } from '../tensor.js';
 
 export interface SGDOptions {
   /** Learning rate, >= 0. */
@@ -86,6 +86,11 @@ function isSigma(name: string): boolean {
   return name === 'log_sigmas' || name.endsWith('.log_sigmas');
 }
 
+/** Zeros that belong to the optimiser: should the first step be skipped (its gradient failed), the next one can read them. */
+function zerosLike({ size, shape, device }: Tensor): Tensor {
+  return withoutScope(() => tensor(new Float32Array(size), shape, { device }));
+}
+
 /**
  * Stochastic gradient descent with momentum, as `torch.optim.SGD` (the formula stands at `ops.sgd`).
  *
@@ -128,7 +133,7 @@ export class SGD {
       for (const [name, parameter] of group.params) {
         if (parameter.grad === null) continue;
         const known = momentum > 0 ? this.velocities.get(parameter) : undefined;
-        const velocity = momentum > 0 ? (known ?? withoutScope(() => empty(parameter.shape, parameter.device))) : null;
+        const velocity = momentum > 0 ? (known ?? zerosLike(parameter)) : null;
         sgd(parameter, parameter.grad, velocity, {
           lr,
           momentum,

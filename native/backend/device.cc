@@ -108,14 +108,23 @@ void Device::loop() {
       task = std::move(queue_.front());
       queue_.pop_front();
     }
-    task();
+    try {
+      task();
+    } catch (...) {  // not even the memory to say what happened
+      if (pending_failure_ == nullptr) pending_failure_ = exhausted_;
+    }
   }
 }
 
 void Device::execute(Job& job) {
   FailureRef failure;
-  for (const auto& operand : job.operands) {
-    if (operand.access != Access::write && operand.buffer->failure_ != nullptr) failure = operand.buffer->failure_;
+  for (const auto& [buffer, offset, access] : job.operands) {
+    if (access == Access::write) continue;
+    if (buffer->failure_ != nullptr) failure = buffer->failure_;
+    if (failure == nullptr && buffer->data_ == nullptr && buffer->bytes_ > 0) {
+      failure = std::make_shared<Failure>(Failure{
+          "device_failure", job.op, "expected its inputs to hold values, received a buffer that nothing has written"});
+    }
   }
   if (failure == nullptr) {
     size_t wanted_bytes = 0;

@@ -2,11 +2,10 @@
 //
 // Invariants:
 // - A buffer's memory is taken when the first job that writes it runs and given back when its last owner goes, so both
-// happen
-//   in stream order and a host that runs ahead does not hold more memory than the stream needs.
+//   happen in stream order and a host that runs ahead does not hold more memory than the stream needs.
 // - A job that fails marks what it would have written; jobs that read a marked buffer are skipped and mark their
-// outputs in
-//   turn. Buffers that a job updates in place stay as they were. The first failure is handed to the next read.
+//   outputs in turn. Buffers that a job updates in place stay as they were. The first failure is handed to the next
+//   read.
 #pragma once
 
 #include <atomic>
@@ -126,6 +125,8 @@ class Device {
 
   std::shared_ptr<Memory> memory_;
   FailureRef pending_failure_;  // the stream's thread only
+  const FailureRef exhausted_ = std::make_shared<Failure>(
+      Failure{"out_of_memory", "device", "expected enough memory to run what was queued, but there is none left"});
 
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -19,12 +19,9 @@ struct Level {
 bool always() { return true; }
 
 #if defined(__x86_64__)
-bool v4() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-}
-bool v3() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"); }
-bool v2() { return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt"); }
+bool v4() { return __builtin_cpu_supports("x86-64-v4"); }
+bool v3() { return __builtin_cpu_supports("x86-64-v3"); }
+bool v2() { return __builtin_cpu_supports("x86-64-v2"); }
 #endif
 
 // Best first.

@@ -6,9 +6,9 @@
 //   int64_t rows() const                                   operand rows a channel
 //   int64_t halo_rows() const                              rows of a plane around a box on which work is spent
 //   int64_t scratch_floats(const Box&) const
-//   auto at(const Box&, float* scratch) const              made once a tile; called for each of its planes:
-//       (const float* plane, float* panel, int64_t pitch)  writes rows() rows of box.size() columns and up to a vector
-//       behind each
+//   auto at(const Box&, float* scratch) const              made once a tile; called for each of its planes with
+//       (const float* plane, float* panel, int64_t pitch)  it writes rows() rows of box.size() columns, and up to a
+//                                                          vector behind each
 #pragma once
 
 #include <algorithm>

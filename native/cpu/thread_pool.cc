@@ -4,11 +4,16 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <condition_variable>
 #include <cstdlib>
 #include <exception>
 #include <mutex>
 #include <new>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -25,10 +30,16 @@ int usable_cores() {
 }
 
 int wanted_threads() {
-  const char* text = std::getenv("GMR_NUM_THREADS");
-  const int wanted = text == nullptr ? 0 : std::atoi(text);
-  const int cores = usable_cores();
-  return wanted > 0 ? std::min(wanted, cores) : cores;
+  const char* variable = std::getenv("GMR_NUM_THREADS");
+  const std::string_view text = variable == nullptr ? "" : variable;
+  if (text.empty()) return usable_cores();
+  int wanted = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), wanted);
+  if (error != std::errc{} || end != text.data() + text.size() || wanted < 1) {
+    throw std::invalid_argument("expected GMR_NUM_THREADS to be a positive integer, received '" + std::string(text) +
+                                "'");
+  }
+  return std::min(wanted, usable_cores());
 }
 
 struct ScratchBlock {
@@ -67,8 +78,13 @@ void pause() {
 class ThreadPool {
  public:
   ThreadPool() : scratch_(static_cast<size_t>(wanted_threads()) * scratch_slots) {
-    threads_ = wanted_threads();
-    for (int worker = 1; worker < threads_; ++worker) std::thread([this, worker] { work(worker); }).detach();
+    try {
+      for (; threads_ < wanted_threads(); ++threads_) {
+        std::thread([this, worker = threads_] { work(worker); }).detach();
+      }
+    } catch (const std::system_error&) {
+      // The system gives no more threads: those that run are the pool.
+    }
   }
 
   int threads() const { return threads_; }
@@ -134,7 +150,7 @@ class ThreadPool {
     }
   }
 
-  int threads_;
+  int threads_ = 1;  // the calling one among them
   std::vector<ScratchBlock> scratch_;
 
   std::mutex turn_;  // held for the length of a region

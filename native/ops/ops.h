@@ -26,14 +26,4 @@ constexpr uint64_t params_layout() {
   return hash;
 }
 
-constexpr size_t max_of(size_t a, size_t b) { return a < b ? b : a; }
-
-constexpr size_t max_params_bytes() {
-  size_t bytes = 0;
-#define GMR_PASS(op, pass, Params) bytes = max_of(bytes, sizeof(Params));
-#include "ops/ops.def"
-#undef GMR_PASS
-  return bytes;
-}
-
 }  // namespace gmr

@@ -18,8 +18,6 @@ namespace gmr {
 constexpr int64_t max_kernel_side = 2047;
 constexpr int64_t max_ring_count = 2048;
 
-inline int64_t default_ring_count(int64_t k0, bool circular) { return k0 / 2 + (circular ? 1 : 2); }
-
 // The ring of each tap in row-major order, -1 for none. Axes that the kernel lacks have side 1.
 inline std::vector<int32_t> ring_indices(const std::array<int64_t, 3>& kernel, int64_t k0, int64_t ring_count,
                                          bool circular) {

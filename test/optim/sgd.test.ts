@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as gmr from '../../lib/index.js';
-import { expectFailure } from '../support/failure.js';
+import { expectFailure, expectRejection } from '../support/failure.js';
 import { expectClose } from '../support/ndarray.js';
 
 const { SGD } = gmr.optim;
@@ -94,6 +94,22 @@ describe('SGD', () => {
       });
     }
     expect(await values(parameter)).to.deep.equal([-2.5]);
+  });
+
+  it('goes on after a step whose gradient failed', async () => {
+    const parameter = leaf(1, 2, 3);
+    using optimizer = new SGD([parameter], { lr: 0.1, momentum: 0.9 });
+    const step = (target: number): void => {
+      const logits = parameter.reshape(1, 3);
+      gmr.ops.crossEntropy(logits, gmr.tensor(Int32Array.of(target))).backward();
+      optimizer.step();
+      optimizer.zeroGrad();
+    };
+    step(99);
+    await expectRejection(parameter.data(), 'invalid_argument', 'cross_entropy');
+    step(0);
+    // 1, 2, 3 less 0.1 (softmax(1, 2, 3) - (1, 0, 0)).
+    expectClose(await values(parameter), [1.0909969, 1.9755272, 2.9334759], 'parameter', 1e-6);
   });
 
   it('goes on from a state that went through a file', async () => {

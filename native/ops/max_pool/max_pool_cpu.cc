@@ -2,6 +2,7 @@
 #include <cstring>
 #include <limits>
 #include <type_traits>
+#include <utility>
 
 #include "cpu/kernels.h"
 #include "cpu/parallel_rows.h"
@@ -50,9 +51,10 @@ typename VectorsOf<Size>::Float load_steps(const float* x, int64_t run_time_stri
   } else if constexpr (Stride == 1) {
     return load<Size>(x);
   } else if constexpr (Stride == 2) {
-    typename VectorsOf<Size>::Int evens;
-    for (int i = 0; i < Size; ++i) evens[i] = 2 * i;
-    return __builtin_shuffle(load<Size>(x), load<Size>(x + Size), evens);
+    return [&]<int... I>(std::integer_sequence<int, I...>)->Float {
+      return __builtin_shufflevector(load<Size>(x), load<Size>(x + Size), (2 * I)...);
+    }
+    (std::make_integer_sequence<int, Size>{});
   } else {
     Float steps;
     for (int i = 0; i < Size; ++i) steps[i] = x[i * run_time_stride];

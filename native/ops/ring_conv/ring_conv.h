@@ -3,11 +3,14 @@
 // which is a matrix product of depth R C/G instead of k^2 C/G or k^3 C/G, over ring sums that take additions only. Ring
 // sums are never stored: they feed the product tile by tile. Which taps form ring l: native/ops/rings.h.
 //
-// Gradients, with s_l^T the adjoint of s_l (a ring is symmetric: at stride 1 it is s_l itself with padding dilation (k
-// - 1) - padding):
-//   dx[n,c]    = sum_l s_l^T( sum_o v[o,c,l] dy[n,o] )     a GMR convolution of the (spread-out) dy with v transposed
-//   in (o, c) dv[o,c,l]  = sum_{n,p} dy[n,o,p] s_l(x[n,c])[p]         ring sums made again dbias[o]   = sum_{n,p}
-//   dy[n,o,p]                        op `reduce`
+// A ring is the difference of two discs, so its sum is exact up to rounding of the *disc's* sum: an input 1e8 times
+// its neighbours, or an infinite one, spoils the rings around it (infinity - infinity is NaN).
+//
+// Gradients, with s_l^T the adjoint of s_l (a ring is symmetric: at stride 1 it is s_l itself with padding
+// dilation (k - 1) - padding):
+//   dx[n,c]    = sum_l s_l^T( sum_o v[o,c,l] dy[n,o] )   a GMR convolution of the (spread-out) dy, v with o, c exchanged
+//   dv[o,c,l]  = sum_{n,p} dy[n,o,p] s_l(x[n,c])[p]      ring sums made again
+//   dbias[o]   = sum_{n,p} dy[n,o,p]                     op `reduce`
 // The transposed convolution is backward_input used as a forward pass; hence its bias.
 #pragma once
 

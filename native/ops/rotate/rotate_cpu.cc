@@ -121,6 +121,7 @@ void map_slices(const RotateGeometry& g, const float* source, bool mirror_source
 
 void rotate_forward(const RotateForward& p) {
   const RotateGeometry& g = p.geometry;
+  if (g.planes == 0) return;
   const Sampling s = sampling_of(g);
   const int32_t* index[4] = {s.index[0].data(), s.index[1].data(), s.index[2].data(), s.index[3].data()};
   const float* weight[4] = {s.weight[0].data(), s.weight[1].data(), s.weight[2].data(), s.weight[3].data()};
@@ -138,6 +139,7 @@ void rotate_forward(const RotateForward& p) {
 
 void rotate_backward_input(const RotateBackwardInput& p) {
   const RotateGeometry& g = p.geometry;
+  if (g.planes == 0) return;
   const Sampling s = sampling_of(g);
   map_slices(g, p.dy, false, p.dx, g.flip_axis == g.slice_axis(), [&](const float* dy, float* dx) {
     std::fill(dx, dx + s.pixels + 1, 0.0f);
