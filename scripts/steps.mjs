@@ -124,9 +124,11 @@ export async function installPackages(heading) {
   await step(`${heading} (npm install)`, 'npm', args, 'It needs the npm registry.');
 }
 
-export function buildNative(heading) {
-  const hint = 'It needs CMake 3.25 or newer and a C++20 compiler (GCC 12, Clang 15 or newer).';
-  return step(`${heading} (cmake; the first time takes minutes)`, 'npm', ['run', '--silent', 'build:native'], hint);
+/** @param options CMake's, e.g. `GMR_WERROR=ON`; what is not named stays as the last build had it. */
+export function buildNative(heading, options = []) {
+  const hint = 'It needs CMake 3.25 or newer and a C++20 compiler (GCC 12, Clang 19 or newer).';
+  const args = ['run', '--silent', 'build:native', '--', ...options.map((option) => `--CD${option}`)];
+  return step(`${heading} (cmake; the first time takes minutes)`, 'npm', args, hint);
 }
 
 export function compileTypeScript(heading) {

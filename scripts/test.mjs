@@ -21,7 +21,7 @@ await runMain(async () => {
     '`npm run format` mends it.',
   );
   await step('[3/6] Lint', bin('oxlint'), ['--type-aware', '--deny-warnings']);
-  await buildNative('[4/6] Native code');
+  await buildNative('[4/6] Native code', ['GMR_WERROR=ON']);
   await compileTypeScript('[5/6] TypeScript');
   console.log('[6/6] Tests');
   const { code } = await run(bin('mocha'), process.argv.slice(2), { inherit: true });
