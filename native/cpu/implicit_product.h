@@ -141,6 +141,61 @@ inline int64_t tile_pixels(int64_t depth, int64_t outputs) {
   return std::clamp(tile_floats / (depth + outputs) / 16 * 16, least_tile_pixels, most_tile_pixels);
 }
 
+// dy as the weight gradient's product reads it, tile by tile, for one part of a group's outputs: a row of outputs for
+// each pixel or, where they would not fill a vector, a row of pixels for each output.
+class GradientOperand {
+ public:
+  GradientOperand(const ProductShape& shape, const float* dy)
+      : shape_(shape), dy_(dy), outputs_(std::min(shape.outputs, most_tile_outputs)), by_dots_(outputs_ < lanes) {}
+
+  int64_t parts() const { return (shape_.outputs + outputs_ - 1) / outputs_; }  // of a group
+  int64_t most_outputs() const { return outputs_; }
+  int64_t first_output(int64_t part) const { return part * outputs_; }
+  int64_t outputs(int64_t part) const { return std::min(outputs_, shape_.outputs - first_output(part)); }
+  int64_t result_pitch() const { return panel_pitch(outputs_); }
+  int64_t floats(int64_t pixels) const {
+    return by_dots_ ? outputs_ * panel_pitch(pixels) : pixels * panel_pitch(outputs_);
+  }
+
+  void fill(int64_t group, int64_t part, const Tiling::Tile& tile, float* to) const {
+    const int64_t out_plane = shape_.out_plane(), pitch = panel_pitch(by_dots_ ? tile.pixels() : outputs_);
+    for (int64_t image = 0; image < tile.images; ++image) {
+      const int64_t plane = ((tile.first_image + image) * shape_.groups + group) * shape_.outputs + first_output(part);
+      for_each_run(tile.box, shape_.out, [&](int64_t at, int64_t column, int64_t length) {
+        const float* from = dy_ + plane * out_plane + at;
+        const int64_t pixel = image * tile.box.size() + column;
+        if (by_dots_) {
+          for (int64_t o = 0; o < outputs(part); ++o) std::copy_n(from + o * out_plane, length, to + o * pitch + pixel);
+        } else {
+          transpose(outputs(part), length, from, out_plane, to + pixel * pitch, pitch);
+        }
+      });
+    }
+    for (int64_t o = 0; by_dots_ && o < outputs(part); ++o) store(to + o * pitch + tile.pixels(), Vector{});
+  }
+
+  // result[k][o] (+)= sum over the tile's pixels of panel[k][pixel] dy[o][pixel]. Writes behind the panel's columns.
+  void multiply(int64_t part, int64_t pixels, int64_t depth, float* panel, const float* gradient, float* result,
+                bool accumulate) const {
+    const int64_t pitch = panel_pitch(pixels);
+    if (by_dots_) {
+      for (int64_t k = 0; k < depth; ++k) store(panel + k * pitch + pixels, Vector{});
+      panel_dots(depth, outputs(part), pixels, panel, pitch, gradient, pitch, result, result_pitch(), accumulate);
+      return;
+    }
+    for (int64_t p = 0; p < pixels; p += panel_depth) {
+      panel_product(depth, outputs(part), std::min(panel_depth, pixels - p), panel + p, pitch,
+                    gradient + p * result_pitch(), result_pitch(), result, result_pitch(), accumulate || p > 0);
+    }
+  }
+
+ private:
+  const ProductShape& shape_;
+  const float* dy_;
+  int64_t outputs_;  // of a part, at most
+  bool by_dots_;
+};
+
 }  // namespace detail
 
 // a: [groups][outputs][channels * rows], rows `a_pitch` apart; bias: [groups * outputs] or nullptr.
@@ -209,90 +264,54 @@ void product_backward_weight(const ProductShape& shape, const Gather& gather, co
   if (size == 0) return;
   const int64_t chunk = chunk_channels(shape.channels, rows);
   const int64_t chunks = (shape.channels + chunk - 1) / chunk;
-  const int64_t outputs = std::min(shape.outputs, most_tile_outputs);
-  const int64_t output_parts = (shape.outputs + outputs - 1) / outputs;
-  const int64_t pixels = tile_pixels(chunk * rows, outputs);
+  const GradientOperand operand(shape, dy);
+  const int64_t pixels = tile_pixels(chunk * rows, operand.most_outputs());
   const Tiling tiling(shape.images, shape.out, pixels, gather.halo_rows());
   const int64_t tiles = shape.out_plane() == 0 ? 0 : tiling.count();
-  const int64_t output_pitch = panel_pitch(outputs);
-  const int64_t parts = shape.groups * output_parts * chunks;
-  const int64_t splits = std::clamp<int64_t>(weight_gradient_tasks / parts, 1, std::max<int64_t>(tiles, 1));
+  const int64_t parts = shape.groups * operand.parts();
+  const int64_t splits = std::clamp<int64_t>(weight_gradient_tasks / (parts * chunks), 1, std::max<int64_t>(tiles, 1));
 
-  // A vector of outputs a pixel, or where they do not fill one, of pixels an output.
-  const bool by_dots = outputs < lanes;
-  // dy's tile with a row of outputs for each pixel or, by_dots, of pixels for each output. Where many chunks of
-  // channels want it, it is made once.
-  const auto fill_gradient = [&](int64_t part_of_all, const Tiling::Tile& tile, float* gradient) {
-    const int64_t first_output = part_of_all % output_parts * outputs;
-    const int64_t group = part_of_all / output_parts;
-    for (int64_t image = 0; image < tile.images; ++image) {
-      const int64_t plane = ((tile.first_image + image) * shape.groups + group) * shape.outputs + first_output;
-      for_each_run(tile.box, shape.out, [&](int64_t at, int64_t column, int64_t length) {
-        const float* from = dy + plane * shape.out_plane() + at;
-        const int64_t to = image * tile.box.size() + column;
-        if (by_dots) {
-          for (int64_t o = 0; o < outputs; ++o) {
-            std::copy_n(from + o * shape.out_plane(), length, gradient + o * panel_pitch(tile.pixels()) + to);
-          }
-        } else {
-          transpose(std::min(outputs, shape.outputs - first_output), length, from, shape.out_plane(),
-                    gradient + to * output_pitch, output_pitch);
-        }
-      });
-    }
-    for (int64_t o = 0; by_dots && o < outputs; ++o) {
-      store(gradient + o * panel_pitch(tile.pixels()) + tile.pixels(), Vector{});
-    }
-  };
-  const int64_t most_columns = tiles == 0 ? 0 : tiling.tile(0).pixels();
-  const int64_t gradient_floats = by_dots ? outputs * panel_pitch(most_columns) : most_columns * output_pitch;
-  const int64_t shared_gradients = chunks >= least_shared_chunks ? shape.groups * output_parts * tiles : 0;
-  float* partials =
-      pass_scratch(static_cast<size_t>(shared_gradients * gradient_floats + (splits > 1 ? splits * size : 0)));
-  float* gradients = partials + (splits > 1 ? splits * size : 0);
-  if (splits == 1) partials = dw;
+  // One partial gradient a split (a single one goes straight to dw), and where many chunks of channels want dy's operand
+  // all of that, made once.
+  const int64_t partial_floats = splits > 1 ? splits * size : 0;
+  const int64_t gradient_floats = tiles == 0 ? 0 : operand.floats(tiling.tile(0).pixels());
+  const int64_t shared_gradients = chunks >= least_shared_chunks ? parts * tiles : 0;
+  float* shared = pass_scratch(static_cast<size_t>(partial_floats + shared_gradients * gradient_floats));
+  float* partials = splits > 1 ? shared : dw;
+  float* gradients = shared + partial_floats;
   parallel_for(shared_gradients, [&](int64_t task) {
-    fill_gradient(task / tiles, tiling.tile(task % tiles), gradients + task * gradient_floats);
+    const int64_t part = task / tiles;
+    operand.fill(part / operand.parts(), part % operand.parts(), tiling.tile(task % tiles),
+                 gradients + task * gradient_floats);
   });
 
-  parallel_for(splits * parts, [&](int64_t task, int worker) {
+  parallel_for(splits * parts * chunks, [&](int64_t task, int worker) {
     const int64_t first = task % chunks * chunk;
     const int64_t last = std::min(first + chunk, shape.channels);
-    const int64_t part_of_all = task / chunks % (shape.groups * output_parts);
-    const int64_t first_output = part_of_all % output_parts * outputs;
-    const int64_t group = part_of_all / output_parts;
-    const int64_t split = task / parts;
-    const int64_t task_outputs = std::min(outputs, shape.outputs - first_output);
+    const int64_t part = task / chunks % operand.parts();
+    const int64_t group = task / chunks / operand.parts() % shape.groups;
+    const int64_t split = task / chunks / parts;
     const int64_t task_depth = (last - first) * rows;
-    float* result = scratch(worker, result_slot, static_cast<size_t>(task_depth * output_pitch));
+    float* result = scratch(worker, result_slot, static_cast<size_t>(task_depth * operand.result_pitch()));
     const int64_t first_tile = tiles * split / splits;
     const int64_t last_tile = tiles * (split + 1) / splits;
-    if (first_tile == last_tile) std::fill_n(result, task_depth * output_pitch, 0.0f);
+    if (first_tile == last_tile) std::fill_n(result, task_depth * operand.result_pitch(), 0.0f);
     for (int64_t t = first_tile; t < last_tile; ++t) {
       const auto tile = tiling.tile(t);
-      const int64_t columns = tile.pixels();
-      const int64_t pitch = panel_pitch(columns);
+      const int64_t pitch = panel_pitch(tile.pixels());
       float* panel = scratch(worker, panel_slot, static_cast<size_t>(task_depth * pitch + lanes));
       float* work = scratch(worker, gather_slot, static_cast<size_t>(gather.scratch_floats(tile.box)));
       fill_panel(gather.at(tile.box, work), rows, shape, x, group, first, last, tile, panel, pitch);
-      float* gradient = gradients + (part_of_all * tiles + t) * gradient_floats;
+      float* gradient = gradients + ((group * operand.parts() + part) * tiles + t) * gradient_floats;
       if (shared_gradients == 0) {
         gradient = scratch(worker, gradient_slot, static_cast<size_t>(gradient_floats));
-        fill_gradient(part_of_all, tile, gradient);
+        operand.fill(group, part, tile, gradient);
       }
-      if (by_dots) {
-        for (int64_t k = 0; k < task_depth; ++k) store(panel + k * pitch + columns, Vector{});
-        panel_dots(task_depth, task_outputs, columns, panel, pitch, gradient, pitch, result, output_pitch,
-                   t > first_tile);
-        continue;
-      }
-      for (int64_t p = 0; p < columns; p += panel_depth) {
-        panel_product(task_depth, task_outputs, std::min(panel_depth, columns - p), panel + p, pitch,
-                      gradient + p * output_pitch, output_pitch, result, output_pitch, t > first_tile || p > 0);
-      }
+      operand.multiply(part, tile.pixels(), task_depth, panel, gradient, result, t > first_tile);
     }
-    float* target = partials + split * size + (group * shape.outputs + first_output) * depth + first * rows;
-    transpose(task_depth, task_outputs, result, output_pitch, target, depth);
+    const int64_t o = group * shape.outputs + operand.first_output(part);
+    transpose(task_depth, operand.outputs(part), result, operand.result_pitch(),
+              partials + split * size + o * depth + first * rows, depth);
   });
 
   if (splits > 1) {
