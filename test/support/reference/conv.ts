@@ -31,15 +31,6 @@ function positionOf(shape: readonly number[], index: number): number[] {
   return position;
 }
 
-/** All positions of a box, last axis fastest. */
-function* positions(extents: readonly number[]): Generator<number[]> {
-  if (extents.length === 0) {
-    yield [];
-    return;
-  }
-  for (let i = 0; i < extents[0]!; ++i) for (const rest of positions(extents.slice(1))) yield [i, ...rest];
-}
-
 /**
  * Calls `visit` for every product of a convolution, y[out] += x[input] * w[weight], that goes to one of `elements`. The transposed convolution is the same list with the
  * parts of x and y exchanged.
@@ -60,16 +51,19 @@ function products(
   ];
   const groups = options.groups ?? 1;
   const [outputs, inputs] = [w[0]! / groups, w[1]!];
+  const extents = x.slice(2);
+  const taps = Array.from({ length: sizeOf(w.slice(2)) }, (_, tap) => positionOf(w.slice(2), tap));
   for (const output of elements) {
     const [n, o, ...at] = positionOf(y, output) as [number, number, ...number[]];
-    for (let c = 0; c < inputs; ++c) {
-      const channel = Math.floor(o / outputs) * inputs + c;
-      for (const tap of positions(w.slice(2))) {
-        const from = at.map((q, axis) => q * stride[axis]! - padding[axis]! + tap[axis]! * dilation[axis]!);
-        if (from.some((q, axis) => q < 0 || q >= x[axis + 2]!)) continue;
-        visit(output, indexOf(w, [o, c, ...tap]), indexOf(x, [n, channel, ...from]));
+    taps.forEach((offsets, tap) => {
+      const from = offsets.map((offset, axis) => at[axis]! * stride[axis]! - padding[axis]! + offset * dilation[axis]!);
+      if (from.some((q, axis) => q < 0 || q >= extents[axis]!)) return;
+      const pixel = indexOf(extents, from);
+      for (let c = 0; c < inputs; ++c) {
+        const plane = n * x[1]! + Math.floor(o / outputs) * inputs + c;
+        visit(output, (o * inputs + c) * taps.length + tap, plane * sizeOf(extents) + pixel);
       }
-    }
+    });
   }
 }
 
