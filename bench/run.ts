@@ -41,7 +41,12 @@ of FMA    the product's operations a second (ring convolution: 2 N O C/G R P) ov
 floor     least ms: product / FMA peak + ring sums' additions / addition peak; for ops that memory limits bytes / bandwidth, if
           they are far beyond the caches. Ops that write in place or only read can beat it: a copy, which the bandwidth is
           measured by, also reads each line that it is about to overwrite.
-/ dense.. our time over the peer's`;
+/ dense.. our wall time over the peer's; conv and ring_conv alone have a peer
+
+GMR_CPU_LEVEL=x86-64-v3 npm run bench -- ... times the AVX2 kernels (x86-64-v2: SSE4.2); peaks are then those of that level.
+
+Exit code: 0 when all targets that were measured are met, 1 when one is missed or on a failure, 2 for a mistake in the
+options.`;
 
 interface Options {
   ops: string[];
@@ -149,7 +154,8 @@ function printMachine(machine: Machine, peaks: readonly Peaks[], peer: string): 
   }
 }
 
-async function main(options: Options): Promise<void> {
+/** @returns The exit code. */
+async function main(options: Options): Promise<number> {
   const selected = [];
   for (const op of options.ops) {
     const suite = await loadSuite(op);
@@ -185,12 +191,16 @@ async function main(options: Options): Promise<void> {
     writeFileSync(partial, `${JSON.stringify({ machine, peer, peaks, rounds: options.rounds, ops }, null, 2)}\n`);
     renameSync(partial, options.json);
   }
+  const targets = ops.flatMap((op) => op.targets);
+  const missed = targets.filter(({ pass }) => !pass).length;
+  if (missed > 0) console.log(`${missed} of ${targets.length} targets missed`);
+  return missed > 0 ? 1 : 0;
 }
 
 try {
   const options = parse(process.argv.slice(2));
   if (options === 'help') console.log(help);
-  else await main(options);
+  else process.exitCode = await main(options);
 } catch (error) {
   const isUsage = error instanceof UsageError || String((error as { code?: string }).code).startsWith('ERR_PARSE_ARGS');
   console.error(`bench: ${(error as Error).message.split('\n')[0]}`);

@@ -1,6 +1,6 @@
 // Times the cases of one op at one number of threads: that number is fixed for a process, so run.ts starts one for each.
 import * as gmr from '../lib/index.js';
-import { type BenchCase } from './support/cases.js';
+import type { BenchCase, BenchSuite } from './support/cases.js';
 import { prepare } from './support/ours.js';
 import { preparePeer } from './support/peer.js';
 import type { CaseTimes } from './support/report.js';
@@ -14,8 +14,8 @@ export interface Task {
   withPeer: boolean;
 }
 
-async function timeCase(benchCase: BenchCase, device: gmr.Device, task: Task): Promise<CaseTimes> {
-  const ours = prepare(benchCase, device);
+async function timeCase(suite: BenchSuite, benchCase: BenchCase, device: gmr.Device, task: Task): Promise<CaseTimes> {
+  const ours = prepare(suite, benchCase, device);
   const peerCases = task.withPeer ? (benchCase.peers ?? []) : [];
   const peers = [];
   for (const peerCase of peerCases) peers.push(await preparePeer(peerCase, device.threads));
@@ -34,8 +34,8 @@ async function timeCase(benchCase: BenchCase, device: gmr.Device, task: Task): P
 
 const task = JSON.parse(process.argv[2]!) as Task;
 const device = await gmr.device('cpu');
-const { cases } = await loadSuite(task.op);
-for (const benchCase of cases.filter(({ name }) => task.cases.includes(name))) {
-  process.send!(await timeCase(benchCase, device, task));
+const suite = await loadSuite(task.op);
+for (const benchCase of suite.cases.filter(({ name }) => task.cases.includes(name))) {
+  process.send!(await timeCase(suite, benchCase, device, task));
 }
 process.disconnect();

@@ -93,13 +93,18 @@ describe('golden layers', () => {
   }
 });
 
-// Twice what a float32 run of the reference is off by.
-const logitsTolerance = 2e-6;
-const gradientTolerance = 2e-5;
-// Training amplifies rounding: the same run from weights that were changed by 1e-7, relative, moves the third loss by 5e-4, the fourth
-// by 2e-3, the fifth by 1e-2, and the logits in evaluation afterwards by 5e-2 to 7e-2 (rectifiers flip in a network this narrow).
-const lossTolerances = [1e-6, 5e-6, 1e-3, 5e-3, 2e-2];
-const evalTolerance = 0.1;
+// The limits of golden/README.md, but for two quantities that weights rounded another way move beyond them. Measured by 160 runs
+// from weights that were changed at random by 6e-8, relative, the rounding of a float32; half on x86-64-v4, half on -v2.
+const logitsTolerance = 1e-6;
+const gradientTolerance = 1e-5;
+// The README's 1e-5 holds for the gradient as a whole and for every other parameter. A sigma's gradient is a sum over all weights
+// of a ring in which most cancels: the changed weights moved the worst one by 1.9e-5 in the median and by 4.4e-5 at most.
+const sigmaGradientTolerance = 2e-5;
+// The fifth loss has two branches, as a rectifier flips or does not: those runs are 2e-5 off in the median, but 1.024e-2, beyond the
+// README's 1e-2, in 9 of the 80 on -v2. Which branch a build is on, the order of its additions decides.
+const lossTolerances = [1e-6, 2e-6, 1e-3, 5e-3, 1.03e-2];
+// On the same branches: 4e-3 in the median, 8.2e-2 at most. The README has no limit for it.
+const evalTolerance = 0.085;
 
 describe('golden network', function () {
   this.timeout(60_000);
@@ -125,14 +130,16 @@ describe('golden network', function () {
       const parameters = new Map(model.namedParameters());
       const gradients = withPrefix('grad.');
       expect([...parameters.keys()]).to.have.members(gradients.map(([name]) => name));
+      const computed: number[] = [];
+      const wantedGradients: number[] = [];
       for (const [name, expected] of gradients) {
-        expectClose(
-          await parameters.get(name)!.grad!.data(),
-          numbers(expected),
-          `gradient of ${name}`,
-          gradientTolerance,
-        );
+        const gradient = await parameters.get(name)!.grad!.data();
+        const limit = name.endsWith('log_sigmas') ? sigmaGradientTolerance : gradientTolerance;
+        expectClose(gradient, numbers(expected), `gradient of ${name}`, limit);
+        computed.push(...gradient);
+        wantedGradients.push(...Array.from(numbers(expected)));
       }
+      expectClose(computed, wantedGradients, 'gradient of all parameters', gradientTolerance);
 
       // Training starts from the given state anew: the pass above has moved the running statistics.
       model.loadStateDict(new Map(withPrefix('state.')));

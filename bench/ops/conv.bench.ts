@@ -1,5 +1,5 @@
-import * as gmr from '../../lib/index.js';
-import { bytesOf, extentsName, product, type BenchCase, type BenchSuite } from '../support/cases.js';
+import { convSuite } from '../../test/support/reference/conv.js';
+import { type BenchCase, benchSuite, bytesOf, extentsName, type OptionsOf, product } from '../support/cases.js';
 
 interface Layer {
   batch: number;
@@ -11,7 +11,7 @@ interface Layer {
 }
 
 // Padding is floor(k/2), so that output extents are those of the input over the stride.
-function layer({ batch, inputs, outputs, extents, kernel, stride = 1 }: Layer): BenchCase {
+function layer({ batch, inputs, outputs, extents, kernel, stride = 1 }: Layer): BenchCase<OptionsOf<typeof convSuite>> {
   const x = [batch, inputs, ...extents];
   const w = [outputs, inputs, ...kernel];
   const y = [batch, outputs, ...extents.map((extent) => Math.ceil(extent / stride))];
@@ -21,23 +21,16 @@ function layer({ batch, inputs, outputs, extents, kernel, stride = 1 }: Layer): 
     bound: 'arithmetic',
     forward: { flops, bytes: bytesOf(x, w, y) },
     train: { flops: 3 * flops, bytes: 3 * bytesOf(x, w, y) },
-    setup: (make) => {
-      const input = make.leaf(x);
-      const weight = make.leaf(w);
-      const padding = kernel.map((side) => Math.floor(side / 2));
-      return () => gmr.ops.conv(input, weight, { stride, padding });
-    },
+    inputs: { x, w },
+    options: { stride, padding: kernel.map((side) => Math.floor(side / 2)) },
     // The peer's layers have stride 1.
     peers: stride === 1 ? [{ name: 'dense k', input: x, layers: [{ outputs, kernel }] }] : undefined,
   };
 }
 
-export const suite: BenchSuite = {
-  op: 'conv',
-  cases: [
-    layer({ batch: 8, inputs: 64, outputs: 64, extents: [56, 56], kernel: [1, 1] }),
-    layer({ batch: 8, inputs: 64, outputs: 64, extents: [56, 56], kernel: [3, 3] }),
-    layer({ batch: 2, inputs: 3, outputs: 64, extents: [224, 224], kernel: [7, 7], stride: 2 }),
-    layer({ batch: 2, inputs: 16, outputs: 16, extents: [16, 16, 16], kernel: [3, 3, 3] }),
-  ],
-};
+export const suite = benchSuite(convSuite, [
+  layer({ batch: 8, inputs: 64, outputs: 64, extents: [56, 56], kernel: [1, 1] }),
+  layer({ batch: 8, inputs: 64, outputs: 64, extents: [56, 56], kernel: [3, 3] }),
+  layer({ batch: 2, inputs: 3, outputs: 64, extents: [224, 224], kernel: [7, 7], stride: 2 }),
+  layer({ batch: 2, inputs: 16, outputs: 16, extents: [16, 16, 16], kernel: [3, 3, 3] }),
+]);

@@ -1,7 +1,7 @@
-import * as gmr from '../../lib/index.js';
-import { bytesOf, product, type BenchCase, type BenchSuite } from '../support/cases.js';
+import { crossEntropySuite } from '../../test/support/reference/cross_entropy.js';
+import { type BenchCase, benchSuite, bytesOf, type OptionsOf, product } from '../support/cases.js';
 
-function batchOf(batch: number, classes: number): BenchCase {
+function batchOf(batch: number, classes: number): BenchCase<OptionsOf<typeof crossEntropySuite>> {
   const logits = [batch, classes];
   return {
     name: `${batch}x${classes}`,
@@ -9,12 +9,9 @@ function batchOf(batch: number, classes: number): BenchCase {
     // Maximum, difference, exponential, sum; the logits are read for the maximum and for the sum, once if they stay in cache.
     forward: { flops: 4 * product(logits), bytes: bytesOf(logits, [batch]) },
     train: { flops: 7 * product(logits), bytes: bytesOf(logits, [batch]) + bytesOf(logits, logits, [batch]) },
-    setup: (make) => {
-      const x = make.leaf(logits);
-      const targets = make.integers([batch], classes);
-      return () => gmr.ops.crossEntropy(x, targets, {});
-    },
+    inputs: { logits, targets: [batch] },
+    options: { classes },
   };
 }
 
-export const suite: BenchSuite = { op: 'cross_entropy', cases: [batchOf(128, 10), batchOf(8192, 1000)] };
+export const suite = benchSuite(crossEntropySuite, [batchOf(128, 10), batchOf(8192, 1000)]);

@@ -1,9 +1,9 @@
-import * as gmr from '../../lib/index.js';
-import { bytesOf, memoryShapes, product, type BenchSuite } from '../support/cases.js';
+import { maxPoolSuite } from '../../test/support/reference/max_pool.js';
+import { benchSuite, bytesOf, memoryShapes, product } from '../support/cases.js';
 
-export const suite: BenchSuite = {
-  op: 'max_pool',
-  cases: memoryShapes.map((shape) => {
+export const suite = benchSuite(
+  maxPoolSuite,
+  memoryShapes.map((shape) => {
     const y = [shape[0], shape[1], shape[2] / 2, shape[3] / 2];
     return {
       name: `2x2 ${shape.join('x')}`,
@@ -11,10 +11,8 @@ export const suite: BenchSuite = {
       forward: { flops: product(shape), bytes: bytesOf(shape, y) },
       // With a gradient, forward also writes where each maximum was, and backward reads it.
       train: { flops: product(shape) + product(y), bytes: bytesOf(shape, y, y) + bytesOf(y, y, shape) },
-      setup: (make) => {
-        const x = make.leaf(shape);
-        return () => gmr.ops.maxPool(x, 2);
-      },
+      inputs: { x: shape },
+      options: { kernelSize: 2 },
     };
   }),
-};
+);

@@ -1,11 +1,11 @@
-import * as gmr from '../../lib/index.js';
-import { bytesOf, memoryShapes, type BenchSuite } from '../support/cases.js';
+import { padSuite } from '../../test/support/reference/pad.js';
+import { benchSuite, bytesOf, memoryShapes } from '../support/cases.js';
 
 const width = 4;
 
-export const suite: BenchSuite = {
-  op: 'pad',
-  cases: (['reflect', 'circular'] as const).flatMap((mode) =>
+export const suite = benchSuite(
+  padSuite,
+  (['reflect', 'circular'] as const).flatMap((mode) =>
     memoryShapes.map((shape) => {
       const y = [shape[0], shape[1], shape[2] + 2 * width, shape[3] + 2 * width];
       return {
@@ -13,19 +13,15 @@ export const suite: BenchSuite = {
         bound: 'memory' as const,
         forward: { flops: 0, bytes: bytesOf(shape, y) },
         train: { flops: 0, bytes: 2 * bytesOf(shape, y) },
-        setup: (make) => {
-          const x = make.leaf(shape);
-          return () =>
-            gmr.ops.pad(
-              x,
-              [
-                [width, width],
-                [width, width],
-              ],
-              mode,
-            );
+        inputs: { x: shape },
+        options: {
+          padding: [
+            [width, width],
+            [width, width],
+          ],
+          mode,
         },
-      } satisfies BenchSuite['cases'][number];
+      };
     }),
   ),
-};
+);

@@ -1,6 +1,13 @@
 // Stride 1, zero padding that keeps the extents. The peer's dense 3 is the layer that a network without rings has in this place.
-import * as gmr from '../../lib/index.js';
-import { extentsName, type BenchCase, type BenchSuite, type PeerCase, type Targets } from '../support/cases.js';
+import { ringConvSuite } from '../../test/support/reference/ring_conv.js';
+import {
+  type BenchCase,
+  benchSuite,
+  extentsName,
+  type OptionsOf,
+  type PeerCase,
+  type Targets,
+} from '../support/cases.js';
 import { ringConvWork, ringCount, type RingLayer } from '../support/ring_work.js';
 
 function peersOf({ batch, inputs, outputs, extents, kernel }: RingLayer): PeerCase[] {
@@ -20,18 +27,14 @@ function peersOf({ batch, inputs, outputs, extents, kernel }: RingLayer): PeerCa
   ];
 }
 
-function layer(prefix: string, shape: RingLayer, targets?: Targets): BenchCase {
+function layer(prefix: string, shape: RingLayer, targets?: Targets): BenchCase<OptionsOf<typeof ringConvSuite>> {
   const { batch, inputs, outputs, extents, kernel } = shape;
   return {
     name: `${prefix}${batch}x${inputs}>${outputs} ${extentsName(extents)} k=${kernel[0]}`,
     bound: 'arithmetic',
     ...ringConvWork(shape),
-    setup: (make) => {
-      const x = make.leaf([batch, inputs, ...extents]);
-      const v = make.leaf([outputs, inputs, ringCount(kernel[0]!)]);
-      const padding = kernel.map((side) => Math.floor(side / 2));
-      return () => gmr.ops.ringConv(x, v, { kernelSize: kernel, padding });
-    },
+    inputs: { x: [batch, inputs, ...extents], v: [outputs, inputs, ringCount(kernel[0]!)] },
+    options: { kernelSize: [...kernel], padding: kernel.map((side) => Math.floor(side / 2)) },
     peers: peersOf(shape),
     targets,
   };
@@ -49,22 +52,19 @@ const trainOverForward = 3.2;
 const kernel9: Targets = { floorFraction: 0.75, peers: { 'dense 3': 0.75 }, trainOverForward };
 const kernel5: Targets = { floorFraction: 0.75, peers: { 'dense 3': 0.5 }, trainOverForward };
 
-export const suite: BenchSuite = {
-  op: 'ring_conv',
-  cases: [
-    layer('', plane(8, 64, 64, 56, 9), kernel9),
-    layer('', plane(8, 64, 64, 32, 9), kernel9),
-    layer('', plane(8, 128, 128, 28, 9), kernel9),
-    layer('', plane(8, 256, 256, 14, 5), kernel5),
-    layer('', plane(8, 512, 512, 7, 5), { ...kernel5, floorFraction: 0.65 }),
-    layer('', plane(2, 64, 64, 56, 31), { floorFraction: 0.6, peers: { 'dense k': 0.05 }, trainOverForward }),
-    layer('', cube(2, 16, 16, 16, 9), { peers: { 'dense k': 1 / 30 }, trainOverForward }),
-    // The demo's network, at its batch of 128.
-    layer('demo ', plane(128, 1, 16, 28, 9)),
-    layer('demo ', plane(128, 16, 16, 28, 9)),
-    layer('demo ', plane(128, 16, 32, 14, 7)),
-    layer('demo ', plane(128, 32, 32, 14, 7)),
-    layer('demo ', plane(128, 32, 64, 7, 5)),
-    layer('demo ', plane(128, 64, 64, 7, 5)),
-  ],
-};
+export const suite = benchSuite(ringConvSuite, [
+  layer('', plane(8, 64, 64, 56, 9), kernel9),
+  layer('', plane(8, 64, 64, 32, 9), kernel9),
+  layer('', plane(8, 128, 128, 28, 9), kernel9),
+  layer('', plane(8, 256, 256, 14, 5), kernel5),
+  layer('', plane(8, 512, 512, 7, 5), { ...kernel5, floorFraction: 0.65 }),
+  layer('', plane(2, 64, 64, 56, 31), { floorFraction: 0.6, peers: { 'dense k': 0.05 }, trainOverForward }),
+  layer('', cube(2, 16, 16, 16, 9), { peers: { 'dense k': 1 / 30 }, trainOverForward }),
+  // The demo's network, at its batch of 128.
+  layer('demo ', plane(128, 1, 16, 28, 9)),
+  layer('demo ', plane(128, 16, 16, 28, 9)),
+  layer('demo ', plane(128, 16, 32, 14, 7)),
+  layer('demo ', plane(128, 32, 32, 14, 7)),
+  layer('demo ', plane(128, 32, 64, 7, 5)),
+  layer('demo ', plane(128, 64, 64, 7, 5)),
+]);

@@ -1,8 +1,8 @@
-import * as gmr from '../../lib/index.js';
-import { bytesOf, extentsName, type BenchCase, type BenchSuite } from '../support/cases.js';
+import { ringExpandSuite } from '../../test/support/reference/ring_expand.js';
+import { type BenchCase, benchSuite, bytesOf, extentsName, type OptionsOf } from '../support/cases.js';
 import { ringCount } from '../support/ring_work.js';
 
-function kernelOf(channels: number, kernel: readonly number[]): BenchCase {
+function kernelOf(channels: number, kernel: readonly number[]): BenchCase<OptionsOf<typeof ringExpandSuite>> {
   const v = [channels, channels, ringCount(kernel[0]!)];
   const dense = [channels, channels, ...kernel];
   return {
@@ -10,11 +10,9 @@ function kernelOf(channels: number, kernel: readonly number[]): BenchCase {
     bound: 'memory',
     forward: { flops: 0, bytes: bytesOf(v, dense) },
     train: { flops: 0, bytes: 2 * bytesOf(v, dense) },
-    setup: (make) => {
-      const leaf = make.leaf(v);
-      return () => gmr.ops.ringExpand(leaf, kernel);
-    },
+    inputs: { v },
+    options: { kernelSize: kernel },
   };
 }
 
-export const suite: BenchSuite = { op: 'ring_expand', cases: [kernelOf(64, [9, 9]), kernelOf(64, [9, 9, 9])] };
+export const suite = benchSuite(ringExpandSuite, [kernelOf(64, [9, 9]), kernelOf(64, [9, 9, 9])]);

@@ -1,7 +1,7 @@
-import * as gmr from '../../lib/index.js';
-import { bytesOf, type BenchCase, type BenchSuite } from '../support/cases.js';
+import { ringWeightSuite } from '../../test/support/reference/ring_weight.js';
+import { type BenchCase, benchSuite, bytesOf, type OptionsOf } from '../support/cases.js';
 
-function layer(outputs: number, inputs: number, rings: number): BenchCase {
+function layer(outputs: number, inputs: number, rings: number): BenchCase<OptionsOf<typeof ringWeightSuite>> {
   const weight = [outputs, inputs, rings];
   const flops = 2 * outputs * inputs * rings * rings;
   return {
@@ -10,12 +10,9 @@ function layer(outputs: number, inputs: number, rings: number): BenchCase {
     forward: { flops, bytes: bytesOf(weight, weight) },
     // Backward reads dv and weight and writes dweight.
     train: { flops: 3 * flops, bytes: bytesOf(weight, weight) + bytesOf(weight, weight, weight) },
-    setup: (make) => {
-      const leaf = make.leaf(weight);
-      const logSigmas = make.leaf([rings]);
-      return () => gmr.ops.ringWeight(leaf, logSigmas);
-    },
+    inputs: { weight, logSigmas: [rings] },
+    options: { logSigma: 0 },
   };
 }
 
-export const suite: BenchSuite = { op: 'ring_weight', cases: [layer(64, 64, 5), layer(512, 512, 3)] };
+export const suite = benchSuite(ringWeightSuite, [layer(64, 64, 5), layer(512, 512, 3)]);

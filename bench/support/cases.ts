@@ -1,6 +1,6 @@
-// What an op's bench file lists, and the helpers that it lists with.
-import type { OpStem } from '../../binding.js';
-import * as gmr from '../../lib/index.js';
+// What an op's bench file lists, and the helpers that it lists with. A case is one of the op's test suite, of a size that is worth
+// timing: the same inputs and options, run by the same function. test/bench/cases.test.ts holds each against the oracle.
+import type { OpCase, OpSuite } from '../../test/support/op_suite.js';
 
 /** What one call has to do, counted from the formulas, whatever the kernels really do. */
 export interface Work {
@@ -10,17 +10,6 @@ export interface Work {
   additions?: number;
   /** Bytes that have to be read and written once each. */
   bytes: number;
-}
-
-/** Makes a case's tensors, seeded. */
-export interface Maker {
-  /** Uniform in [-1, 1). */
-  constant(shape: readonly number[]): gmr.Tensor;
-  /** The same, and the train step computes its gradient. */
-  leaf(shape: readonly number[]): gmr.Tensor;
-  filled(shape: readonly number[], value: number): gmr.Tensor;
-  /** Integers in [0, below). */
-  integers(shape: readonly number[], below: number): gmr.Tensor;
 }
 
 /** One convolution of the peer's model: stride 1, zero padding that keeps the extents. */
@@ -49,15 +38,14 @@ export interface Targets {
   trainOverForward?: number;
 }
 
-export interface BenchCase {
-  name: string;
+export interface BenchCase<Options = unknown> extends OpCase<Options> {
   /** Which of the machine's limits is the floor: arithmetic (product, then additions) or memory bandwidth. */
   bound: 'arithmetic' | 'memory';
   forward: Work;
   /** Forward and all gradients; left out where there is no gradient to time. */
   train?: Work;
-  /** Makes the tensors and returns what queues the op once. */
-  setup(make: Maker): () => gmr.Tensor | void;
+  /** Inputs, by argument name, that hold one value; others are uniform in [-1, 1). */
+  filled?: Readonly<Record<string, number>>;
   peers?: readonly PeerCase[];
   targets?: Targets;
 }
@@ -65,10 +53,18 @@ export interface BenchCase {
 /** A memory-bound case that touches less may be served by caches; the bandwidth of memory is then no floor to it. */
 export const beyondCachesBytes = 128 * 2 ** 20;
 
-export interface BenchSuite {
-  op: OpStem;
-  cases: readonly BenchCase[];
+export interface BenchSuite<Options = unknown> {
+  /** The op's test suite, which runs the cases. */
+  test: OpSuite<Options>;
+  cases: readonly BenchCase<Options>[];
 }
+
+/** A suite whose cases' options are those of its tests. */
+export function benchSuite<Options>(test: OpSuite<Options>, cases: readonly BenchCase<Options>[]): BenchSuite<Options> {
+  return { test, cases };
+}
+
+export type OptionsOf<Suite> = Suite extends OpSuite<infer Options> ? Options : never;
 
 export function product(extents: readonly number[]): number {
   return extents.reduce((n, extent) => n * extent, 1);

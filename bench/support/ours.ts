@@ -1,7 +1,7 @@
 // A case of ours as a contestant. Its clock is the library's profile, the nanoseconds that the passes took in the stream.
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import * as gmr from '../../lib/index.js';
-import { type BenchCase, type Maker, product } from './cases.js';
+import { type BenchCase, type BenchSuite, product } from './cases.js';
 import type { Contestant } from './timing.js';
 
 export interface Prepared {
@@ -18,37 +18,25 @@ function repeated(block: Float32Array, count: number): Float32Array {
   return values;
 }
 
-export function prepare(benchCase: BenchCase, device: gmr.Device): Prepared {
-  const owned: gmr.Tensor[] = [];
-  const leaves: gmr.Tensor[] = [];
-  const keep = (tensor: gmr.Tensor): gmr.Tensor => {
-    owned.push(tensor);
-    return tensor;
-  };
+export function prepare({ test }: BenchSuite, benchCase: BenchCase, device: gmr.Device): Prepared {
   const generator = xoroshiro128plus(20250404);
   const block = Float32Array.from({ length: 65_521 }, () => generator.next() / 2 ** 31);
-  const uniform = (): number => generator.next() / 2 ** 31;
-  const make: Maker = {
-    constant: (shape) => keep(gmr.tensor(repeated(block, product(shape)), shape, { device })),
-    leaf: (shape) => {
-      const leaf = make.constant(shape);
-      leaf.requiresGrad = true;
-      leaves.push(leaf);
-      return leaf;
-    },
-    filled: (shape, value) => keep(gmr.tensor(new Float32Array(product(shape)).fill(value), shape, { device })),
-    integers: (shape, below) =>
-      keep(
-        gmr.tensor(
-          Int32Array.from({ length: product(shape) }, () => Math.floor((uniform() + 1) * 0.5 * below)),
-          shape,
-          { device },
-        ),
-      ),
+  const valuesOf = (name: string, shape: readonly number[]): Float32Array | Int32Array => {
+    const value = benchCase.filled?.[name];
+    if (value !== undefined) return new Float32Array(product(shape)).fill(value);
+    if (test.integers?.includes(name) !== true) return repeated(block, product(shape));
+    return Int32Array.from(test.sample!(name, shape, () => (generator.next() >>> 0) / 2 ** 32, benchCase.options).data);
   };
-  const queue = benchCase.setup(make);
+  const tensors: Record<string, gmr.Tensor> = {};
+  for (const [name, shape] of Object.entries(benchCase.inputs)) {
+    const isLeaf = test.constants?.includes(name) !== true && test.integers?.includes(name) !== true;
+    tensors[name] = gmr.tensor(valuesOf(name, shape), shape, { device, requiresGrad: isLeaf });
+  }
+  const leaves = Object.values(tensors).filter(({ requiresGrad }) => requiresGrad);
+  const queue = (): gmr.Tensor => test.run(tensors, benchCase.options);
   // Reading it awaits all that was queued before.
-  const marker = make.constant([1]);
+  const marker = gmr.tensor([0], undefined, { device });
+  const owned = [...Object.values(tensors), marker];
 
   const contestant = (queueOnce: () => void): Contestant => ({
     async sample(calls, warm) {
@@ -76,10 +64,11 @@ export function prepare(benchCase: BenchCase, device: gmr.Device): Prepared {
   };
   if (benchCase.train === undefined) return { forward, dispose };
 
-  const shape = gmr.scope(() => (queue() as gmr.Tensor).shape);
-  const upstream = product(shape) === 1 ? undefined : make.constant(shape);
+  const shape = gmr.scope(() => queue().shape);
+  const upstream = product(shape) === 1 ? undefined : gmr.tensor(repeated(block, product(shape)), shape, { device });
+  if (upstream !== undefined) owned.push(upstream);
   const train = contestant(() => {
-    gmr.scope(() => (queue() as gmr.Tensor).backward(upstream));
+    gmr.scope(() => queue().backward(upstream));
     for (const leaf of leaves) {
       leaf.grad?.dispose();
       leaf.grad = null;

@@ -25,7 +25,7 @@ export interface PassResult {
   gigabytesPerSecond: number;
   /** Train step over forward pass. */
   overForward?: number;
-  /** Our time over the peer's. */
+  /** Our wall time over the peer's: both clocks run in JavaScript, from the call to the answer. */
   overPeers: Partial<Record<PeerName, number>>;
 }
 
@@ -52,7 +52,7 @@ function passResult(benchCase: BenchCase, pass: 'forward' | 'train', times: Case
     ...(floor === undefined ? {} : { floorMs: floor, floorFraction: floor / timing.ms }),
     gigabytesPerSecond: work.bytes / timing.ms / 1e6,
     ...(pass === 'train' ? { overForward: timing.ms / times.forward.ms } : {}),
-    overPeers: Object.fromEntries(peers.map(([name, peer]) => [name, timing.ms / peer.ms])),
+    overPeers: Object.fromEntries(peers.map(([name, peer]) => [name, timing.wallMs / peer.wallMs])),
   };
 }
 

@@ -1,7 +1,10 @@
 // The shape of results.json, from which the report is drawn.
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Evaluation } from './evaluate.js';
+import { parameterCount, type Network } from './networks.js';
 import type { Settings } from './settings.js';
+import type { Training } from './train.js';
 
 /** A turn by `degrees`, counter-clockwise, after a mirror image if there is one. */
 export interface Transform {
@@ -67,6 +70,12 @@ export interface StepProfile {
   rows: { label: string; pass: string; count: number; ms: number }[];
 }
 
+export interface PromiseCheck {
+  claim: string;
+  measured: string;
+  kept: boolean;
+}
+
 export interface Machine {
   cpu: string;
   cores: number;
@@ -82,7 +91,7 @@ export interface Machine {
 
 export interface Results {
   format: 'gmr-conv-mnist-demo';
-  version: 1;
+  version: 2;
   quick: boolean;
   settings: Settings;
   normalisation: { divisor: number; shift: number };
@@ -91,10 +100,34 @@ export interface Results {
   totalSeconds: number;
   evaluationSeconds: number;
   networks: { gmr: NetworkResult; cnn: NetworkResult };
-  promise: { tolerance: number; kept: boolean };
+  promise: {
+    checks: PromiseCheck[];
+    /** Whether accuracies are among the checks: they are promised for the settings as they stand. */
+    accuracyChecked: boolean;
+    kept: boolean;
+  };
   samples: SampleDigit[];
   kernels: RingKernels[];
   profile: StepProfile;
+}
+
+/** What one network's training and test came to. */
+export function networkResult(network: Network, training: Training, { points, invariance }: Evaluation): NetworkResult {
+  const angles = points.filter(({ transform }) => transform.mirror === 'none');
+  const worst = angles.reduce((least, point) => (point.accuracy < least.accuracy ? point : least));
+  return {
+    name: network.name,
+    layers: network.layers,
+    parameters: parameterCount(network),
+    trainSeconds: training.seconds,
+    imagesPerSecond: training.imagesPerSecond,
+    loss: training.loss,
+    points,
+    invariance,
+    upright: points[0]!.accuracy,
+    meanOverAngles: angles.reduce((sum, { accuracy }) => sum + accuracy, 0) / angles.length,
+    worstAngle: { degrees: worst.transform.degrees, accuracy: worst.accuracy },
+  };
 }
 
 /** Replaces a file in one move: readers see the old one or the new one, whole. */

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import * as gmr from '../../lib/index.js';
+import { devices } from '../support/devices.js';
 import { runChild } from '../support/child.js';
 import { expectFailure, expectRejection } from '../support/failure.js';
 import { heldMemory } from '../support/memory.js';
@@ -48,13 +49,70 @@ describe('tensor', () => {
     expect([...(await view.data())]).to.deep.equal([1, 2, 3, 4, 5, 6]);
   });
 
-  it('items, disposed tensors and wrong devices are errors', async () => {
+  it('items of many elements and disposed tensors are errors', async () => {
     await expectRejection(gmr.tensor([1, 2]).item(), 'invalid_shape', '[item]');
     const x = gmr.tensor([1]);
     x.dispose();
     x.dispose();
     await expectRejection(x.data(), 'disposed', 'disposed of');
     expectFailure(() => gmr.ops.add(x, x), 'disposed', '[add]');
+  });
+});
+
+// Two CPU levels are two devices.
+const [here, elsewhere] = devices;
+const describeTwo = elsewhere === undefined ? describe.skip : describe;
+
+describeTwo('two devices (needs a processor of two CPU levels)', () => {
+  const { ops } = gmr;
+  const make = (device: gmr.Device | undefined, ...shape: number[]): gmr.Tensor =>
+    gmr.tensor(new Float32Array(shape.reduce((n, extent) => n * extent, 1)), shape, { device });
+  const on = (...shape: number[]): gmr.Tensor => make(here, ...shape);
+  const off = (...shape: number[]): gmr.Tensor => make(elsewhere, ...shape);
+  const image = (): gmr.Tensor => on(1, 2, 5, 5);
+  const ring = { kernelSize: [3, 3] };
+  const training = { training: true };
+  const rates = { lr: 0.1, momentum: 0.9, firstStep: true };
+  const calls: Record<string, () => unknown> = {
+    'add b': () => ops.add(on(2), off(2)),
+    'conv w': () => ops.conv(image(), off(3, 2, 3, 3)),
+    'conv bias': () => ops.conv(image(), on(3, 2, 3, 3), { bias: off(3) }),
+    'convTranspose w': () => ops.convTranspose(image(), off(2, 3, 3, 3)),
+    'convTranspose bias': () => ops.convTranspose(image(), on(2, 3, 3, 3), { bias: off(3) }),
+    'ringConv v': () => ops.ringConv(image(), off(3, 2, 2), ring),
+    'ringConv bias': () => ops.ringConv(image(), on(3, 2, 2), { ...ring, bias: off(3) }),
+    'ringConvTranspose v': () => ops.ringConvTranspose(image(), off(2, 3, 2), ring),
+    'ringConvTranspose bias': () => ops.ringConvTranspose(image(), on(2, 3, 2), { ...ring, bias: off(3) }),
+    'ring_weight logSigmas': () => ops.ringWeight(on(3, 2, 2), off(2)),
+    'batch_norm weight': () => ops.batchNorm(image(), off(2), null, null, training),
+    'batch_norm bias': () => ops.batchNorm(image(), null, off(2), null, training),
+    'batch_norm running.mean': () => ops.batchNorm(image(), null, null, { mean: off(2), variance: on(2) }, training),
+    'batch_norm running.variance': () =>
+      ops.batchNorm(image(), null, null, { mean: on(2), variance: off(2) }, training),
+    'batch_norm residual': () => ops.batchNorm(image(), null, null, null, { ...training, residual: off(1, 2, 5, 5) }),
+    'cross_entropy targets': () => ops.crossEntropy(on(1, 3), gmr.tensor(Int32Array.of(0), [1], { device: elsewhere })),
+    'sgd gradient': () => ops.sgd(on(2), off(2), on(2), rates),
+    'sgd velocity': () => ops.sgd(on(2), on(2), off(2), rates),
+    'backward gradient': () => {
+      const x = on(2);
+      x.requiresGrad = true;
+      ops.activation(x).backward(off(2));
+    },
+  };
+
+  for (const [name, call] of Object.entries(calls)) {
+    it(`are refused: ${name}`, () => {
+      const [op, argument] = name.split(' ') as [string, string];
+      const message = `[${op}] expected ${argument} to be on ${here!.toString()}, received "${elsewhere!.toString()}"`;
+      expectFailure(() => gmr.scope(() => void call()), 'device_mismatch', message);
+    });
+  }
+
+  it('are refused by a layer that was not moved, and not by one that was', async () => {
+    using layer = new gmr.nn.GMRConv2d(2, 3, 3, { device: elsewhere });
+    expectFailure(() => layer.forward(image()), 'device_mismatch', `to be on ${here!.toString()}`);
+    await layer.to(here!);
+    expect(await layer.forward(image()).data()).to.have.length(27);
   });
 });
 
@@ -209,8 +267,6 @@ describe('memory', () => {
   });
 
   it('a request beyond the machine is an error; the process goes on', async () => {
-    const huge = gmr.ops.avgPool(gmr.tensor(new Float32Array(1), [1, 1, 1, 1]), 1);
-    huge.dispose();
     const wide = gmr.tensor(new Float32Array(1 << 16), [1 << 16, 1, 1]);
     const weight = gmr.tensor(new Float32Array(1 << 26), [1 << 26, 1, 1]);
     const y = gmr.ops.conv(wide, weight); // 2^42 floats

@@ -1,11 +1,27 @@
 import { expect } from 'chai';
 import { parseOptions, UsageError } from '../../examples/mnist/options.js';
-import { fullSettings, learningRateAt, quickSettings } from '../../examples/mnist/settings.js';
+import { fullLimits, fullSettings, learningRateAt, quickLimits, quickSettings } from '../../examples/mnist/settings.js';
 
 describe('examples/mnist options', () => {
   it('has defaults, and smaller ones for the quick version', () => {
-    expect(parseOptions([])).to.deep.equal({ settings: fullSettings, quick: false, device: 'auto', out: 'demo-out' });
+    expect(parseOptions([])).to.deep.equal({
+      settings: fullSettings,
+      quick: false,
+      accuracyLimits: fullLimits,
+      device: 'auto',
+      out: 'demo-out',
+    });
     expect(parseOptions(['--quick'])!.settings).to.deep.equal(quickSettings);
+  });
+
+  it('promises accuracies for the standard epochs and seed alone', () => {
+    const limits = (...args: string[]) => parseOptions(args)!.accuracyLimits;
+    expect(limits('--quick')).to.equal(quickLimits);
+    const { epochs, seed } = fullSettings;
+    expect(limits('--epochs', String(epochs), '--seed', String(seed), '--device', 'cpu')).to.equal(fullLimits);
+    expect(limits('--epochs', String(epochs + 1))).to.equal(null);
+    expect(limits('--seed', String(seed + 1))).to.equal(null);
+    expect(limits('--quick', '--epochs', String(quickSettings.epochs + 1))).to.equal(null);
   });
 
   it('reads numbers and names', () => {

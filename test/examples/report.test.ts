@@ -3,8 +3,10 @@ import { inflateSync } from 'node:zlib';
 import { html, scientific, share } from '../../examples/mnist/report/html.js';
 import { renderReport } from '../../examples/mnist/report/page.js';
 import { pngAddress } from '../../examples/mnist/report/png.js';
+import { checkPromises } from '../../examples/mnist/promises.js';
+import { fullLimits, fullSettings } from '../../examples/mnist/settings.js';
 import { byModule } from '../../examples/mnist/report/timing.js';
-import { summary, verdict } from '../../examples/mnist/terminal.js';
+import { accuracyNotPromised, summary, verdict } from '../../examples/mnist/terminal.js';
 import { resultsFixture } from './results_fixture.js';
 
 function occurrences(text: string, part: string): number {
@@ -23,7 +25,7 @@ describe('examples/mnist report', () => {
   it('has its main parts', () => {
     expect(occurrences(page, '<svg')).to.equal(2);
     expect(page).to.match(/98\.7 %<span>GMR/);
-    expect(page).to.include('0 of 50,000');
+    expect(page).to.include('0 of 50,000 answers changed');
     for (const title of [
       'Accuracy against angle',
       'Learned kernels',
@@ -66,12 +68,21 @@ describe('examples/mnist report', () => {
 
   it('says so when the promise was broken', () => {
     const broken = resultsFixture();
-    broken.promise.kept = false;
     broken.networks.gmr.invariance[1]!.changedPredictions = 1234;
+    broken.promise = checkPromises(broken.networks, fullSettings.testImages, fullLimits);
     const text = renderReport(broken);
-    expect(text).to.include('class="promise broken"').and.to.include('The promise was not kept.');
-    expect(text).to.include('1,234 of 50,000');
-    expect(verdict(broken)).to.include('BROKEN').and.to.include('1234 of');
+    expect(text).to.include('class="promise broken"').and.to.include('1 of 6 promises were not kept');
+    expect(text).to.match(/Not kept: GMR network, turned [^<]*<b>1234 of 50,000 answers changed/);
+    expect(verdict(broken).match(/^ {2}(kept|BROKEN)/gm)).to.deep.equal(['  BROKEN', ...Array(5).fill('  kept')]);
+  });
+
+  it('names the promises that were checked, and says when accuracies were not', () => {
+    expect(page).to.include('All 6 promises of this demo were kept.');
+    expect(page).to.not.include(accuracyNotPromised);
+    const changed = resultsFixture();
+    changed.promise = checkPromises(changed.networks, fullSettings.testImages, null);
+    for (const text of [renderReport(changed), verdict(changed)]) expect(text).to.include(accuracyNotPromised);
+    expect(renderReport(changed)).to.include('The promise of this demo was kept.');
   });
 
   it('does not round up to perfection', () => {
@@ -105,7 +116,7 @@ describe('examples/mnist terminal', () => {
     const table = summary(resultsFixture());
     expect(table).to.match(/upright +98\.70 % +99\.00 %/);
     expect(table).to.match(/mirrored top-bottom +98\.70 % +31\.00 %/);
-    expect(verdict(resultsFixture())).to.include('Kept').and.to.include('0 of 50,000');
+    expect(verdict(resultsFixture())).to.include('0 of 50,000 answers changed').and.not.to.include('BROKEN');
   });
 });
 

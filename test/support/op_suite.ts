@@ -19,8 +19,11 @@ export interface OpSuite<Options> {
   cases: readonly OpCase<Options>[];
   /** The library's op. */
   run(inputs: Record<string, gmr.Tensor>, options: Options): gmr.Tensor;
-  /** The naive float64 loop. It must not change its inputs. */
-  reference(inputs: Record<string, NdArray>, options: Options): NdArray;
+  /**
+   * The naive float64 loop. It must not change its inputs.
+   * @param elements Flat indices of the results that are asked for; a slow oracle may leave the others at 0.
+   */
+  reference(inputs: Record<string, NdArray>, options: Options, elements?: readonly number[]): NdArray;
   /** Values of one input; default standard normal. They must be float32 numbers. */
   sample?(name: string, shape: readonly number[], random: () => number, options: Options): NdArray;
   /** Inputs without a gradient; integer ones are passed to `run` as int32. */

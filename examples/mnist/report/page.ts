@@ -1,10 +1,10 @@
 // The report: one HTML file that needs nothing else, drawn from the results alone.
 import type { NetworkResult, Results } from '../results.js';
-import { duration } from '../terminal.js';
+import { accuracyNotPromised, duration } from '../terminal.js';
 import { lossCurves } from './curves.js';
 import { digitTable, tally } from './digits.js';
 import { machineFacts, networkCards, recipe, symmetryTable } from './facts.js';
-import { html, Markup, scientific, share, thousands } from './html.js';
+import { html, Markup, share, thousands } from './html.js';
 import { kernelGallery } from './kernels.js';
 import { polarPlot } from './polar.js';
 import { style } from './style.js';
@@ -32,16 +32,24 @@ function headline({ networks: { gmr, cnn } }: Results): Markup {
   </div>`;
 }
 
-function promise({ networks: { gmr }, promise: { kept, tolerance }, settings }: Results): Markup {
-  const changed = gmr.invariance.reduce((sum, entry) => sum + entry.changedPredictions, 0);
-  const moved = Math.max(...gmr.invariance.map((entry) => entry.maxRelativeDifference));
-  const asked = thousands(gmr.invariance.length * settings.testImages);
-  return html`<p class="promise ${kept ? 'kept' : 'broken'}">
-    ${kept ? '' : 'The promise was not kept. '}Turning the test digits by 90°, 180° and 270° and mirroring them both
-    ways changed
-    <b>${thousands(changed)} of ${asked}</b> answers of the GMR network; its logits moved by ${scientific(moved)} of the
-    largest at most (limit ${scientific(tolerance, 0)}).
-  </p>`;
+function promise({ promise: { checks, accuracyChecked, kept } }: Results): Markup {
+  const broken = checks.filter((check) => !check.kept).length;
+  const all =
+    checks.length === 1
+      ? 'The promise of this demo was kept.'
+      : `All ${checks.length} promises of this demo were kept.`;
+  const outcome = kept ? all : `${broken} of ${checks.length} promises were not kept.`;
+  return html`<section class="promise ${kept ? 'kept' : 'broken'}">
+    <p>${outcome} ${accuracyChecked ? '' : accuracyNotPromised}</p>
+    <ul>
+      ${checks.map(
+        (check) =>
+          html`<li class="${check.kept ? 'kept' : 'broken'}">
+            ${check.kept ? '' : 'Not kept: '}${check.claim}. <b>${check.measured}</b>
+          </li>`,
+      )}
+    </ul>
+  </section>`;
 }
 
 const key = html`<p class="key"><span class="gmr">GMR network</span><span class="cnn">ordinary CNN</span></p>`;

@@ -40,7 +40,10 @@ p { margin: 0 0 14px; max-width: 68ch; }
 .headline b + b { font-size: 24px; margin-top: 6px; }
 .headline b span { font-size: 13px; font-weight: 500; letter-spacing: 0; margin-left: 7px; }
 .promise { margin: 26px 0 0; padding-left: 16px; border-left: 3px solid var(--gmr); }
-.promise.broken { border-color: var(--wrong); color: var(--wrong); }
+.promise p { margin-bottom: 6px; }
+.promise ul { margin: 0; padding: 0; list-style: none; font-size: 15px; color: var(--soft); }
+.promise b { color: var(--ink); font-weight: 600; }
+.promise.broken { border-color: var(--wrong); } .promise.broken p, .promise li.broken, .promise .broken b { color: var(--wrong); }
 
 .columns { display: grid; grid-template-columns: 1fr 1fr; gap: 32px; align-items: start; }
 .columns > * { min-width: 0; }

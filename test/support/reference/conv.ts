@@ -1,5 +1,5 @@
 import * as gmr from '../../../lib/index.js';
-import { zeros, type NdArray } from '../ndarray.js';
+import { sizeOf, zeros, type NdArray } from '../ndarray.js';
 import type { OpCase, OpSuite } from '../op_suite.js';
 
 export interface ConvCaseOptions {
@@ -21,17 +21,18 @@ function indexOf(shape: readonly number[], position: readonly number[]): number 
   return position.reduce((index, at, axis) => index * shape[axis]! + at, 0);
 }
 
-/** All positions of a box, last axis fastest. */
-function* positions(extents: readonly number[]): Generator<number[]> {
-  if (extents.length === 0) {
-    yield [];
-    return;
+/** The position of a flat index. */
+function positionOf(shape: readonly number[], index: number): number[] {
+  const position = new Array<number>(shape.length);
+  for (let axis = shape.length - 1; axis >= 0; --axis) {
+    position[axis] = index % shape[axis]!;
+    index = Math.floor(index / shape[axis]!);
   }
-  for (let i = 0; i < extents[0]!; ++i) for (const rest of positions(extents.slice(1))) yield [i, ...rest];
+  return position;
 }
 
 /**
- * Calls `visit` for every product of a convolution: y[out] += x[input] * w[weight]. The transposed convolution is the same list with the
+ * Calls `visit` for every product of a convolution, y[out] += x[input] * w[weight], that goes to one of `elements`. The transposed convolution is the same list with the
  * parts of x and y exchanged.
  */
 function products(
@@ -40,6 +41,7 @@ function products(
   y: readonly number[],
   options: ConvCaseOptions,
   visit: (output: number, weight: number, input: number) => void,
+  elements: Iterable<number> = Array(sizeOf(y)).keys(),
 ): void {
   const rank = x.length - 2;
   const [stride, padding, dilation] = [
@@ -49,25 +51,33 @@ function products(
   ];
   const groups = options.groups ?? 1;
   const [outputs, inputs] = [w[0]! / groups, w[1]!];
-  for (let n = 0; n < x[0]!; ++n) {
-    for (let o = 0; o < w[0]!; ++o) {
-      for (const at of positions(y.slice(2))) {
-        const output = indexOf(y, [n, o, ...at]);
-        for (let c = 0; c < inputs; ++c) {
-          const channel = Math.floor(o / outputs) * inputs + c;
-          for (const tap of positions(w.slice(2))) {
-            const from = at.map((q, axis) => q * stride[axis]! - padding[axis]! + tap[axis]! * dilation[axis]!);
-            if (from.some((q, axis) => q < 0 || q >= x[axis + 2]!)) continue;
-            visit(output, indexOf(w, [o, c, ...tap]), indexOf(x, [n, channel, ...from]));
-          }
-        }
+  const extents = x.slice(2);
+  const taps = Array.from({ length: sizeOf(w.slice(2)) }, (_, tap) => positionOf(w.slice(2), tap));
+  for (const output of elements) {
+    const [n, o, ...at] = positionOf(y, output) as [number, number, ...number[]];
+    taps.forEach((offsets, tap) => {
+      const from = offsets.map((offset, axis) => at[axis]! * stride[axis]! - padding[axis]! + offset * dilation[axis]!);
+      if (from.some((q, axis) => q < 0 || q >= extents[axis]!)) return;
+      const pixel = indexOf(extents, from);
+      for (let c = 0; c < inputs; ++c) {
+        const plane = n * x[1]! + Math.floor(o / outputs) * inputs + c;
+        visit(output, (o * inputs + c) * taps.length + tap, plane * sizeOf(extents) + pixel);
       }
-    }
+    });
   }
 }
 
-/** Naive convolution, plain or transposed; `bias` may be absent. */
-export function convReference(x: NdArray, w: NdArray, bias: NdArray | undefined, options: ConvCaseOptions): NdArray {
+/**
+ * Naive convolution, plain or transposed; `bias` may be absent.
+ * @param elements Of a plain one, compute only these; default all.
+ */
+export function convReference(
+  x: NdArray,
+  w: NdArray,
+  bias: NdArray | undefined,
+  options: ConvCaseOptions,
+  elements?: readonly number[],
+): NdArray {
   const rank = x.shape.length - 2;
   const [stride, padding, dilation, extra] = [
     perAxis(options.stride, rank, 1),
@@ -91,9 +101,10 @@ export function convReference(x: NdArray, w: NdArray, bias: NdArray | undefined,
       y.data[to]! += x.data[from]! * w.data[weight]!;
     });
   } else {
-    products(x.shape, w.shape, y.shape, options, (to, weight, from) => {
+    const visit = (to: number, weight: number, from: number): void => {
       y.data[to]! += x.data[from]! * w.data[weight]!;
-    });
+    };
+    products(x.shape, w.shape, y.shape, options, visit, elements);
   }
   if (bias !== undefined) {
     const plane = outside.reduce((size, extent) => size * extent, 1);
@@ -131,6 +142,11 @@ export const convSuite: OpSuite<ConvCaseOptions> = {
       { stride: [2, 3], dilation: [3, 2], padding: 3 },
     ),
     convCase('padding beyond the kernel', { x: [1, 2, 3, 4], w: [3, 2, 3, 1] }, { padding: [3, 2] }),
+    convCase('stride 2', { x: [2, 3, 11, 14], w: [4, 3, 3, 3], bias: [4] }, { stride: 2, padding: 1 }),
+    convCase('3x3 same, a tile and one pixel', { x: [1, 2, 11, 35], w: [3, 2, 3, 3] }, { padding: 1 }),
+    ...[5, 7, 11, 31].map((k) =>
+      convCase(`k=${k}`, { x: [1, 2, 9, 13], w: [2, 2, k, k] }, { padding: Math.floor(k / 2) }),
+    ),
     convCase('groups', { x: [2, 6, 5, 5], w: [9, 2, 3, 3], bias: [9] }, { groups: 3, padding: 1 }),
     convCase('depthwise', { x: [1, 5, 9, 9], w: [5, 1, 7, 7] }, { groups: 5, padding: 3 }),
     convCase('several chunks of channels', { x: [1, 41, 6, 6], w: [3, 41, 3, 3] }, { padding: 1 }),
@@ -154,5 +170,5 @@ export const convSuite: OpSuite<ConvCaseOptions> = {
     transposed === true
       ? gmr.ops.convTranspose(x!, w!, { ...options, bias })
       : gmr.ops.conv(x!, w!, { ...options, bias }),
-  reference: ({ x, w, bias }, options) => convReference(x!, w!, bias, options),
+  reference: ({ x, w, bias }, options, elements) => convReference(x!, w!, bias, options, elements),
 };

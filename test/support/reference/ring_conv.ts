@@ -44,12 +44,14 @@ export const ringConvSuite: OpSuite<Options> = {
     square(9, [1, 2, 13, 19], 3),
     square(11, [1, 1, 16, 17], 2),
     square(13, [1, 1, 9, 33], 2),
+    ...[15, 17, 19, 21, 23, 25, 27, 29, 31].map((k) => square(k, [1, 1, 13, 11], 1)),
     square(31, [1, 1, 18, 20], 1),
     square(7, [2, 3, 37], 4),
     square(3, [1, 2, 5, 4, 6], 3),
     square(5, [1, 1, 6, 7, 5], 2),
     square(9, [1, 1, 5, 6, 7], 2),
     ringCase('valid', { x: [2, 2, 11, 12], v: [3, 2, 4], bias: [3] }, [7, 7]),
+    ringCase('stride 2', { x: [2, 2, 13, 16], v: [3, 2, 3], bias: [3] }, [5, 5], { stride: 2, padding: 2 }),
     ringCase('stride 2 and 3', { x: [2, 2, 13, 16], v: [3, 2, 5], bias: [3] }, [9, 9], { stride: [2, 3], padding: 4 }),
     ringCase('dilation', { x: [1, 2, 14, 13], v: [3, 2, 3] }, [5, 5], { dilation: [2, 3], padding: [4, 6] }),
     ringCase('stride and dilation, 1-D', { x: [2, 3, 41], v: [2, 3, 3] }, [5], { stride: 2, dilation: 3, padding: 6 }),
@@ -91,6 +93,6 @@ export const ringConvSuite: OpSuite<Options> = {
     transposed === true
       ? gmr.ops.ringConvTranspose(x!, v!, { ...options, bias })
       : gmr.ops.ringConv(x!, v!, { ...options, bias }),
-  reference: ({ x, v, bias }, { kernelSize, circular, ...options }) =>
-    convReference(x!, ringExpandSuite.reference({ v: v! }, { kernelSize, circular }), bias, options),
+  reference: ({ x, v, bias }, { kernelSize, circular, ...options }, elements) =>
+    convReference(x!, ringExpandSuite.reference({ v: v! }, { kernelSize, circular }), bias, options, elements),
 };
