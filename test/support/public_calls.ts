@@ -392,6 +392,3 @@ export const publicCalls: Readonly<Record<string, PublicCall>> = {
   ...ioCalls,
   ...generatorCalls,
 };
-
-/** The valid calls of ops whose result has a gradient: they run every pass. */
-export const differentiableCalls = Object.entries(opCalls).filter(([name]) => name !== 'ops.sgd');
