@@ -13,6 +13,8 @@ std::string describe(Napi::Value value) {
       return "undefined";
     case napi_null:
       return "null";
+    case napi_string:
+      return std::string("\"").append(value.ToString().Utf8Value(), 0, 60).append("\"");
     case napi_symbol:
       return "a symbol";
     case napi_function:

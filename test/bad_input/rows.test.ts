@@ -169,6 +169,11 @@ describeRows('convolutions', {
     'invalid_argument',
     '[Conv2d] expected options to be a plain object, received 2',
   ],
+  'a window of padding that would take hours': [
+    () => ops.avgPool(image, 2 ** 31 - 1, { padding: 2 ** 30 - 1 }),
+    'invalid_argument',
+    '[avg_pool] expected kernelSize to span at most 2^24 elements, received [2147483647, 2147483647]',
+  ],
   'a result beyond 2^50 elements': [
     () =>
       ops.pad(
@@ -540,6 +545,8 @@ describe('bad input: empty tensors of huge extents', () => {
     expect(await ops.reduce(zeros([huge, 0]), sum).item()).to.equal(0);
     expect(ops.reduce(zeros([huge, 0]), { ...sum, axes: [0] }).shape).to.deep.equal([0]);
     expect((await ops.activation(zeros([0, huge, huge])).data()).length).to.equal(0);
+    const averaged = ops.avgPool(zeros([0, 1, huge]), 3, { stride: 1, padding: 1 });
+    expect((await averaged.data()).length).to.equal(0);
     expect((await ops.maxPool(zeros([0, huge, 64]), 2).data()).length).to.equal(0);
     expect((await ops.rotate(zeros([0, huge, 3, 3]), 30).data()).length).to.equal(0);
     expect((await ops.globalAvgPool(zeros([0, huge, 3])).data()).length).to.equal(0);
