@@ -2,7 +2,7 @@
 // Nodes own what they save through tensors of their own, so a user may dispose of any tensor at any time; a node is freed when
 // nothing can reach it any more (its result was disposed of and no later node uses it) or when `backward` has passed it.
 import type { OpStem } from '../binding.js';
-import { Described, fail } from './errors.js';
+import { Described, expectFunction, fail } from './errors.js';
 import { refusePromise, withoutScope } from './memory.js';
 import { currentLabel, withLabel } from './profile.js';
 import { empty, expectTensor, run, type Tensor, tensor } from './tensor.js';
@@ -95,6 +95,7 @@ export function isGradEnabled(): boolean {
 }
 
 function withRecording<T>(where: string, value: boolean, fn: () => T): T {
+  expectFunction(where, 'fn', fn);
   const before = recording;
   recording = value;
   try {
@@ -239,6 +240,7 @@ function reachable(from: GradNode): GradNode[] {
  * a tensor of one element. Other leaves' `.grad` is left alone only if `f` does not use leaves that require gradients.
  */
 export function grad<A extends Tensor[]>(fn: (...args: A) => Tensor): (...args: A) => { [K in keyof A]: Tensor } {
+  expectFunction('grad', 'fn', fn);
   return (...args) => {
     const leaves = args.map((argument, i) => {
       const leaf = expectTensor('grad', `argument ${i}`, argument).detach();

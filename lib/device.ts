@@ -1,6 +1,6 @@
 import type { DeviceHandle, MemoryStats } from '../binding.js';
 import { fail } from './errors.js';
-import { native, toGmrError } from './native.js';
+import { attempt, native } from './native.js';
 
 export type DeviceSpec = 'auto' | 'cpu';
 
@@ -24,12 +24,7 @@ export class Device {
 
   /** @internal */
   static open(kind: string): Device {
-    let opened;
-    try {
-      opened = native().openDevice(kind);
-    } catch (error) {
-      throw toGmrError(error);
-    }
+    const opened = attempt(() => native().openDevice(kind));
     return new Device(opened.kind, opened.level, opened.threads, opened.handle);
   }
 
@@ -63,15 +58,18 @@ export async function device(spec: DeviceSpec = 'auto'): Promise<Device> {
 
 /** What tensors hold on a device: live buffers and bytes, the peak, and the allocator's reserve. */
 export function memory(device?: Device): MemoryStats {
-  return native().memory((device ?? defaultDevice()).handle);
+  const { handle } = resolveDevice(device);
+  return attempt(() => native().memory(handle));
 }
 
 /** Gives memory that no tensor uses back to the system. */
 export function emptyCache(device?: Device): void {
-  native().emptyCache((device ?? defaultDevice()).handle);
+  const { handle } = resolveDevice(device);
+  attempt(() => native().emptyCache(handle));
 }
 
 /** Starts the count of `memory().peakBytes` anew. */
 export function resetPeakMemory(device?: Device): void {
-  native().resetPeak((device ?? defaultDevice()).handle);
+  const { handle } = resolveDevice(device);
+  attempt(() => native().resetPeak(handle));
 }

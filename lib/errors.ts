@@ -1,16 +1,20 @@
+/** @internal */
+export const errorCodes = [
+  'invalid_argument',
+  'invalid_shape',
+  'disposed',
+  'device_mismatch',
+  'graph_released',
+  'state_dict_mismatch',
+  'invalid_file',
+  'out_of_memory',
+  'device_failure',
+  'native_missing',
+  'cancelled',
+] as const;
+
 /** What went wrong, for programs: stable across versions. */
-export type GmrErrorCode =
-  | 'invalid_argument'
-  | 'invalid_shape'
-  | 'disposed'
-  | 'device_mismatch'
-  | 'graph_released'
-  | 'state_dict_mismatch'
-  | 'invalid_file'
-  | 'out_of_memory'
-  | 'device_failure'
-  | 'native_missing'
-  | 'cancelled';
+export type GmrErrorCode = (typeof errorCodes)[number];
 
 /** Every error of this package. `message` names the argument, what was expected and what came. */
 export class GmrError extends Error {
@@ -39,13 +43,14 @@ export class Described {
   constructor(readonly text: string) {}
 }
 
-/** A short picture of any value, for error messages. */
-export function show(value: unknown): string {
+/** A short picture of any value, for error messages. Arrays deeper than matrices are cut short: they may hold themselves. */
+export function show(value: unknown, depth = 0): string {
   if (value instanceof Described) return value.text;
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
   if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`;
   if (Array.isArray(value)) {
-    const items = value.slice(0, 8).map(show);
+    if (depth > 1) return `[${value.length} items]`;
+    const items = Array.from(value.slice(0, 8), (item) => show(item, depth + 1));
     return `[${items.join(', ')}${value.length > 8 ? `, ... ${value.length} items` : ''}]`;
   }
   if (ArrayBuffer.isView(value)) {
@@ -53,6 +58,42 @@ export function show(value: unknown): string {
   }
   if (typeof value === 'object' && value !== null) return value.constructor?.name ?? 'an object';
   return String(value);
+}
+
+/** Whether `value` is made by `{}` and the like, and no instance of a class. */
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  // Objects of other realms have another Object.prototype, whose prototype is null as well.
+  return prototype === null || (Object.getPrototypeOf(prototype) === null && !Array.isArray(value));
+}
+
+/** An object of options, or an error: a number or tensor in its place would be ignored without a word. */
+export function expectOptions(where: string, value: unknown, argument = 'options'): void {
+  if (!isPlainObject(value)) fail(where, argument, 'be a plain object', value);
+}
+
+export function expectFunction(where: string, argument: string, value: unknown): void {
+  if (typeof value !== 'function') fail(where, argument, 'be a function', value);
+}
+
+/** A string, or an error. */
+export function expectString(where: string, argument: string, value: unknown): string {
+  if (typeof value !== 'string') fail(where, argument, 'be a string', value);
+  return value;
+}
+
+/** The items of an array of `least` to `most`, holes as undefined (which the methods of arrays skip), or an error. */
+export function expectArray(
+  where: string,
+  argument: string,
+  value: unknown,
+  what: string,
+  least: number,
+  most = least,
+): unknown[] {
+  if (!Array.isArray(value) || value.length < least || value.length > most) fail(where, argument, `be ${what}`, value);
+  return Array.from<unknown>(value);
 }
 
 /** A boolean, or an error. */
@@ -64,7 +105,8 @@ export function expectBoolean(where: string, argument: string, value: unknown): 
 /** An integer in [min, max], or an error. */
 export function expectInteger(where: string, argument: string, value: unknown, min: number, max = 2 ** 31 - 1): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
-    fail(where, argument, max === 2 ** 31 - 1 ? `be an integer >= ${min}` : `be an integer in [${min}, ${max}]`, value);
+    const isUnlimited = max === 2 ** 31 - 1 && !(typeof value === 'number' && value > max);
+    fail(where, argument, isUnlimited ? `be an integer >= ${min}` : `be an integer in [${min}, ${max}]`, value);
   }
   return value;
 }

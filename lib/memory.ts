@@ -1,6 +1,6 @@
 import type { BufferHandle } from '../binding.js';
 import type { Device } from './device.js';
-import { Described, fail } from './errors.js';
+import { Described, expectFunction, fail, isPlainObject } from './errors.js';
 import { native } from './native.js';
 
 /**
@@ -61,15 +61,16 @@ export function withoutScope<T>(fn: () => T): T {
   }
 }
 
-/** The tensors in a result: itself, or the elements and values of arrays and plain objects. */
-function* tensorsIn(result: unknown, isTensor: (value: unknown) => value is Disposable): Generator<Disposable> {
-  if (isTensor(result)) {
-    yield result;
-  } else if (Array.isArray(result)) {
-    for (const item of result) yield* tensorsIn(item, isTensor);
-  } else if (typeof result === 'object' && result !== null && Object.getPrototypeOf(result) === Object.prototype) {
-    for (const item of Object.values(result)) yield* tensorsIn(item, isTensor);
+/** The tensors in a result: itself, or the elements and values of arrays and plain objects, which may hold each other. */
+function tensorsIn(result: unknown, isTensor: (value: unknown) => value is Disposable): Disposable[] {
+  const reached = new Set<unknown>([result]);
+  // A set's iteration comes to what is added on the way.
+  for (const value of reached) {
+    if (isTensor(value)) continue;
+    const items: unknown[] = Array.isArray(value) ? value : isPlainObject(value) ? Object.values(value) : [];
+    for (const item of items) reached.add(item);
   }
+  return [...reached].filter(isTensor);
 }
 
 /** @internal Refuses functions that return before their work is done: flags and scopes hold only for synchronous code. */
@@ -88,13 +89,14 @@ export function refusePromise(where: string, result: unknown): void {
 
 /** @internal `scope` for any kind of tensor; see tensor.ts for the public one. */
 export function runInScope<T>(fn: () => T, isTensor: (value: unknown) => value is Disposable): T {
+  expectFunction('scope', 'fn', fn);
   const made = new Set<Disposable>();
   scopes.push(made);
   let kept: Disposable[] = [];
   try {
     const result = fn();
     refusePromise('scope', result);
-    kept = [...tensorsIn(result, isTensor)];
+    kept = tensorsIn(result, isTensor);
     return result;
   } finally {
     scopes.pop();

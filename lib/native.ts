@@ -27,6 +27,15 @@ export function toGmrError(error: unknown): GmrError {
   return new GmrError(code ?? 'device_failure', message ?? String(error), { cause: error });
 }
 
+/** Calls native code and turns what it throws into a GmrError. */
+export function attempt<T>(fn: () => T): T {
+  try {
+    return fn();
+  } catch (error) {
+    throw toGmrError(error);
+  }
+}
+
 let loaded: Binding | undefined;
 
 /** The addon, loaded at first use. */

@@ -1,6 +1,6 @@
-import type { Device } from './device.js';
-import { Described, fail } from './errors.js';
-import { native } from './native.js';
+import { type Device, resolveDevice } from './device.js';
+import { Described, expectFunction, fail } from './errors.js';
+import { attempt, native } from './native.js';
 
 /** Time that one pass took under one label, summed over its calls. */
 export interface ProfileRow {
@@ -54,14 +54,16 @@ export function withLabel<T>(label: string | number, fn: () => T): T {
  */
 export async function profile(device: Device, fn: () => Promise<unknown>): Promise<ProfileRow[]> {
   if (profiling) fail('profile', 'profile()', 'run once at a time', new Described('a call inside another'));
+  const { handle } = resolveDevice(device);
+  expectFunction('profile', 'fn', fn);
+  attempt(() => native().profileStart(handle));
   profiling = true;
-  native().profileStart(device.handle);
   try {
     await fn();
   } finally {
     profiling = false;
   }
   return native()
-    .profileStop(device.handle)
+    .profileStop(handle)
     .map((row) => ({ ...row, label: labels[row.label] ?? '' }));
 }

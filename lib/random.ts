@@ -3,7 +3,7 @@ import { randomInt } from 'node:crypto';
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { mersenne, mersenneFromState } from 'pure-rand/generator/mersenne';
-import { expectInteger, expectNumber, fail } from './errors.js';
+import { expectArray, expectInteger, expectNumber, fail } from './errors.js';
 
 const seeds = 2 ** 32;
 
@@ -25,11 +25,15 @@ export class Generator {
 
   /** A number in [low, high), with 53 random bits. */
   uniform(low = 0, high = 1): number {
+    expectNumber('Generator.uniform', 'low', low);
+    expectNumber('Generator.uniform', 'high', high, low);
     return low + (high - low) * uniformFloat64(this.source);
   }
 
   /** A normally distributed number (Box-Muller). */
   normal(mean = 0, deviation = 1): number {
+    expectNumber('Generator.normal', 'mean', mean);
+    expectNumber('Generator.normal', 'deviation', deviation, 0);
     const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()));
     return mean + deviation * radius * Math.cos(2 * Math.PI * this.uniform());
   }
@@ -43,6 +47,9 @@ export class Generator {
 
   /** Puts `items` in random order, in place, and returns it. */
   shuffle<T extends unknown[] | Int32Array>(items: T): T {
+    if (!(Array.isArray(items) || (ArrayBuffer.isView(items) && 'length' in items)) || Object.isFrozen(items)) {
+      fail('Generator.shuffle', 'items', 'be an array or typed array that may be changed', items);
+    }
     for (let last = items.length - 1; last > 0; --last) {
       const other = uniformInt(this.source, 0, last);
       [items[last], items[other]] = [items[other], items[last]];
@@ -82,12 +89,17 @@ export class Generator {
 
   /** Goes on from a state of `getState`. */
   setState(state: readonly number[]): void {
-    if (!Array.isArray(state) || state.length !== 625 || !state.every(Number.isInteger)) {
-      fail('Generator', 'state', 'be what getState() returned (625 integers)', state);
-    }
-    expectInteger('Generator', 'state[0]', state[0], 0, 623);
-    this.source = mersenneFromState(state);
+    const words = expectArray('Generator', 'state', state, 'what getState() returned (625 integers)', 625).map(
+      (word, i) => expectInteger('Generator', `state[${i}]`, word, i === 0 ? 0 : -(2 ** 31), i === 0 ? 623 : seeds - 1),
+    );
+    this.source = mersenneFromState(words);
   }
+}
+
+/** @internal A generator, or an error. */
+export function expectGenerator(where: string, value: unknown): Generator {
+  if (!(value instanceof Generator)) fail(where, 'generator', 'be a Generator', value);
+  return value;
 }
 
 let shared: Generator | undefined;

@@ -1,9 +1,9 @@
 import type { BufferHandle, PassName, PassParams } from '../binding.js';
 import { backward, record, type GradNode } from './autograd.js';
 import { defaultDevice, Device, resolveDevice, type DeviceSpec } from './device.js';
-import { Described, expectInteger, fail } from './errors.js';
+import { Described, expectArray, expectBoolean, expectInteger, expectOptions, fail } from './errors.js';
 import { runInScope, Storage, track, untrack } from './memory.js';
-import { native, toGmrError } from './native.js';
+import { attempt, native, toGmrError } from './native.js';
 import { currentLabel } from './profile.js';
 
 export type DType = 'float32' | 'int32';
@@ -27,16 +27,16 @@ export class Tensor {
   readonly shape: Shape;
   readonly dtype: DType;
   readonly device: Device;
-  /** The gradient that `backward()` accumulated, for tensors made with `requiresGrad`; else null. */
-  grad: Tensor | null = null;
   /** @internal How it was computed, when that is differentiable. */
   node: GradNode | undefined;
 
   private storage: Storage | undefined;
   private leafRequiresGrad = false;
+  private gradient: Tensor | null = null;
 
   /** @internal Use `tensor()`. Takes over one ownership of `storage`. */
   constructor(storage: Storage, shape: Shape, dtype: DType) {
+    if (!(storage instanceof Storage)) fail('Tensor', 'storage', 'come from tensor()', storage);
     this.storage = storage;
     this.shape = Object.freeze([...shape]);
     this.dtype = dtype;
@@ -57,8 +57,19 @@ export class Tensor {
   set requiresGrad(value: boolean) {
     if (this.node !== undefined)
       fail('tensor', 'requiresGrad', 'be set on a leaf only', new Described('a computed tensor'));
-    if (value && this.dtype !== 'float32') fail('tensor', 'requiresGrad', 'be set on float32 only', this.dtype);
+    if (expectBoolean('tensor', 'requiresGrad', value) && this.dtype !== 'float32')
+      fail('tensor', 'requiresGrad', 'be set on float32 only', this.dtype);
     this.leafRequiresGrad = value;
+  }
+
+  /** The gradient that `backward()` accumulated, for tensors made with `requiresGrad`; else null. */
+  get grad(): Tensor | null {
+    return this.gradient;
+  }
+
+  set grad(value: Tensor | null) {
+    if (value !== null) expectTensor('tensor', 'grad', value, { shape: this.shape, device: this.device });
+    this.gradient = value;
   }
 
   get isDisposed(): boolean {
@@ -124,8 +135,8 @@ export class Tensor {
     this.storage = undefined;
     this.node?.release();
     this.node = undefined;
-    this.grad?.dispose();
-    this.grad = null;
+    this.gradient?.dispose();
+    this.gradient = null;
   }
 
   [Symbol.dispose](): void {
@@ -155,6 +166,16 @@ function inferShape(extents: readonly number[], size: number): number[] {
   return shape;
 }
 
+// Far above what any op takes; bounds the work on shapes and nestings that are no real ones.
+const maxAxes = 32;
+
+/** @internal Extents, or an error. */
+export function expectShape(where: string, argument: string, value: unknown): number[] {
+  return expectArray(where, argument, value, `an array of at most ${maxAxes} integers`, 0, maxAxes).map(
+    (extent, axis) => expectInteger(where, `${argument}[${axis}]`, extent, 0),
+  );
+}
+
 function flatten(values: NestedNumbers, shape: Shape, axis: number, out: number[]): void {
   const extent = shape[axis];
   if (typeof values === 'number' ? extent !== undefined : !Array.isArray(values) || values.length !== extent) {
@@ -175,6 +196,7 @@ export function tensor(
   shape?: Shape,
   options: TensorOptions = {},
 ): Tensor {
+  expectOptions('tensor', options);
   let values: Float32Array | Int32Array;
   let natural: number[];
   if (data instanceof Float32Array || data instanceof Int32Array) {
@@ -182,17 +204,21 @@ export function tensor(
     natural = [data.length];
   } else if (typeof data === 'number' || Array.isArray(data)) {
     natural = [];
-    for (let level: NestedNumbers | undefined = data; Array.isArray(level); level = level[0])
+    // One level too many is enough for expectShape to refuse.
+    for (
+      let level: NestedNumbers | undefined = data;
+      Array.isArray(level) && natural.length <= maxAxes;
+      level = level[0]
+    )
       natural.push(level.length);
+    expectShape('tensor', 'the nesting of data', natural);
     const flat: number[] = [];
     flatten(data, natural, 0, flat);
     values = Float32Array.from(flat);
   } else {
     return fail('tensor', 'data', 'be a Float32Array, an Int32Array or nested numbers', data);
   }
-  const target = shape ?? natural;
-  if (!Array.isArray(target)) fail('tensor', 'shape', 'be an array of integers', target);
-  target.forEach((extent, axis) => expectInteger('tensor', `shape[${axis}]`, extent, 0));
+  const target = expectShape('tensor', 'shape', shape ?? natural);
   if (elementCount(target) !== values.length) {
     fail(
       'tensor',
@@ -203,24 +229,20 @@ export function tensor(
     );
   }
   const device = resolveDevice(options.device);
-  let handle: BufferHandle;
-  try {
-    handle = native().upload(device.handle, values);
-  } catch (error) {
-    throw toGmrError(error);
-  }
+  const requiresGrad = expectBoolean('tensor', 'requiresGrad', options.requiresGrad ?? false);
+  const handle = attempt(() => native().upload(device.handle, values));
   const result = new Tensor(new Storage(device, handle), target, values instanceof Int32Array ? 'int32' : 'float32');
-  if (options.requiresGrad === true) result.requiresGrad = true;
+  if (requiresGrad) result.requiresGrad = true;
   return result;
 }
 
 /** @internal A tensor whose elements the next pass writes. */
 export function empty(shape: Shape, device: Device = defaultDevice(), dtype: DType = 'float32'): Tensor {
-  try {
-    return new Tensor(new Storage(device, native().createBuffer(device.handle, elementCount(shape) * 4)), shape, dtype);
-  } catch (error) {
-    throw toGmrError(error);
-  }
+  const count = elementCount(shape);
+  // What native code takes as a number of bytes.
+  if (count > 2 ** 50) fail('tensor', 'the result', 'have at most 2^50 elements', shape, 'invalid_shape');
+  const handle = attempt(() => native().createBuffer(device.handle, count * 4));
+  return new Tensor(new Storage(device, handle), shape, dtype);
 }
 
 /** Parameters of a pass with tensors where native code wants buffers. */
@@ -240,11 +262,7 @@ export function run<P extends PassName>(pass: P, params: TensorParams<PassParams
       native_[name] = value;
     }
   }
-  try {
-    native()[pass]((device ?? defaultDevice()).handle, native_ as never, currentLabel());
-  } catch (error) {
-    throw toGmrError(error);
-  }
+  attempt(() => native()[pass]((device ?? defaultDevice()).handle, native_ as never, currentLabel()));
 }
 
 export interface TensorExpectation {
@@ -262,7 +280,8 @@ export function expectTensor(op: string, argument: string, value: unknown, expec
   value.live(op);
   const dtype = expected.dtype ?? 'float32';
   if (value.dtype !== dtype) fail(op, argument, `be ${dtype}`, value.dtype);
-  const [least, most] = typeof expected.rank === 'number' ? [expected.rank, expected.rank] : (expected.rank ?? [0, 99]);
+  const [least, most] =
+    typeof expected.rank === 'number' ? [expected.rank, expected.rank] : (expected.rank ?? [0, maxAxes]);
   if (value.shape.length < least || value.shape.length > most) {
     const axes = least === most ? `${least}` : `${least} to ${most}`;
     fail(op, argument, `have ${axes} axes`, value.shape, 'invalid_shape');

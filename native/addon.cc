@@ -35,15 +35,20 @@ Napi::Value guarded(const Napi::CallbackInfo& info) {
   }
 }
 
+[[noreturn]] void refuse(const char* argument, const std::string& expected, Napi::Value received) {
+  throw std::invalid_argument("[gmr.node] expected " + std::string(argument) + " to be " + expected + ", received " +
+                              describe(received));
+}
+
 Device& device_argument(const Napi::Value& value) {
   if (!value.IsExternal() || !value.As<Napi::External<std::shared_ptr<Device>>>().CheckTypeTag(&device_tag)) {
-    throw std::invalid_argument("expected device to be a device handle");
+    refuse("device", "a device handle", value);
   }
   return **value.As<Napi::External<std::shared_ptr<Device>>>().Data();
 }
 
 Napi::Value open_device(const Napi::CallbackInfo& info) {
-  if (!info[0].IsString()) throw std::invalid_argument("expected device kind to be a string");
+  if (!info[0].IsString()) refuse("kind", "a string", info[0]);
   auto device = Environment::of(info.Env()).open(info[0].As<Napi::String>(), 0);
   auto external = Napi::External<std::shared_ptr<Device>>::New(
       info.Env(), new std::shared_ptr<Device>(device), [](Napi::Env, std::shared_ptr<Device>* held) { delete held; });
@@ -66,13 +71,13 @@ Napi::Value cpu_levels(const Napi::CallbackInfo& info) {
 Napi::Value create_buffer(const Napi::CallbackInfo& info) {
   constexpr double limit = 1ull << 52;
   const double bytes = info[1].IsNumber() ? info[1].As<Napi::Number>().DoubleValue() : -1;
-  if (!(bytes >= 0 && bytes <= limit)) throw std::invalid_argument("expected bytes to be a number in [0, 2^52]");
+  if (!(bytes >= 0 && bytes <= limit)) refuse("bytes", "a number in [0, 2^52]", info[1]);
   return Environment::of(info.Env()).wrap(info.Env(), device_argument(info[0]).create(static_cast<size_t>(bytes)));
 }
 
 Napi::Value upload(const Napi::CallbackInfo& info) {
   Device& device = device_argument(info[0]);
-  if (!info[1].IsTypedArray()) throw std::invalid_argument("expected data to be a typed array");
+  if (!info[1].IsTypedArray()) refuse("data", "a typed array", info[1]);
   // Through the array's own data pointer: it may lie over a SharedArrayBuffer, whose buffer cannot be asked for.
   void* data = nullptr;
   size_t length = 0;
@@ -80,13 +85,13 @@ Napi::Value upload(const Napi::CallbackInfo& info) {
   const auto status = napi_get_typedarray_info(info.Env(), info[1], &type, &length, &data, nullptr, nullptr);
   if (status != napi_ok) throw Napi::Error::New(info.Env());
   if (type != napi_float32_array && type != napi_int32_array) {
-    throw std::invalid_argument("expected data to be a Float32Array or an Int32Array");
+    refuse("data", "a Float32Array or an Int32Array", info[1]);
   }
   return Environment::of(info.Env()).wrap(info.Env(), device.upload(data, length * 4));
 }
 
 Napi::Value dispose(const Napi::CallbackInfo& info) {
-  if (!dispose_buffer(info[0])) throw std::invalid_argument("expected buffer to be a buffer handle");
+  if (!dispose_buffer(info[0])) refuse("buffer", "a buffer handle", info[0]);
   return info.Env().Undefined();
 }
 
@@ -103,7 +108,7 @@ Napi::Value read(const Napi::CallbackInfo& info) {
   Device& device = device_argument(info[0]);
   BufferRef buffer = unwrap_buffer(info[1]);
   if (buffer == nullptr || buffer->memory() != device.shared_memory().get()) {
-    throw std::invalid_argument("expected buffer to be a live buffer of this device");
+    refuse("buffer", "a live buffer of this device", info[1]);
   }
   auto completions = Environment::of(env).completions();
   completions->begin(env);
@@ -188,7 +193,7 @@ Napi::Value profile_stop(const Napi::CallbackInfo& info) {
 Napi::Value run_pass(const Napi::CallbackInfo& info) {
   const auto& pass = *static_cast<const PassInfo*>(info.Data());
   Device& device = device_argument(info[0]);
-  if (!info[1].IsObject()) throw std::invalid_argument("expected params to be an object");
+  if (!info[1].IsObject()) refuse("params", "an object", info[1]);
   Job job;
   job.pass = static_cast<uint16_t>(&pass - passes);
   job.label = info[2].IsNumber() ? static_cast<uint16_t>(info[2].As<Napi::Number>().Uint32Value()) : uint16_t{0};

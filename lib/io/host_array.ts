@@ -1,5 +1,6 @@
 // Named arrays in host memory: what files hold and what state dicts exchange.
-import type { Shape } from '../tensor.js';
+import { expectString, fail, isPlainObject } from '../errors.js';
+import { elementCount, type Shape } from '../tensor.js';
 
 export type HostDType = 'F32' | 'F64' | 'I32' | 'I64' | 'U8' | 'BOOL';
 
@@ -21,6 +22,29 @@ export function isHostData(value: unknown): value is HostData {
     value instanceof BigInt64Array ||
     value instanceof Uint8Array
   );
+}
+
+/** Whether `value` is a HostArray whose data fills its shape. */
+export function isHostArray(value: unknown): value is HostArray {
+  const { shape, data } = (value ?? {}) as Partial<HostArray>;
+  return isHostData(data) && isShape(shape) && elementCount(shape) === data.length;
+}
+
+/** Whether `value` is an array of extents, without holes. */
+export function isShape(value: unknown): value is Shape {
+  return (
+    Array.isArray(value) &&
+    !value.includes(undefined) &&
+    value.every((extent) => Number.isSafeInteger(extent) && Number(extent) >= 0)
+  );
+}
+
+/** The entries of an object or Map whose keys are names. */
+export function namedEntries<T>(where: string, argument: string, source: unknown): [string, T][] {
+  if (!(source instanceof Map) && !isPlainObject(source)) fail(where, argument, 'be a plain object or a Map', source);
+  const entries = source instanceof Map ? [...(source as Map<string, T>)] : (Object.entries(source) as [string, T][]);
+  for (const [name] of entries) expectString(where, `the names of ${argument}`, name);
+  return entries;
 }
 
 /** The dtype that a typed array has by itself (a Uint8Array: `U8`). */

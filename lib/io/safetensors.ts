@@ -2,10 +2,18 @@
 // Format: https://huggingface.co/docs/safetensors/index#format
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
-import { Described, fail, GmrError } from '../errors.js';
+import { Described, expectOptions, expectString, fail, GmrError, show } from '../errors.js';
 import { elementCount, Tensor } from '../tensor.js';
 import { writeAtomically } from './atomic_file.js';
-import { isHostData, naturalDType, type HostArray, type HostData, type HostDType } from './host_array.js';
+import {
+  isHostData,
+  isShape,
+  namedEntries,
+  naturalDType,
+  type HostArray,
+  type HostData,
+  type HostDType,
+} from './host_array.js';
 import {
   bytesPerElement,
   HeaderError,
@@ -102,6 +110,7 @@ function fileError(where: string, path: string, error: unknown): GmrError {
  * @throws GmrError `invalid_file`, with the file's name and what is wrong. Nothing is allocated that the file's size does not justify.
  */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
+  expectString('readSafetensors', 'path', path);
   try {
     // Opening a pipe for reading would wait for a writer.
     const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -126,12 +135,12 @@ function expectHostArray(name: string, value: unknown): HostArray {
     fail('writeSafetensors', argument, 'be a Tensor, a typed array or { dtype, shape, data }', value);
   }
   const { data, shape } = array;
-  const dtype = array.dtype ?? naturalDType(data);
+  const dtype = expectString('writeSafetensors', `${argument}.dtype`, array.dtype ?? naturalDType(data)) as HostDType;
   if (dtype !== naturalDType(data) && !(dtype === 'BOOL' && data instanceof Uint8Array)) {
     fail('writeSafetensors', argument, `hold ${dtype} data`, data);
   }
-  if (elementCount(shape) !== data.length || !shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0)) {
-    fail('writeSafetensors', argument, `have the elements of its shape [${shape.join(', ')}]`, data, 'invalid_shape');
+  if (!isShape(shape) || elementCount(shape) !== data.length) {
+    fail('writeSafetensors', argument, `have the elements of its shape ${show(shape)}`, data, 'invalid_shape');
   }
   return { dtype, shape, data };
 }
@@ -176,7 +185,9 @@ export async function writeSafetensors(
   tensors: Readonly<Record<string, Writable>> | ReadonlyMap<string, Writable>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const named = tensors instanceof Map ? [...(tensors as ReadonlyMap<string, Writable>)] : Object.entries(tensors);
+  expectString('writeSafetensors', 'path', path);
+  expectOptions('writeSafetensors', metadata, 'metadata');
+  const named = namedEntries<Writable>('writeSafetensors', 'tensors', tensors);
   if (named.some(([name]) => name === '__metadata__')) {
     fail('writeSafetensors', 'tensors', 'have no tensor of the name __metadata__', new Described('one'));
   }

@@ -1,6 +1,6 @@
 // GMR-ResNet: residual networks whose 3 x 3 convolutions are GMR convolutions and whose strides are average pools, so that the whole
 // commutes with the grid's turns and mirrors. Structure and state-dict names are the reference's (arXiv 2504.02819).
-import { expectBoolean, expectInteger, fail } from '../errors.js';
+import { expectBoolean, expectInteger, expectOptions, expectString, fail } from '../errors.js';
 import {
   AvgPool2d,
   BatchNorm2d,
@@ -179,6 +179,10 @@ export class GmrResNet extends Module {
     options: GmrResNetOptions,
   ) {
     super();
+    expectString('GmrResNet', 'model', model);
+    if (block !== BasicBlock && block !== Bottleneck) fail(model, 'block', 'be one of this file', block);
+    const blocksPerStage = perAxis(model, 'counts', counts, stages, 1);
+    expectOptions(model, options);
     const {
       numClasses = 1000,
       inChannels = 3,
@@ -207,7 +211,7 @@ export class GmrResNet extends Module {
     this.pool = skipFirstPool ? new Identity() : new AvgPool2d(2);
     let channels = inplanes;
     const stage = (index: number): Sequential => {
-      const blocks = Array.from({ length: counts[index]! }, (_, i) => {
+      const blocks = Array.from({ length: blocksPerStage[index]! }, (_, i) => {
         const made = new block({
           inChannels: channels,
           width: inplanes * 2 ** index,

@@ -1,4 +1,4 @@
-import { expectBoolean, expectInteger, expectNumber } from '../errors.js';
+import { expectBoolean, expectInteger, expectNumber, expectOptions } from '../errors.js';
 import { batchNorm } from '../ops/index.js';
 import { expectTensor, type Tensor } from '../tensor.js';
 import { withBatch } from './batch_axis.js';
@@ -48,6 +48,7 @@ export abstract class BatchNormBase extends Module<[x: Tensor, fused?: Fused]> {
   ) {
     super();
     const layer = `BatchNorm${spatialDims}d`;
+    expectOptions(layer, options);
     const { eps = 1e-5, momentum = 0.1, affine = true, initialWeight = 1, trackRunningStats = true } = options;
     this.layer = layer;
     this.numFeatures = expectInteger(layer, 'numFeatures', numFeatures, 1);
@@ -76,9 +77,11 @@ export abstract class BatchNormBase extends Module<[x: Tensor, fused?: Fused]> {
   }
 
   protected override compute(x: Tensor, fused: Fused = {}): Tensor {
+    expectOptions(this.layer, fused, 'fused');
     return withBatch(this.layer, x, this.spatialDims, (batch) => {
       const { residual } = fused;
       if (batch === x || residual === undefined) return this.normalise(batch, fused);
+      expectTensor(this.layer, 'residual', residual, { shape: x.shape });
       return this.normalise(batch, { ...fused, residual: residual.reshape(...batch.shape) });
     });
   }
@@ -96,6 +99,7 @@ export class BatchNorm1d extends BatchNormBase {
   }
 
   protected override compute(x: Tensor, fused: Fused = {}): Tensor {
+    expectOptions(this.layer, fused, 'fused');
     return this.normalise(expectTensor(this.layer, 'x', x, { rank: [2, 3] }), fused);
   }
 }

@@ -1,5 +1,5 @@
 // What plain and ring convolution layers share: arguments, padding, the missing batch axis, first values.
-import { expectBoolean, expectInteger, fail } from '../errors.js';
+import { expectBoolean, expectInteger, expectOptions, fail } from '../errors.js';
 import { pad, type PadMode } from '../ops/index.js';
 import { perAxis, type Extents } from '../ops/spatial.js';
 import { elementCount, type Shape, type Tensor } from '../tensor.js';
@@ -58,8 +58,8 @@ export function convParameters(
 ): { weight: Tensor; bias: Tensor | null } {
   const hasBias = expectBoolean(layer, 'bias', options.bias ?? true);
   return {
-    weight: weightParameter(weight.shape, weight.fans, options, options.weightInit),
-    bias: hasBias ? weightParameter([outChannels], { in: weight.biasFanIn, out: outChannels }, options) : null,
+    weight: weightParameter(layer, weight.shape, weight.fans, options, options.weightInit),
+    bias: hasBias ? weightParameter(layer, [outChannels], { in: weight.biasFanIn, out: outChannels }, options) : null,
   };
 }
 
@@ -118,6 +118,7 @@ export abstract class ConvBase extends Module {
     options: ConvLayerOptions,
   ) {
     super();
+    expectOptions(layer, options);
     const { groups } = expectChannels(layer, inChannels, outChannels, options.groups);
     this.inChannels = inChannels;
     this.outChannels = outChannels;

@@ -1,4 +1,4 @@
-import { expectBoolean, expectInteger } from '../errors.js';
+import { expectBoolean, expectInteger, expectOptions } from '../errors.js';
 import { conv } from '../ops/index.js';
 import { elementCount, expectTensor, type Tensor } from '../tensor.js';
 import { weightParameter, type LayerOptions } from './init.js';
@@ -21,12 +21,13 @@ export class Linear extends Module {
 
   constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
     super();
+    expectOptions('Linear', options);
     this.inFeatures = expectInteger('Linear', 'inFeatures', inFeatures, 1);
     this.outFeatures = expectInteger('Linear', 'outFeatures', outFeatures, 1);
     const fans = { in: inFeatures, out: outFeatures };
     const hasBias = expectBoolean('Linear', 'bias', options.bias ?? true);
-    this.weight = weightParameter([outFeatures, inFeatures], fans, options);
-    this.bias = hasBias ? weightParameter([outFeatures], fans, options) : null;
+    this.weight = weightParameter('Linear', [outFeatures, inFeatures], fans, options);
+    this.bias = hasBias ? weightParameter('Linear', [outFeatures], fans, options) : null;
   }
 
   protected override compute(x: Tensor): Tensor {

@@ -1,16 +1,17 @@
 import { type Device, type DeviceSpec, resolveDevice } from '../device.js';
-import { expectBoolean } from '../errors.js';
+import { expectBoolean, expectOptions, expectString } from '../errors.js';
+import { namedEntries } from '../io/host_array.js';
 import { withoutScope } from '../memory.js';
 import { currentLabel, isProfiling, withLabel } from '../profile.js';
 import { scope, Tensor, tensor, type Shape } from '../tensor.js';
 import {
   checkState,
   Counter,
-  entriesOf,
   loadState,
   stateEntry,
   type StateCheck,
   type StateDict,
+  type StateEntry,
   type StateSource,
   type StateTarget,
 } from './state_dict.js';
@@ -80,6 +81,7 @@ export abstract class Module<Args extends unknown[] = [x: Tensor]> {
 
   /** This module and all below it, by path, each before its children. */
   *namedModules(prefix = ''): IterableIterator<[string, AnyModule]> {
+    expectString('namedModules', 'prefix', prefix);
     yield [prefix, this];
     for (const [name, child] of this.namedChildren()) yield* child.namedModules(join(prefix, name));
   }
@@ -125,12 +127,13 @@ export abstract class Module<Args extends unknown[] = [x: Tensor]> {
    * @throws GmrError `state_dict_mismatch` lists all that is wrong; nothing has changed then.
    */
   loadStateDict(source: StateSource, options: { strict?: boolean } = {}): StateCheck {
+    expectOptions('loadStateDict', options);
     const targets = new Map([...this.slots()].map(({ path, value }) => [path, value]));
     const derived = new Map<string, Shape>();
     for (const [prefix, module] of this.namedModules()) {
       for (const [name, shape] of Object.entries(module.derivedState())) derived.set(join(prefix, name), shape);
     }
-    const entries = new Map(entriesOf(source));
+    const entries = new Map(namedEntries<StateEntry>('loadStateDict', 'source', source));
     const loose = !expectBoolean('loadStateDict', 'strict', options.strict ?? true);
     const check = checkState('loadStateDict', targets, entries, derived, { missing: loose, unexpected: loose });
     loadState(
@@ -141,6 +144,7 @@ export abstract class Module<Args extends unknown[] = [x: Tensor]> {
 
   /** Puts this module and all below it into training (or, with false, evaluation). Returns itself. */
   train(training = true): this {
+    expectBoolean('train', 'training', training);
     for (const module of this.modules()) module.training = training;
     return this;
   }

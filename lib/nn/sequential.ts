@@ -1,5 +1,5 @@
 import { fail } from '../errors.js';
-import type { Tensor } from '../tensor.js';
+import { expectTensor, type Tensor } from '../tensor.js';
 import { ReLU } from './activation.js';
 import { BatchNormBase } from './batch_norm.js';
 import { type AnyModule, Module } from './module.js';
@@ -8,7 +8,7 @@ import { pipe } from './pipe.js';
 /** Returns its input. It holds the place of a layer that is left out, so that the names of the others stay. */
 export class Identity extends Module {
   protected override compute(x: Tensor): Tensor {
-    return x;
+    return expectTensor('Identity', 'x', x);
   }
 }
 
@@ -26,6 +26,9 @@ export class Sequential extends Module {
   constructor(layers: Readonly<Record<string, Module>>);
   constructor(first?: Module | Readonly<Record<string, Module>>, ...rest: Module[]) {
     super();
+    if (first !== undefined && (typeof first !== 'object' || first === null)) {
+      fail('Sequential', 'layers', 'be Modules or an object of Modules', first);
+    }
     const named = first === undefined || first instanceof Module ? [first ?? [], ...rest].flat() : first;
     this.names = Object.keys(named);
     this.layers = Object.values(named);

@@ -1,6 +1,6 @@
 // State dicts: named arrays that a module or an optimiser takes over, all or nothing.
-import { GmrError } from '../errors.js';
-import type { HostArray } from '../io/host_array.js';
+import { GmrError, show } from '../errors.js';
+import { isHostArray, type HostArray } from '../io/host_array.js';
 import { run, sameShape, Tensor, tensor, type Shape } from '../tensor.js';
 
 /** One value of a state dict. A scalar count is an int64 array of shape []. */
@@ -24,18 +24,15 @@ function shapeText(shape: Shape): string {
   return `[${shape.join(', ')}]`;
 }
 
-/** Entries of either kind of source. */
-export function entriesOf(source: StateSource): [string, StateEntry][] {
-  return source instanceof Map
-    ? [...(source as ReadonlyMap<string, StateEntry>)]
-    : Object.entries(source as Readonly<Record<string, StateEntry>>);
-}
-
 /** Why `entry` cannot be loaded into `target`; undefined when it can. */
 function mismatch(target: StateTarget, entry: StateEntry): string | undefined {
   const shape = target instanceof Tensor ? target.shape : scalar;
   if (!sameShape(entry.shape, shape)) return `has shape ${shapeText(entry.shape)}, expected ${shapeText(shape)}`;
-  if (!(entry instanceof Tensor)) return undefined;
+  if (!(entry instanceof Tensor)) {
+    const isCount = (value: unknown): boolean => Number.isSafeInteger(Number(value)) && Number(value) >= 0;
+    if (target instanceof Tensor || isCount(entry.data[0])) return undefined;
+    return `is ${entry.data[0]}, expected a count`;
+  }
   if (entry.isDisposed) return 'was disposed of';
   if (target instanceof Counter) return 'is a count: expected an array in host memory';
   if (entry.dtype !== target.dtype) return `is ${entry.dtype}, expected ${target.dtype}`;
@@ -66,6 +63,12 @@ export function checkState(
   const unexpected: string[] = [];
   const problems: string[] = [];
   for (const [name, entry] of source) {
+    if (!(entry instanceof Tensor) && !isHostArray(entry)) {
+      problems.push(
+        `${name} is ${show(entry)}, expected a Tensor or { dtype, shape, data } whose data fills its shape`,
+      );
+      continue;
+    }
     const target = targets.get(name);
     const ignored = derived.get(name);
     if (target !== undefined) {

@@ -1,5 +1,5 @@
 import { record } from '../autograd.js';
-import { fail } from '../errors.js';
+import { expectBoolean, expectOptions } from '../errors.js';
 import { empty, run, type Tensor } from '../tensor.js';
 import { poolWindows } from './pooling.js';
 import type { Extents } from './spatial.js';
@@ -22,9 +22,10 @@ export interface AvgPoolOptions {
  * @throws GmrError `invalid_shape` where a window is longer than the padded input.
  */
 export function avgPool(x: Tensor, kernelSize: Extents, options: AvgPoolOptions = {}): Tensor {
+  expectOptions('avg_pool', options);
   const { stride, padding, countIncludePad = true } = options;
   const { geometry, shape } = poolWindows('avg_pool', x, kernelSize, { stride, padding });
-  if (typeof countIncludePad !== 'boolean') fail('avg_pool', 'countIncludePad', 'be a boolean', countIncludePad);
+  expectBoolean('avg_pool', 'countIncludePad', countIncludePad);
   const params = { ...geometry, countIncludesPadding: countIncludePad };
   const y = empty(shape, x.device);
   run('avg_pool_forward', { x, y, ...params });

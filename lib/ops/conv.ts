@@ -1,4 +1,5 @@
 import { record } from '../autograd.js';
+import { expectOptions } from '../errors.js';
 import { empty, expectTensor, run, type Tensor } from '../tensor.js';
 import {
   biasAxes,
@@ -9,9 +10,10 @@ import {
 } from './conv_geometry.js';
 import { reduce } from './reduce.js';
 
-function expectArguments(op: string, x: Tensor, w: Tensor): void {
+function expectArguments(op: string, x: Tensor, w: Tensor, options: ConvOptions): void {
   expectTensor(op, 'x', x, { rank: [3, 5] });
   expectTensor(op, 'w', w, { rank: x.shape.length, device: x.device });
+  expectOptions(op, options);
 }
 
 /**
@@ -21,7 +23,7 @@ function expectArguments(op: string, x: Tensor, w: Tensor): void {
  * @returns `[N, O, ...]`, each extent `floor((in + 2 padding - dilation (k - 1) - 1) / stride) + 1`.
  */
 export function conv(x: Tensor, w: Tensor, options: ConvOptions = {}): Tensor {
-  expectArguments('conv', x, w);
+  expectArguments('conv', x, w, options);
   const bias = options.bias ?? null;
   if (bias !== null) expectTensor('conv', 'bias', bias, { shape: [w.shape[0]!], device: x.device });
   const { geometry, shape } = convGeometry('conv', x, { name: 'w', tensor: w }, w.shape.slice(2), options);
@@ -43,7 +45,7 @@ export function conv(x: Tensor, w: Tensor, options: ConvOptions = {}): Tensor {
  * @returns `[N, O, ...]`, each extent `(in - 1) stride - 2 padding + dilation (k - 1) + outputPadding + 1`.
  */
 export function convTranspose(x: Tensor, w: Tensor, options: ConvTransposeOptions = {}): Tensor {
-  expectArguments('convTranspose', x, w);
+  expectArguments('convTranspose', x, w, options);
   const { geometry, shape } = convTransposeGeometry(
     'convTranspose',
     x,

@@ -29,13 +29,16 @@ interface Axes {
   dilation: number[];
 }
 
+// The limit of native/ops/conv/conv_geometry_binding.cc.
+const mostSteps = 2 ** 20;
+
 function axes(op: string, x: Tensor, kernelSize: readonly number[], options: ConvOptions): Axes {
   const rank = spatialRank(x);
   return {
-    kernel: perAxis(op, 'kernelSize', kernelSize, rank, 1),
-    stride: perAxis(op, 'stride', options.stride ?? 1, rank, 1),
-    padding: perAxis(op, 'padding', options.padding ?? 0, rank, 0),
-    dilation: perAxis(op, 'dilation', options.dilation ?? 1, rank, 1),
+    kernel: perAxis(op, 'kernelSize', kernelSize, rank, 1, mostSteps),
+    stride: perAxis(op, 'stride', options.stride ?? 1, rank, 1, mostSteps),
+    padding: perAxis(op, 'padding', options.padding ?? 0, rank, 0, mostSteps),
+    dilation: perAxis(op, 'dilation', options.dilation ?? 1, rank, 1, mostSteps),
   };
 }
 

@@ -1,5 +1,5 @@
 import { record } from '../autograd.js';
-import { expectNumber, fail } from '../errors.js';
+import { expectNumber, expectOptions, fail } from '../errors.js';
 import { empty, expectTensor, run, type Tensor } from '../tensor.js';
 
 export interface CrossEntropyOptions {
@@ -19,6 +19,7 @@ export interface CrossEntropyOptions {
  * @returns The loss, a tensor of shape `[]`.
  */
 export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntropyOptions = {}): Tensor {
+  expectOptions('cross_entropy', options);
   const { labelSmoothing = 0, reduction = 'mean' } = options;
   expectTensor('cross_entropy', 'logits', logits, { rank: 2 });
   const [rows, classes] = logits.shape as [number, number];

@@ -1,5 +1,5 @@
 import { isGradEnabled, record } from '../autograd.js';
-import { fail } from '../errors.js';
+import { expectOptions, fail } from '../errors.js';
 import { elementCount, empty, run, type Tensor } from '../tensor.js';
 import { poolWindows } from './pooling.js';
 import type { Extents } from './spatial.js';
@@ -22,6 +22,7 @@ export interface MaxPoolOptions {
  * @throws GmrError `invalid_shape` where a window is longer than the padded input.
  */
 export function maxPool(x: Tensor, kernelSize: Extents, options: MaxPoolOptions = {}): Tensor {
+  expectOptions('max_pool', options);
   const { geometry, shape } = poolWindows('max_pool', x, kernelSize, options);
   if (elementCount(geometry.input) >= 2 ** 31) {
     fail('max_pool', 'x', 'have fewer than 2^31 elements a plane', x.shape, 'invalid_shape');

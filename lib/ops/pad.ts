@@ -1,5 +1,5 @@
 import { record } from '../autograd.js';
-import { expectInteger, fail } from '../errors.js';
+import { expectArray, expectInteger, fail } from '../errors.js';
 import { empty, expectTensor, run, type Tensor } from '../tensor.js';
 import { spatialRank, toTriple } from './spatial.js';
 
@@ -28,21 +28,20 @@ export function pad(x: Tensor, padding: readonly (readonly [number, number])[], 
   const rank = spatialRank(x);
   const input = x.shape.slice(2);
   if (!modes.includes(mode)) fail('pad', 'mode', `be one of ${modes.join(', ')}`, mode);
-  if (!Array.isArray(padding) || padding.length !== rank) {
-    fail('pad', 'padding', `be an array of ${rank} pairs [low, high]`, padding);
-  }
-  padding.forEach((pair, axis) => {
-    if (!Array.isArray(pair) || pair.length !== 2) fail('pad', `padding[${axis}]`, 'be a pair [low, high]', pair);
+  const pairs = expectArray('pad', 'padding', padding, `an array of ${rank} pairs [low, high]`, rank);
+  const sides = pairs.map((pair, axis) => {
     const limit = limitOf(mode, input[axis]!);
-    pair.forEach((side, end) => {
-      expectInteger('pad', `padding[${axis}][${end}]`, side, 0);
+    return expectArray('pad', `padding[${axis}]`, pair, 'a pair [low, high]', 2).map((value, end) => {
+      const argument = `padding[${axis}][${end}]`;
+      const side = expectInteger('pad', argument, value, 0);
       if (limit !== undefined && side > limit[0]) {
-        fail('pad', `padding[${axis}][${end}]`, `${limit[1]} ${input[axis]} for mode ${mode}`, side);
+        fail('pad', argument, `${limit[1]} ${input[axis]} for mode ${mode}`, side);
       }
+      return side;
     });
   });
-  const low = padding.map((pair) => pair[0]);
-  const high = padding.map((pair) => pair[1]);
+  const low = sides.map((pair) => pair[0]!);
+  const high = sides.map((pair) => pair[1]!);
   const inputShape = x.shape;
   const geometry = {
     planes: inputShape[0]! * inputShape[1]!,

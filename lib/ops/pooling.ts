@@ -1,7 +1,7 @@
 // What the windowed pooling ops share: the check of their arguments and the shape of their result.
 import type { PoolGeometry } from '../../binding.js';
 import { Described, fail } from '../errors.js';
-import { expectTensor, type Shape, type Tensor } from '../tensor.js';
+import { elementCount, expectTensor, type Shape, type Tensor } from '../tensor.js';
 import { perAxis, spatialRank, toTriple, type Extents } from './spatial.js';
 
 export interface WindowOptions {
@@ -24,6 +24,8 @@ export function poolWindows(
   const input = x.shape.slice(2);
   if (input.includes(0)) fail(op, 'x', 'have spatial extents >= 1', x.shape, 'invalid_shape');
   const kernel = perAxis(op, 'kernelSize', kernelSize, rank, 1);
+  // The limit of native/ops/pool_geometry_binding.h.
+  if (elementCount(kernel) > 2 ** 24) fail(op, 'kernelSize', 'span at most 2^24 elements', kernel);
   const stride = perAxis(op, 'stride', options.stride ?? kernel, rank, 1);
   const padding = perAxis(op, 'padding', options.padding ?? 0, rank, 0);
   const dilation = perAxis(op, 'dilation', options.dilation ?? 1, rank, 1);

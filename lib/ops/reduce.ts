@@ -1,5 +1,5 @@
 import { record } from '../autograd.js';
-import { expectBoolean, expectInteger, fail } from '../errors.js';
+import { expectArray, expectBoolean, expectInteger, expectOptions, fail } from '../errors.js';
 import { elementCount, empty, expectTensor, run, type Shape, type Tensor } from '../tensor.js';
 
 export interface ReduceOptions {
@@ -17,6 +17,7 @@ export interface ReduceOptions {
  * @throws GmrError `invalid_argument` when an axis is out of range or named twice.
  */
 export function reduce(x: Tensor, options: ReduceOptions): Tensor {
+  expectOptions('reduce', options);
   const { op, axes, keepDims = false } = options;
   expectTensor('reduce', 'x', x);
   if (op !== 'sum' && op !== 'mean') fail('reduce', 'op', "be 'sum' or 'mean'", op);
@@ -47,9 +48,9 @@ export function reduce(x: Tensor, options: ReduceOptions): Tensor {
 function reducedAxes(shape: Shape, axes: readonly number[] | undefined): boolean[] {
   const rank = shape.length;
   if (axes === undefined) return shape.map(() => true);
-  if (!Array.isArray(axes)) fail('reduce', 'axes', 'be an array of integers', axes);
+  const items = expectArray('reduce', 'axes', axes, `an array of at most ${rank} integers`, 0, rank);
   const reduced = shape.map(() => false);
-  axes.forEach((value, i) => {
+  items.forEach((value, i) => {
     const axis = expectInteger('reduce', `axes[${i}]`, value, -rank, rank - 1);
     const index = axis < 0 ? axis + rank : axis;
     if (reduced[index]) fail('reduce', 'axes', 'name each axis once', axes);

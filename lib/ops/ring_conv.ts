@@ -1,6 +1,6 @@
 import type { RingKernel } from '../../binding.js';
 import { record } from '../autograd.js';
-import { fail } from '../errors.js';
+import { expectBoolean, expectOptions, fail } from '../errors.js';
 import { empty, expectTensor, run, type Tensor } from '../tensor.js';
 import {
   biasAxes,
@@ -24,16 +24,21 @@ export interface RingConvTransposeOptions extends ConvTransposeOptions {
   circular?: boolean;
 }
 
+// The limit of native/ops/ring_conv/ring_conv_binding.cc on sides and on rings.
+const mostSide = 1023;
+
 function ringKernel(op: string, x: Tensor, v: Tensor, options: RingConvOptions): RingKernel {
   expectTensor(op, 'x', x, { rank: [3, 5] });
   expectTensor(op, 'v', v, { rank: 3, device: x.device });
+  expectOptions(op, options);
   const sides = perAxis(op, 'kernelSize', options.kernelSize, spatialRank(x), 1);
   if (sides.some((side) => side % 2 === 0)) {
     fail(op, 'kernelSize', 'be odd (an even side has no centre tap, so no ring is symmetric about it)', sides);
   }
-  if (sides.some((side) => side > 1023)) fail(op, 'kernelSize', 'be at most 1023', sides);
-  if (v.shape[2]! < 1) fail(op, 'v', 'have at least one ring', v.shape, 'invalid_shape');
-  return { rings: v.shape[2]!, firstSide: sides[0]!, circular: options.circular ?? true };
+  if (sides.some((side) => side > mostSide)) fail(op, 'kernelSize', `be at most ${mostSide}`, sides);
+  const rings = v.shape[2]!;
+  if (rings < 1 || rings > mostSide) fail(op, 'v', `have 1 to ${mostSide} rings`, v.shape, 'invalid_shape');
+  return { rings, firstSide: sides[0]!, circular: expectBoolean(op, 'circular', options.circular ?? true) };
 }
 
 /**

@@ -1,5 +1,5 @@
 import { record } from '../autograd.js';
-import { fail } from '../errors.js';
+import { expectBoolean, expectOptions } from '../errors.js';
 import { empty, expectTensor, run, type Tensor } from '../tensor.js';
 import { expectKernelSize, expectRings } from './rings.js';
 import { toTriple } from './spatial.js';
@@ -22,8 +22,9 @@ export function ringExpand(v: Tensor, kernelSize: readonly number[], options: Ri
   expectTensor('ring_expand', 'v', v, { rank: 3 });
   const rings = expectRings('ring_expand', 'v', v);
   expectKernelSize('ring_expand', 'kernelSize', kernelSize);
+  expectOptions('ring_expand', options);
   const { circular = true } = options;
-  if (typeof circular !== 'boolean') fail('ring_expand', 'circular', 'be a boolean', circular);
+  expectBoolean('ring_expand', 'circular', circular);
   const [outputs, inputs] = v.shape as [number, number, number];
   const geometry = {
     rows: outputs * inputs,

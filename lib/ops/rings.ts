@@ -1,5 +1,5 @@
 // Ring arguments that several ops take. The limits are those of native/ops/rings.h.
-import { expectInteger, fail } from '../errors.js';
+import { expectArray, expectInteger, fail } from '../errors.js';
 import type { Tensor } from '../tensor.js';
 
 const maxKernelSide = 2047;
@@ -15,12 +15,12 @@ export function expectRings(op: string, argument: string, value: Tensor): number
 }
 
 /** One to three odd sides, or an error. */
-export function expectKernelSize(op: string, argument: string, value: readonly number[]): readonly number[] {
-  if (!Array.isArray(value) || value.length < 1 || value.length > 3)
-    fail(op, argument, 'be an array of 1 to 3 sides', value);
-  value.forEach((side, axis) => expectInteger(op, `${argument}[${axis}]`, side, 1, maxKernelSide));
-  if (value.some((side) => side % 2 === 0)) {
+export function expectKernelSize(op: string, argument: string, value: unknown): readonly number[] {
+  const sides = expectArray(op, argument, value, 'an array of 1 to 3 sides', 1, 3).map((side, axis) =>
+    expectInteger(op, `${argument}[${axis}]`, side, 1, maxKernelSide),
+  );
+  if (sides.some((side) => side % 2 === 0)) {
     fail(op, argument, 'have odd sides (an even side has no centre tap, so the kernel cannot be equivariant)', value);
   }
-  return value;
+  return sides;
 }

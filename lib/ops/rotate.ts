@@ -1,5 +1,5 @@
 import { record } from '../autograd.js';
-import { expectInteger, expectNumber, fail } from '../errors.js';
+import { expectArray, expectInteger, expectNumber, expectOptions, fail } from '../errors.js';
 import { empty, expectTensor, run, type Tensor } from '../tensor.js';
 import { toTriple } from './spatial.js';
 
@@ -43,10 +43,12 @@ function cosineAndSine(degrees: number): [number, number] {
 export function rotate(x: Tensor, degrees: number, options: RotateOptions = {}): Tensor {
   expectTensor('rotate', 'x', x, { rank: [4, 5] });
   expectNumber('rotate', 'degrees', degrees);
+  expectOptions('rotate', options);
   const { plane = [-2, -1], flip = null } = options;
   const rank = x.shape.length;
-  if (!Array.isArray(plane) || plane.length !== 2) fail('rotate', 'plane', 'be two spatial axes', plane);
-  const [down, right] = plane.map((axis, i) => spatialAxis(`plane[${i}]`, axis, rank)) as [number, number];
+  const [down, right] = expectArray('rotate', 'plane', plane, 'two spatial axes', 2).map((axis, i) =>
+    spatialAxis(`plane[${i}]`, axis, rank),
+  ) as [number, number];
   if (down === right) fail('rotate', 'plane', 'be two different axes', plane);
   const flipped = flip === null ? null : spatialAxis('flip', flip, rank);
   const [cosine, sine] = cosineAndSine(degrees);

@@ -1,4 +1,4 @@
-import { Described, expectBoolean, expectNumber, fail } from '../errors.js';
+import { Described, expectBoolean, expectNumber, expectOptions, fail } from '../errors.js';
 import { expectTensor, run, type Tensor } from '../tensor.js';
 
 export interface SgdOptions {
@@ -32,6 +32,7 @@ export interface SgdOptions {
  * @param velocity The parameter's shape; null exactly when momentum is 0.
  */
 export function sgd(parameter: Tensor, gradient: Tensor, velocity: Tensor | null, options: SgdOptions): void {
+  expectOptions('sgd', options);
   const { lr, momentum = 0, dampening = 0, nesterov = false, weightDecay = 0, firstStep } = options;
   expectTensor('sgd', 'parameter', parameter);
   const like = { shape: parameter.shape, device: parameter.device };

@@ -1,6 +1,6 @@
 // Spatial arguments: a number for all axes, or one for each axis (depth, height, width in this order, as many as the tensor has).
 import type { Triple } from '../../binding.js';
-import { expectInteger, fail } from '../errors.js';
+import { expectArray, expectInteger } from '../errors.js';
 import type { Tensor } from '../tensor.js';
 
 export type Extents = number | readonly number[];
@@ -10,13 +10,20 @@ export function spatialRank(x: Tensor): number {
   return x.shape.length - 2;
 }
 
-/** One integer >= min for each of `rank` axes. */
-export function perAxis(op: string, argument: string, value: unknown, rank: number, min: number): number[] {
+/** One integer in [min, max] for each of `rank` axes. */
+export function perAxis(
+  op: string,
+  argument: string,
+  value: unknown,
+  rank: number,
+  min: number,
+  max?: number,
+): number[] {
   if (Array.isArray(value)) {
-    if (value.length !== rank) fail(op, argument, `be a number or an array of ${rank}`, value);
-    return value.map((item, axis) => expectInteger(op, `${argument}[${axis}]`, item, min));
+    const items = expectArray(op, argument, value, `a number or an array of ${rank}`, rank);
+    return items.map((item, axis) => expectInteger(op, `${argument}[${axis}]`, item, min, max));
   }
-  return new Array<number>(rank).fill(expectInteger(op, argument, value, min));
+  return new Array<number>(rank).fill(expectInteger(op, argument, value, min, max));
 }
 
 /** Extents as native code takes them: three, axes that are not there filled in front. */

@@ -1,4 +1,4 @@
-import { expectInteger, expectNumber } from '../errors.js';
+import { expectInteger, expectNumber, expectOptions } from '../errors.js';
 
 export interface CosineOptions {
   /** Value at step 0. */
@@ -13,7 +13,9 @@ export interface CosineOptions {
  * Cosine annealing: `to + (from - to) (1 + cos(pi step / steps)) / 2`. Source: Loshchilov, Hutter, arXiv 1608.03983, without restarts.
  * @param step >= 0: epochs, batches, or epochs with a fraction.
  */
-export function cosine(step: number, { from, to = 0, steps }: CosineOptions): number {
+export function cosine(step: number, options: CosineOptions): number {
+  expectOptions('cosine', options);
+  const { from, to = 0, steps } = options;
   expectNumber('cosine', 'step', step, 0);
   expectNumber('cosine', 'from', from);
   expectNumber('cosine', 'to', to);

@@ -1,9 +1,10 @@
-import { expectBoolean, expectNumber, fail, GmrError } from '../errors.js';
+import { expectBoolean, expectNumber, expectOptions, fail, GmrError, isPlainObject } from '../errors.js';
+import { namedEntries } from '../io/host_array.js';
 import { withoutScope } from '../memory.js';
 import { type AnyModule, Module } from '../nn/module.js';
-import { checkState, entriesOf, loadState, type StateSource } from '../nn/state_dict.js';
+import { checkState, loadState, type StateEntry, type StateSource } from '../nn/state_dict.js';
 import { sgd } from '../ops/index.js';
-import { empty, Tensor, tensor } from '../tensor.js';
+import { empty, expectTensor, Tensor, tensor } from '../tensor.js';
 
 export interface SGDOptions {
   /** Learning rate, >= 0. */
@@ -52,17 +53,21 @@ function* namedParameters(source: ParameterSource): Iterable<[string, Tensor]> {
     yield* source.namedParameters();
     return;
   }
-  if (typeof (source as Partial<Iterable<unknown>> | null)?.[Symbol.iterator] !== 'function') {
+  const isIterable = typeof (source as Partial<Iterable<unknown>> | null)?.[Symbol.iterator] === 'function';
+  if (!isIterable || ArrayBuffer.isView(source)) {
     fail('SGD', 'params', 'be a Module, tensors or [name, tensor] pairs', source);
   }
   let index = 0;
   for (const item of source as Iterable<Tensor | readonly [string, Tensor]>) {
-    yield item instanceof Tensor ? [String(index), item] : [item[0], item[1]];
+    const [name, parameter] = Array.isArray(item) ? (item as readonly [string, Tensor]) : [String(index), item];
+    if (typeof name !== 'string') fail('SGD', `params[${index}]`, 'be a Tensor or [name, tensor]', item);
+    yield [name, expectTensor('SGD', `parameter ${name}`, parameter)];
     index += 1;
   }
 }
 
 function expectSettings(options: SGDOptions): SGDSettings {
+  expectOptions('SGD', options);
   const { momentum = 0, dampening = 0, nesterov = false, weightDecay = 0, sigmaWeightDecay = 0 } = options;
   const settings = {
     lr: expectNumber('SGD', 'lr', options.lr, 0),
@@ -79,7 +84,7 @@ function expectSettings(options: SGDOptions): SGDSettings {
 }
 
 function isGroup(item: unknown): item is ParameterGroupOptions {
-  return typeof item === 'object' && item !== null && 'params' in item;
+  return isPlainObject(item) && 'params' in item;
 }
 
 function isSigma(name: string): boolean {
@@ -110,13 +115,13 @@ export class SGD {
    * @throws GmrError when there are no parameters, or one comes twice.
    */
   constructor(params: ParameterSource | readonly ParameterGroupOptions[], options: SGDOptions) {
+    if (options !== undefined) expectOptions('SGD', options);
     const isGrouped = Array.isArray(params) && params.length > 0 && params.every(isGroup);
     const groups = isGrouped ? params : [{ params: params as ParameterSource }];
     const seen = new Set<Tensor>();
     this.groups = groups.map((group) => {
       const named = new Map<string, Tensor>();
       for (const [name, parameter] of namedParameters(group.params)) {
-        if (!(parameter instanceof Tensor)) fail('SGD', `parameter ${name}`, 'be a Tensor', parameter);
         if (seen.has(parameter) || named.has(name)) fail('SGD', 'params', 'hold each parameter and name once', name);
         seen.add(parameter);
         named.set(name, parameter);
@@ -129,7 +134,7 @@ export class SGD {
   /** Moves every parameter that has a gradient, in place. */
   step(): void {
     for (const group of this.groups) {
-      const { lr, momentum, dampening, nesterov, weightDecay, sigmaWeightDecay } = group;
+      const { lr, momentum, dampening, nesterov, weightDecay, sigmaWeightDecay } = expectSettings(group);
       for (const [name, parameter] of group.params) {
         if (parameter.grad === null) continue;
         const known = momentum > 0 ? this.velocities.get(parameter) : undefined;
@@ -172,14 +177,15 @@ export class SGD {
    * @throws GmrError `state_dict_mismatch`, which lists all that is wrong; nothing has changed then.
    */
   loadStateDict(state: SGDState): void {
+    expectOptions('SGD.loadStateDict', state, 'state');
     const received = Array.isArray(state.settings) ? state.settings.length : 0;
     if (received !== this.groups.length) {
       const message = `[SGD.loadStateDict] expected settings of ${this.groups.length} groups, received ${received}`;
       throw new GmrError('state_dict_mismatch', message);
     }
-    const settings = state.settings.map(expectSettings);
+    const settings = Array.from(state.settings, expectSettings);
     const parameters = new Map(this.keys());
-    const entries = new Map(entriesOf(state.velocity));
+    const entries = new Map(namedEntries<StateEntry>('SGD.loadStateDict', 'velocity', state.velocity));
     checkState('SGD.loadStateDict', parameters, entries, new Map(), { missing: true, unexpected: false });
     const loaded = [...entries].map(([key, entry]) => {
       const parameter = parameters.get(key)!;

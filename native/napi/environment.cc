@@ -55,8 +55,8 @@ Environment& Environment::of(Napi::Env env) { return *env.GetInstanceData<Enviro
 
 std::shared_ptr<Device> Environment::open(const std::string& kind, int index) {
   if (kind != "cpu" || index != 0) {
-    throw std::invalid_argument("expected device to be \"cpu\", received \"" + kind + ":" + std::to_string(index) +
-                                "\"");
+    throw std::invalid_argument("[gmr.node] expected device to be \"cpu\", received \"" + kind + ":" +
+                                std::to_string(index) + "\"");
   }
   const Backend& backend = load_cpu_backend();
   auto& device = devices_[backend.level];  // tests switch levels within one process

@@ -6,7 +6,6 @@
 #include "napi/buffer_handle.h"
 
 namespace gmr {
-namespace {
 
 std::string describe(Napi::Value value) {
   switch (value.Type()) {
@@ -14,6 +13,8 @@ std::string describe(Napi::Value value) {
       return "undefined";
     case napi_null:
       return "null";
+    case napi_string:
+      return std::string("\"").append(value.ToString().Utf8Value(), 0, 60).append("\"");
     case napi_symbol:
       return "a symbol";
     case napi_function:
@@ -27,8 +28,6 @@ std::string describe(Napi::Value value) {
   }
 }
 
-}  // namespace
-
 int64_t element_count(std::initializer_list<int64_t> extents) {
   constexpr int64_t limit = int64_t{1} << 52;
   int64_t count = 1;
@@ -36,7 +35,12 @@ int64_t element_count(std::initializer_list<int64_t> extents) {
     if (extent == 0) return 0;
   }
   for (const int64_t extent : extents) {
-    if (count > limit / extent) throw std::invalid_argument("expected fewer than 2^52 elements");
+    if (count > limit / extent) {
+      std::string received;
+      for (const int64_t factor : extents) received += (received.empty() ? "" : ", ") + std::to_string(factor);
+      throw std::invalid_argument("[gmr.node] expected the extents to have a product of at most 2^52, received [" +
+                                  received + "]");
+    }
     count *= extent;
   }
   return count;

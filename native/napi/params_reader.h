@@ -19,6 +19,9 @@ constexpr int64_t max_extent = int64_t{1} << 40;
 // The product of extents; throws where it would pass 2^52, long before an offset could overflow.
 int64_t element_count(std::initializer_list<int64_t> extents);
 
+// A short picture of any value, for error messages.
+std::string describe(Napi::Value value);
+
 class ParamsReader {
  public:
   ParamsReader(Napi::Object object, const char* pass, const Memory* memory, std::byte* params);

@@ -13,6 +13,11 @@ inline PoolGeometry read_pool_geometry(ParamsReader& r) {
   g.planes = r.integer("planes");
   g.input = r.triple("input", 1, max);
   g.kernel = r.triple("kernel", 1, max);
+  // Every tap is visited, inside the input or not: a window that is mostly padding would keep the stream busy for
+  // hours.
+  constexpr int64_t most_taps = int64_t{1} << 24;
+  const int64_t taps = element_count({g.kernel[0], g.kernel[1], g.kernel[2]});
+  if (taps > most_taps) r.fail("kernel", "a window of at most 2^24 elements", std::to_string(taps));
   g.stride = r.triple("stride", 1, max);
   g.padding = r.triple("padding", 0, max);
   g.dilation = r.triple("dilation", 1, max);

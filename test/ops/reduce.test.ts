@@ -55,7 +55,7 @@ describe('reduce: bad input', () => {
     expectFailure(
       () => reduce(x, { op: 'sum', axes: 1 as never }),
       'invalid_argument',
-      '[reduce] expected axes to be an array of integers, received 1',
+      '[reduce] expected axes to be an array of at most 2 integers, received 1',
     );
     expectFailure(
       () => reduce(x, { op: 'sum', keepDims: 1 as never }),

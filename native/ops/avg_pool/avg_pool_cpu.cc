@@ -71,8 +71,8 @@ void backward_pairs(const AvgPoolBackwardInput& p) {
 
 void avg_pool_forward(const AvgPoolForward& p) {
   const PoolGeometry& g = p.geometry;
-  if (g.planes == 0) return;
   if (tiles_by_squares_of_two(g)) return forward_squares_of_two(p);
+  if (g.planes == 0) return;  // the extents of no planes may be larger than any memory
   const auto factors = factors_of(g, p.count_includes_padding);
   const int64_t row_cost = g.output[2] * g.kernel[0] * g.kernel[1] * g.kernel[2];
   with_row_stride(g.stride[2], [&](auto stride) {
@@ -101,8 +101,8 @@ void avg_pool_forward(const AvgPoolForward& p) {
 
 void avg_pool_backward_input(const AvgPoolBackwardInput& p) {
   const PoolGeometry& g = p.geometry;
-  if (g.planes == 0) return;
   if (tiles_by_pairs(g)) return backward_pairs(p);
+  if (g.planes == 0) return;  // the extents of no planes may be larger than any memory
   const auto factors = factors_of(g, p.count_includes_padding);
   with_row_stride(g.stride[2], [&](auto stride) {
     parallel_rows(g.planes, g.input[0], g.input[1], g.input[2] * g.kernel[2],
