@@ -3,9 +3,9 @@
 // nothing can reach it any more (its result was disposed of and no later node uses it) or when `backward` has passed it.
 import type { OpStem } from '../binding.js';
 import { Described, expectFunction, fail } from './errors.js';
-import { refusePromise, withoutScope } from './memory.js';
+import { refusePromise, runInScope, withoutScope } from './memory.js';
 import { currentLabel, withLabel } from './profile.js';
-import { empty, expectTensor, run, type Tensor, tensor } from './tensor.js';
+import { empty, expectTensor, run, Tensor, tensor } from './tensor.js';
 
 type Gradients<I extends readonly (Tensor | null | undefined)[]> = { readonly [K in keyof I]: Tensor | null };
 
@@ -161,8 +161,16 @@ function owned(gradient: Tensor): Tensor {
   return copy;
 }
 
+/** What becomes of a gradient, which it owns, that has come to a leaf. */
+type LeafSink = (leaf: Tensor, gradient: Tensor) => void;
+
+function accumulate(leaf: Tensor, gradient: Tensor): void {
+  if (leaf.isDisposed) gradient.dispose();
+  else leaf.grad = leaf.grad === null ? owned(gradient) : addInPlace(leaf.grad, gradient);
+}
+
 /** @internal See Tensor.backward. */
-export function backward(output: Tensor, upstream?: Tensor): void {
+export function backward(output: Tensor, upstream?: Tensor, sink: LeafSink = accumulate): void {
   output.live('backward');
   if (!output.requiresGrad) {
     fail('backward', 'tensor', 'depend on a tensor with requiresGrad', new Described('one that does not'));
@@ -175,19 +183,18 @@ export function backward(output: Tensor, upstream?: Tensor): void {
   noGrad(() =>
     withoutScope(() => {
       const seed = upstream?.detach() ?? tensor(new Float32Array([1]), output.shape, { device: output.device });
-      propagate(output, seed);
+      propagate(output, seed, sink);
     }),
   );
 }
 
-function propagate(output: Tensor, seed: Tensor): void {
+function propagate(output: Tensor, seed: Tensor, sink: LeafSink): void {
   const totals = new Map<GradNode, Tensor>();
   const deliver = (edge: Edge, gradient: Tensor): void => {
     if (edge === null) {
       gradient.dispose();
     } else if ('leaf' in edge) {
-      const { leaf } = edge;
-      leaf.grad = leaf.grad === null ? owned(gradient) : addInPlace(leaf.grad, gradient);
+      sink(edge.leaf, gradient);
     } else {
       const before = totals.get(edge.node);
       totals.set(edge.node, before === undefined ? gradient : addInPlace(owned(before), gradient));
@@ -205,18 +212,22 @@ function propagate(output: Tensor, seed: Tensor): void {
     graphReleased(freed.op);
   }
   totals.set(output.node, seed);
-  for (const node of order) {
-    const dy = totals.get(node);
-    totals.delete(node);
-    if (dy === undefined) continue;
-    const gradients = node.run(dy);
-    // An op may hand dy on as it came; each receiver gets a hold of its own.
-    node.edges.forEach((edge, i) => {
-      const gradient = gradients[i];
-      if (gradient !== null && gradient !== undefined) deliver(edge, gradient === dy ? dy.detach() : gradient);
-    });
-    dy.dispose();
-    node.free();
+  try {
+    for (const node of order) {
+      const dy = totals.get(node);
+      if (dy === undefined) continue;
+      const gradients = node.run(dy);
+      // An op may hand dy on as it came; each receiver gets a hold of its own.
+      node.edges.forEach((edge, i) => {
+        const gradient = gradients[i];
+        if (gradient !== null && gradient !== undefined) deliver(edge, gradient === dy ? dy.detach() : gradient);
+      });
+      totals.delete(node);
+      dy.dispose();
+      node.free();
+    }
+  } finally {
+    for (const total of totals.values()) total.dispose(); // none, unless a gradient threw
   }
 }
 
@@ -237,26 +248,33 @@ function reachable(from: GradNode): GradNode[] {
 
 /**
  * The gradient of a function: `grad(f)(...xs)` returns df/dx for each argument, as new tensors. `f` takes tensors and returns
- * a tensor of one element. Other leaves' `.grad` is left alone only if `f` does not use leaves that require gradients.
+ * a tensor of one element; what it makes is freed, as in a `scope`. No tensor's `.grad` changes, whatever `f` uses.
  */
 export function grad<A extends Tensor[]>(fn: (...args: A) => Tensor): (...args: A) => { [K in keyof A]: Tensor } {
   expectFunction('grad', 'fn', fn);
   return (...args) => {
-    const leaves = args.map((argument, i) => {
-      const leaf = expectTensor('grad', `argument ${i}`, argument).detach();
-      leaf.requiresGrad = true;
-      return leaf;
-    });
-    const y = fn(...(leaves as A));
-    refusePromise('grad', y);
-    backward(expectTensor('grad', 'result', y));
-    const gradients = leaves.map((leaf) => {
-      const own = leaf.grad ?? tensor(new Float32Array(leaf.size), leaf.shape, { device: leaf.device });
-      leaf.grad = null;
-      leaf.dispose();
-      return own;
-    });
-    y.dispose();
-    return gradients as { [K in keyof A]: Tensor };
+    const differentiate = (): Tensor[] => {
+      const leaves = args.map((argument, i) => {
+        const leaf = expectTensor('grad', `argument ${i}`, argument).detach();
+        leaf.requiresGrad = true;
+        return leaf;
+      });
+      const y = fn(...(leaves as A));
+      refusePromise('grad', y);
+      const gradients = new Map<Tensor, Tensor>();
+      backward(expectTensor('grad', 'result', y), undefined, (leaf, gradient) => {
+        const total = gradients.get(leaf);
+        if (!leaves.includes(leaf)) gradient.dispose();
+        else gradients.set(leaf, total === undefined ? owned(gradient) : addInPlace(total, gradient));
+      });
+      return leaves.map((leaf) => {
+        const gradient = gradients.get(leaf);
+        if (gradient === undefined) return tensor(new Float32Array(leaf.size), leaf.shape, { device: leaf.device });
+        const result = gradient.detach(); // the scope's, as all that is made here
+        gradient.dispose();
+        return result;
+      });
+    };
+    return runInScope(differentiate, (value) => value instanceof Tensor) as { [K in keyof A]: Tensor };
   };
 }

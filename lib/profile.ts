@@ -58,12 +58,12 @@ export async function profile(device: Device, fn: () => Promise<unknown>): Promi
   expectFunction('profile', 'fn', fn);
   attempt(() => native().profileStart(handle));
   profiling = true;
+  let rows;
   try {
     await fn();
   } finally {
     profiling = false;
+    rows = native().profileStop(handle);
   }
-  return native()
-    .profileStop(handle)
-    .map((row) => ({ ...row, label: labels[row.label] ?? '' }));
+  return rows.map((row) => ({ ...row, label: labels[row.label] ?? '' }));
 }

@@ -30,8 +30,8 @@ function mismatch(target: StateTarget, entry: StateEntry): string | undefined {
   if (!sameShape(entry.shape, shape)) return `has shape ${shapeText(entry.shape)}, expected ${shapeText(shape)}`;
   if (!(entry instanceof Tensor)) {
     const isCount = (value: unknown): boolean => Number.isSafeInteger(Number(value)) && Number(value) >= 0;
-    if (target instanceof Tensor || isCount(entry.data[0])) return undefined;
-    return `is ${entry.data[0]}, expected a count`;
+    if (target instanceof Counter) return isCount(entry.data[0]) ? undefined : `is ${entry.data[0]}, expected a count`;
+    return target.dtype === 'int32' && entry.dtype !== 'I32' ? `is ${entry.dtype}, expected I32` : undefined;
   }
   if (entry.isDisposed) return 'was disposed of';
   if (target instanceof Counter) return 'is a count: expected an array in host memory';
@@ -94,8 +94,9 @@ function copyInto(target: Tensor, source: Tensor): void {
   run('activation_forward', { x: source, y: target, count: target.size, slope: 1 });
 }
 
-function toFloat32({ data }: HostArray): Float32Array {
-  if (data instanceof Float32Array) return data;
+/** Its values in the target's dtype, which `mismatch` has compared. */
+function convert({ data }: HostArray, { dtype }: Tensor): Float32Array | Int32Array {
+  if (data instanceof Float32Array || (dtype === 'int32' && data instanceof Int32Array)) return data;
   return data instanceof BigInt64Array ? Float32Array.from(data, Number) : Float32Array.from(data);
 }
 
@@ -108,7 +109,7 @@ export function loadState(pairs: readonly (readonly [StateTarget, StateEntry])[]
     for (const [target, entry] of pairs) {
       if (target instanceof Tensor) {
         const values =
-          entry instanceof Tensor ? entry : tensor(toFloat32(entry), entry.shape, { device: target.device });
+          entry instanceof Tensor ? entry : tensor(convert(entry, target), entry.shape, { device: target.device });
         if (values !== entry) uploaded.push(values);
         tensors.push([target, values]);
       } else {

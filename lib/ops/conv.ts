@@ -45,16 +45,16 @@ export function conv(x: Tensor, w: Tensor, options: ConvOptions = {}): Tensor {
  * @returns `[N, O, ...]`, each extent `(in - 1) stride - 2 padding + dilation (k - 1) + outputPadding + 1`.
  */
 export function convTranspose(x: Tensor, w: Tensor, options: ConvTransposeOptions = {}): Tensor {
-  expectArguments('convTranspose', x, w, options);
+  expectArguments('conv_transpose', x, w, options);
   const { geometry, shape } = convTransposeGeometry(
-    'convTranspose',
+    'conv_transpose',
     x,
     { name: 'w', tensor: w },
     w.shape.slice(2),
     options,
   );
   const bias = options.bias ?? null;
-  if (bias !== null) expectTensor('convTranspose', 'bias', bias, { shape: [geometry.c], device: x.device });
+  if (bias !== null) expectTensor('conv_transpose', 'bias', bias, { shape: [geometry.c], device: x.device });
   const y = empty(shape, x.device);
   run('conv_backward_input', { ...geometry, dy: x, w, bias, dx: y });
   return record('conv', y, [x, w, bias], { x, w }, (dy, saved, needs) => {

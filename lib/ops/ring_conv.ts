@@ -49,10 +49,10 @@ function ringKernel(op: string, x: Tensor, v: Tensor, options: RingConvOptions):
  * @returns `[N, O, ...]`, extents as of `conv`.
  */
 export function ringConv(x: Tensor, v: Tensor, options: RingConvOptions): Tensor {
-  const rings = ringKernel('ringConv', x, v, options);
+  const rings = ringKernel('ring_conv', x, v, options);
   const bias = options.bias ?? null;
-  if (bias !== null) expectTensor('ringConv', 'bias', bias, { shape: [v.shape[0]!], device: x.device });
-  const { geometry, shape } = convGeometry('ringConv', x, { name: 'v', tensor: v }, options.kernelSize, options);
+  if (bias !== null) expectTensor('ring_conv', 'bias', bias, { shape: [v.shape[0]!], device: x.device });
+  const { geometry, shape } = convGeometry('ring_conv', x, { name: 'v', tensor: v }, options.kernelSize, options);
   const y = empty(shape, x.device);
   run('ring_conv_forward', { ...geometry, ...rings, x, v, bias, y });
   return record('ring_conv', y, [x, v, bias], { x, v }, (dy, saved, needs) => {
@@ -71,11 +71,11 @@ export function ringConv(x: Tensor, v: Tensor, options: RingConvOptions): Tensor
  * @returns `[N, O, ...]`, extents as of `convTranspose`.
  */
 export function ringConvTranspose(x: Tensor, v: Tensor, options: RingConvTransposeOptions): Tensor {
-  const rings = ringKernel('ringConvTranspose', x, v, options);
+  const rings = ringKernel('ring_conv_transpose', x, v, options);
   const weight = { name: 'v', tensor: v };
-  const { geometry, shape } = convTransposeGeometry('ringConvTranspose', x, weight, options.kernelSize, options);
+  const { geometry, shape } = convTransposeGeometry('ring_conv_transpose', x, weight, options.kernelSize, options);
   const bias = options.bias ?? null;
-  if (bias !== null) expectTensor('ringConvTranspose', 'bias', bias, { shape: [geometry.c], device: x.device });
+  if (bias !== null) expectTensor('ring_conv_transpose', 'bias', bias, { shape: [geometry.c], device: x.device });
   const y = empty(shape, x.device);
   run('ring_conv_backward_input', { ...geometry, ...rings, dy: x, v, bias, dx: y });
   return record('ring_conv', y, [x, v, bias], { x, v }, (dy, saved, needs) => {

@@ -67,7 +67,7 @@ describeRows('convolutions', {
   'other channels, transposed': [
     () => ops.convTranspose(image, kernel),
     'invalid_shape',
-    '[convTranspose] expected x to have 6 channels (as w does), received [1, 4, 5, 5]',
+    '[conv_transpose] expected x to have 6 channels (as w does), received [1, 4, 5, 5]',
   ],
   'groups that divide only the inputs': [
     () => ops.conv(image, zeros([6, 1, 3, 3]), { groups: 4 }),
@@ -77,7 +77,7 @@ describeRows('convolutions', {
   'groups that divide only the outputs, transposed': [
     () => ops.convTranspose(image, zeros([4, 1, 3, 3]), { groups: 3 }),
     'invalid_argument',
-    '[convTranspose] expected groups to divide the 4 input and 3 output channels, received 3',
+    '[conv_transpose] expected groups to divide the 4 input and 3 output channels, received 3',
   ],
   'no groups': [
     () => ops.conv(image, kernel, { groups: 0 }),
@@ -92,42 +92,42 @@ describeRows('convolutions', {
   'an even ring kernel': [
     () => ops.ringConv(image, ringWeights, { kernelSize: [3, 4] }),
     'invalid_argument',
-    '[ringConv] expected kernelSize to be odd (an even side has no centre tap',
+    '[ring_conv] expected kernelSize to be odd (an even side has no centre tap',
   ],
   'an even ring kernel, transposed': [
     () => ops.ringConvTranspose(image, zeros([4, 6, 2]), { kernelSize: [2, 2] }),
     'invalid_argument',
-    '[ringConvTranspose] expected kernelSize to be odd',
+    '[ring_conv_transpose] expected kernelSize to be odd',
   ],
   'a ring kernel of no taps': [
     () => ops.ringConv(image, ringWeights, { kernelSize: [0, 3] }),
     'invalid_argument',
-    '[ringConv] expected kernelSize[0] to be an integer >= 1, received 0',
+    '[ring_conv] expected kernelSize[0] to be an integer >= 1, received 0',
   ],
   'a ring kernel of NaN': [
     () => ops.ringConv(image, ringWeights, { kernelSize: [NaN, 3] }),
     'invalid_argument',
-    '[ringConv] expected kernelSize[0] to be an integer >= 1, received NaN',
+    '[ring_conv] expected kernelSize[0] to be an integer >= 1, received NaN',
   ],
   'a ring kernel beyond the tables': [
     () => ops.ringConv(image, ringWeights, { kernelSize: [3, 1025] }),
     'invalid_argument',
-    '[ringConv] expected kernelSize to be at most 1023, received [3, 1025]',
+    '[ring_conv] expected kernelSize to be at most 1023, received [3, 1025]',
   ],
   'no rings': [
     () => ops.ringConv(image, zeros([6, 4, 0]), ring),
     'invalid_shape',
-    '[ringConv] expected v to have 1 to 1023 rings, received [6, 4, 0]',
+    '[ring_conv] expected v to have 1 to 1023 rings, received [6, 4, 0]',
   ],
   'rings beyond the tables': [
     () => ops.ringConv(image, zeros([6, 4, 1024]), ring),
     'invalid_shape',
-    '[ringConv] expected v to have 1 to 1023 rings, received [6, 4, 1024]',
+    '[ring_conv] expected v to have 1 to 1023 rings, received [6, 4, 1024]',
   ],
   'negative padding': [
     () => ops.ringConv(image, ringWeights, { ...ring, padding: [0, -1] }),
     'invalid_argument',
-    '[ringConv] expected padding[1] to be an integer in [0, 1048576], received -1',
+    '[ring_conv] expected padding[1] to be an integer in [0, 1048576], received -1',
   ],
   'a dilation that reaches over the input': [
     () => ops.conv(image, kernel, { dilation: 3 }),
@@ -137,7 +137,7 @@ describeRows('convolutions', {
   'a dilation beyond all': [
     () => ops.convTranspose(image, zeros([4, 1, 3, 3]), { dilation: 2 ** 31 - 1 }),
     'invalid_argument',
-    '[convTranspose] expected dilation to be an integer in [1, 1048576], received 2147483647',
+    '[conv_transpose] expected dilation to be an integer in [1, 1048576], received 2147483647',
   ],
   'a padding beyond all': [
     () => ops.conv(image, kernel, { padding: 2 ** 31 - 1 }),
@@ -147,12 +147,12 @@ describeRows('convolutions', {
   'a padding that leaves nothing, transposed': [
     () => ops.convTranspose(image, zeros([4, 1, 3, 3]), { padding: 4 }),
     'invalid_shape',
-    '[convTranspose] expected padding to leave a result on spatial axis 0, received [4, 4]',
+    '[conv_transpose] expected padding to leave a result on spatial axis 0, received [4, 4]',
   ],
   'an output padding of the stride': [
     () => ops.ringConvTranspose(image, zeros([4, 6, 2]), { ...ring, stride: 2, outputPadding: 2 }),
     'invalid_argument',
-    '[ringConvTranspose] expected outputPadding to be smaller than stride or dilation, received [2, 2]',
+    '[ring_conv_transpose] expected outputPadding to be smaller than stride or dilation, received [2, 2]',
   ],
   'a bias for other outputs': [
     () => ops.conv(image, kernel, { bias: zeros([4]) }),

@@ -77,12 +77,12 @@ describeTwo('two devices (needs a processor of two CPU levels)', () => {
     'add b': () => ops.add(on(2), off(2)),
     'conv w': () => ops.conv(image(), off(3, 2, 3, 3)),
     'conv bias': () => ops.conv(image(), on(3, 2, 3, 3), { bias: off(3) }),
-    'convTranspose w': () => ops.convTranspose(image(), off(2, 3, 3, 3)),
-    'convTranspose bias': () => ops.convTranspose(image(), on(2, 3, 3, 3), { bias: off(3) }),
-    'ringConv v': () => ops.ringConv(image(), off(3, 2, 2), ring),
-    'ringConv bias': () => ops.ringConv(image(), on(3, 2, 2), { ...ring, bias: off(3) }),
-    'ringConvTranspose v': () => ops.ringConvTranspose(image(), off(2, 3, 2), ring),
-    'ringConvTranspose bias': () => ops.ringConvTranspose(image(), on(2, 3, 2), { ...ring, bias: off(3) }),
+    'conv_transpose w': () => ops.convTranspose(image(), off(2, 3, 3, 3)),
+    'conv_transpose bias': () => ops.convTranspose(image(), on(2, 3, 3, 3), { bias: off(3) }),
+    'ring_conv v': () => ops.ringConv(image(), off(3, 2, 2), ring),
+    'ring_conv bias': () => ops.ringConv(image(), on(3, 2, 2), { ...ring, bias: off(3) }),
+    'ring_conv_transpose v': () => ops.ringConvTranspose(image(), off(2, 3, 2), ring),
+    'ring_conv_transpose bias': () => ops.ringConvTranspose(image(), on(2, 3, 2), { ...ring, bias: off(3) }),
     'ring_weight logSigmas': () => ops.ringWeight(on(3, 2, 2), off(2)),
     'batch_norm weight': () => ops.batchNorm(image(), off(2), null, null, training),
     'batch_norm bias': () => ops.batchNorm(image(), null, off(2), null, training),
@@ -157,6 +157,16 @@ describe('autograd', () => {
     expect(x.grad).to.equal(null);
   });
 
+  it('grad() leaves the gradients of what its function closes over alone, and that itself alive', async () => {
+    const w = gmr.tensor([3], undefined, { requiresGrad: true });
+    const [dx] = gmr.grad((t: gmr.Tensor) => gmr.ops.add(t, w))(gmr.tensor([1]));
+    expect(await dx.item()).to.equal(1);
+    const [none] = gmr.grad<[gmr.Tensor]>(() => w)(gmr.tensor([1]));
+    expect(await none.item()).to.equal(0);
+    expect(w.grad).to.equal(null);
+    expect(await w.item()).to.equal(3);
+  });
+
   it('refuses a second backward, a missing or misshapen gradient, and tensors without one', () => {
     const x = gmr.tensor([1, 2], undefined, { requiresGrad: true });
     const y = gmr.ops.activation(x);
@@ -203,6 +213,29 @@ describe('memory', () => {
     const x = gmr.tensor([1, 2, 3], undefined, { requiresGrad: true });
     return gmr.ops.reduce(gmr.ops.add(gmr.ops.activation(x), x), { op: 'sum' });
   };
+
+  it('grad() frees what its function made, also after an error, and scopes own what it returns', async () => {
+    const sum = (t: gmr.Tensor): gmr.Tensor => gmr.ops.reduce(gmr.ops.activation(t, 0.5), { op: 'sum' });
+    const failing = (t: gmr.Tensor): gmr.Tensor => {
+      sum(t);
+      throw new Error('deliberate');
+    };
+    const x = gmr.tensor([1, 2]);
+    expect(await left(() => gmr.scope(() => void gmr.grad(sum)(x)))).to.deep.equal(nothing);
+    expect(await left(() => expect(() => gmr.grad(failing)(x)).to.throw('deliberate'))).to.deep.equal(nothing);
+  });
+
+  it('backward gives no gradient to a leaf that was disposed of', async () => {
+    const forgotten = (): void => {
+      const w = gmr.tensor([1], undefined, { requiresGrad: true });
+      const y = gmr.ops.activation(w);
+      w.dispose();
+      y.backward();
+      y.dispose();
+      expect(w.grad).to.equal(null);
+    };
+    expect(await left(forgotten)).to.deep.equal(nothing);
+  });
 
   it('scope frees all but its result, also after an error and a backward', async () => {
     expect(await left(() => gmr.scope(() => train().backward()))).to.deep.equal(nothing);

@@ -144,6 +144,23 @@ describe('Module: state dicts', () => {
     expect(net.bn1.numBatchesTracked!.value).to.equal(4);
   });
 
+  it('keeps integers integers', async () => {
+    class Counting extends nn.Module {
+      readonly counts = gmr.tensor(Int32Array.of(0, 0));
+      protected override compute(x: gmr.Tensor): gmr.Tensor {
+        return x;
+      }
+    }
+    using net = new Counting();
+    net.loadStateDict({ counts: { dtype: 'I32', shape: [2], data: Int32Array.of(-7, 2 ** 30) } });
+    expect([...(await net.counts.data())]).to.deep.equal([-7, 2 ** 30]);
+    expectFailure(
+      () => net.loadStateDict({ counts: f32([2], 1) }),
+      'state_dict_mismatch',
+      'counts is F32, expected I32',
+    );
+  });
+
   it('lists everything that is wrong and changes nothing', async () => {
     using net = new Net();
     const before = await snapshot(net);
