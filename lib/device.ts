@@ -50,7 +50,7 @@ export function resolveDevice(device: Device | DeviceSpec | undefined): Device {
 /**
  * Opens a device; opened once, the same object is returned again.
  * @param spec `'auto'` (the best there is) or `'cpu'`. The CPU level is the best that the processor supports; the environment
- *   variable GMR_CPU_LEVEL forces one (`x86-64-v2`, `x86-64-v3`, `x86-64-v4`, `portable`), GMR_NUM_THREADS limits the threads.
+ *   variable GMR_CPU_LEVEL forces one (`x86-64-v2`, `x86-64-v3`, `x86-64-v4`; `portable` on other processors), GMR_NUM_THREADS limits the threads.
  */
 export async function device(spec: DeviceSpec = 'auto'): Promise<Device> {
   return resolveDevice(spec);

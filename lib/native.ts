@@ -50,7 +50,8 @@ export function native(): Binding {
     throw new GmrError(
       'native_missing',
       `[gmr] found no native binary for ${process.platform}-${process.arch} in ${root} ` +
-        '(looked in prebuilds/ and build/Release/). With a C++20 compiler and CMake there, `npm run build` makes one. ' +
+        '(looked in prebuilds/ and build/Release/). In a clone of the repository, `npm run build` makes one; it needs CMake and ' +
+        'a C++20 compiler. ' +
         `The loader said: ${(error as Error).message}`,
       { cause: error },
     );
