@@ -22,15 +22,15 @@ interface Stage {
 const gmrStages: readonly Stage[] = [
   { width: 16, kernel: 9 },
   { width: 16, kernel: 9, pool: true },
-  { width: 32, kernel: 7 },
-  { width: 32, kernel: 7, pool: true },
-  { width: 64, kernel: 5 },
-  { width: 64, kernel: 5 },
+  { width: 32, kernel: 9 },
+  { width: 32, kernel: 9, pool: true },
+  { width: 64, kernel: 7 },
+  { width: 64, kernel: 7 },
 ];
 const cnnStages: readonly Stage[] = [
   { width: 16, kernel: 3, pool: true },
   { width: 32, kernel: 3, pool: true },
-  { width: 80, kernel: 3 },
+  { width: 104, kernel: 3 },
 ];
 
 const convolutionOptions = { padding: 'same', bias: false } as const;
@@ -75,12 +75,12 @@ function build(kind: Kind, stages: readonly Stage[], generator: gmr.Generator, d
 }
 
 /**
- * A Gaussian of standard deviation 1 as a 5 x 5 ring kernel that is not trained. It takes away what is finer than the grid can turn: a digit
+ * A Gaussian of standard deviation 2 as a 5 x 5 ring kernel that is not trained. It takes away what is finer than the grid can turn: a digit
  * turned by 45 degrees is resampled, and so smoother than the upright ones that the network learns from.
  */
 function gaussianBlur(device: gmr.Device): gmr.nn.Module {
   const taps = [1, 8, 12]; // on each ring
-  const values = taps.map((_, ring) => Math.exp(-(ring ** 2) / 2));
+  const values = taps.map((_, ring) => Math.exp(-((ring / 2) ** 2) / 2));
   const total = values.reduce((sum, value, ring) => sum + value * taps[ring]!, 0);
   const blur = new gmr.nn.GMRConv2d(1, 1, 5, { ...convolutionOptions, gaussian: false, device });
   const shape = [1, 1, taps.length];

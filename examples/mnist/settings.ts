@@ -13,6 +13,8 @@ export interface Settings {
   learningRate: number;
   finalLearningRate: number;
   warmUp: number;
+  /** The network that is tested has the mean of the weights over this share of the steps, the last ones. */
+  averagedShare: number;
   momentum: number;
   weightDecay: number;
   labelSmoothing: number;
@@ -28,8 +30,9 @@ export const fullSettings: Settings = {
   batch: 64,
   evaluationBatch: 500,
   learningRate: 0.1,
-  finalLearningRate: 1e-4,
+  finalLearningRate: 0.01,
   warmUp: 0.2,
+  averagedShare: 0.4,
   momentum: 0.9,
   weightDecay: 1e-3,
   labelSmoothing: 0.1,

@@ -1,4 +1,5 @@
 import * as gmr from '../../lib/index.js';
+import { stepsBetweenSamples, WeightAverage } from './average.js';
 import { imageTensor, labelTensor } from './data.js';
 import type { LabelledImages } from './idx.js';
 import type { Network } from './networks.js';
@@ -7,6 +8,8 @@ import { learningRateAt, type Settings } from './settings.js';
 
 /** Points of the loss curve, at most. */
 const curvePoints = 120;
+/** Of `evaluationBatch` images: the running statistics forget what is some ten batches old. */
+const statisticsBatches = 40;
 /** Weight of the newest loss in the running mean that is shown. */
 const newestShare = 0.05;
 
@@ -46,6 +49,24 @@ export function makeOptimizer({ model }: Network, { learningRate, momentum, weig
   return new gmr.optim.SGD(model, { lr: learningRate, momentum, nesterov: true, weightDecay });
 }
 
+/** Batch normalisation's statistics for weights that no step has had: forward passes in training mode. */
+async function renewStatistics(
+  { model }: Network,
+  images: LabelledImages,
+  settings: Settings,
+  device: gmr.Device,
+  signal: AbortSignal,
+): Promise<void> {
+  const batch = settings.evaluationBatch;
+  const batches = Math.min(statisticsBatches, Math.floor(images.count / batch));
+  const forward = (b: number): Promise<unknown> => {
+    const positions = Int32Array.from({ length: batch }, (_, i) => b * batch + i);
+    const logits = gmr.noGrad(() => gmr.scope(() => [model.forward(imageTensor(images, positions, device)).data()]));
+    return logits[0]!;
+  };
+  await pipelined(batches, forward, () => {}, signal);
+}
+
 /** Means of the losses over spans of steps. */
 function lossCurve(losses: readonly number[], stepsPerEpoch: number): Training['loss'] {
   const span = Math.max(1, Math.ceil(losses.length / curvePoints));
@@ -77,6 +98,8 @@ export async function train(
   const generator = new gmr.Generator(settings.seed);
   const optimizer = makeOptimizer(network, settings);
   const losses: number[] = [];
+  const average = new WeightAverage();
+  const firstAveraged = Math.round((1 - settings.averagedShare) * steps);
   const start = performance.now();
   let order = new Int32Array(0);
   let mean: number | undefined;
@@ -88,7 +111,9 @@ export async function train(
       if (inEpoch === 0) order = Int32Array.from(generator.permutation(images.count));
       for (const group of optimizer.groups) group.lr = learningRateAt(step, steps, settings);
       const positions = order.subarray(inEpoch * batch, (inEpoch + 1) * batch);
-      return queueStep(network, optimizer, images, positions, labelSmoothing, device);
+      const loss = queueStep(network, optimizer, images, positions, labelSmoothing, device);
+      if (step < firstAveraged || (steps - 1 - step) % stepsBetweenSamples !== 0) return loss;
+      return Promise.all([loss, average.add(network.model)]).then(([value]) => value);
     },
     (loss, step) => {
       losses.push(loss);
@@ -98,6 +123,8 @@ export async function train(
     },
     signal,
   );
+  average.load(network.model);
+  await renewStatistics(network, images, settings, device, signal);
   const seconds = (performance.now() - start) / 1000;
   return { seconds, imagesPerSecond: (epochs * images.count) / seconds, loss: lossCurve(losses, stepsPerEpoch) };
 }

@@ -75,7 +75,7 @@ export function recipe({ settings, normalisation, evaluationSeconds, totalSecond
     ['optimiser', `SGD, Nesterov momentum ${s.momentum}, weight decay ${s.weightDecay}`],
     [
       'learning rate',
-      `per step; cosine up to ${s.learningRate} over ${share(s.warmUp)} % of the steps, cosine down to ${s.finalLearningRate}`,
+      `per step; cosine up to ${s.learningRate} over ${share(s.warmUp)} % of the steps, cosine down to ${s.finalLearningRate}; weights averaged over the last ${share(s.averagedShare)} %`,
     ],
     ['loss', `cross-entropy, label smoothing ${s.labelSmoothing}`],
     ['seed', String(s.seed)],
