@@ -220,10 +220,10 @@ FailureRef Device::failure_of(const char* op, size_t wanted_bytes) const {
     throw;
   } catch (const std::bad_alloc&) {
     const auto stats = memory_->allocator.stats();
-    return failure("out_of_memory", "expected " +
-                                        (wanted_bytes > 0 ? std::to_string(wanted_bytes) + " bytes" : "working memory") +
-                                        " to be available, but the device has no more (in use: " +
-                                        std::to_string(stats.reserved_bytes - stats.cached_bytes) + " bytes)");
+    return failure("out_of_memory",
+                   "expected " + (wanted_bytes > 0 ? std::to_string(wanted_bytes) + " bytes" : "working memory") +
+                       " to be available, but the device has no more (in use: " +
+                       std::to_string(stats.reserved_bytes - stats.cached_bytes) + " bytes)");
   } catch (const BackendError& error) {
     if (error.op() != nullptr) op = error.op();
     return failure(error.code(), error.what());

@@ -98,8 +98,9 @@ const Backend& load_backend(const std::string& kind) {
   const Backend* backend = open_library(library.c_str(), &reason);
   if (backend != nullptr) return *backend;
   if (access((own_folder() + library).c_str(), F_OK) != 0) {
-    reason = "this build has none; with the CUDA toolkit (nvcc on PATH, in CUDACXX or in /usr/local/cuda) there, "
-             "`npm run build` makes one";
+    reason =
+        "this build has none; with the CUDA toolkit (nvcc on PATH, in CUDACXX or in /usr/local/cuda) there, "
+        "`npm run build` makes one";
   }
   throw BackendError("backend_missing", "expected the CUDA backend " + library + " beside gmr.node: " + reason);
 }

@@ -30,7 +30,10 @@ const Backend backend = {
     .memory_is_host = true,
     .open = [](int) { return new BackendDevice; },
     .close = [](BackendDevice* device) { delete device; },
-    .properties = [](BackendDevice&) { return DeviceProperties{"", GMR_CPU_LEVEL, cpu::thread_count(), 0}; },
+    .properties =
+        [](BackendDevice&) {
+          return DeviceProperties{"", GMR_CPU_LEVEL, cpu::thread_count(), 0};
+        },
     .allocate = [](BackendDevice&, size_t bytes) -> void* {
       if (bytes > SIZE_MAX / 2) return nullptr;
       return std::aligned_alloc(alignment, (bytes + slack_bytes + alignment - 1) / alignment * alignment);

@@ -7,10 +7,10 @@ namespace gmr {
 namespace {
 
 const PassFunction passes[] = {
-#define GMR_PASS(op, pass, Params)                                        \
-  [](BackendDevice& device, const void* params) {                         \
-    device.enter();                                                       \
-    cuda::op##_##pass(device, *static_cast<const Params*>(params));       \
+#define GMR_PASS(op, pass, Params)                                  \
+  [](BackendDevice& device, const void* params) {                   \
+    device.enter();                                                 \
+    cuda::op##_##pass(device, *static_cast<const Params*>(params)); \
   },
 #include "ops/ops.def"
 #undef GMR_PASS

@@ -38,7 +38,8 @@ int count_devices() {
   cudaGetLastError();
   if (driver == 0) {
     unavailable(
-        "expected an NVIDIA driver, but this machine has none: install one (nvidia-smi shows it); in a container, start it "
+        "expected an NVIDIA driver, but this machine has none: install one (nvidia-smi shows it); in a container, "
+        "start it "
         "with its GPUs (--gpus all)");
   }
   if (error == cudaErrorInsufficientDriver) {

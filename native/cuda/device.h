@@ -1,5 +1,5 @@
-// What the CUDA backend holds for one GPU. The stream's native thread calls everything here but `finish`, which any thread
-// may call.
+// What the CUDA backend holds for one GPU. The stream's native thread calls everything here but `finish`, which any
+// thread may call.
 //
 // All work goes to one compute stream. Memory that is given back while kernels still use it is used again only by work
 // that is queued later, so it needs no waiting.
@@ -33,8 +33,8 @@ struct BackendDevice {
   cudaStream_t stream() const { return stream_; }
   int64_t multiprocessors() const { return properties_.multiProcessorCount; }
 
-  // Binds the calling thread to this GPU and sets it up at the first call, which takes a while. Throws the first failure
-  // if there was one.
+  // Binds the calling thread to this GPU and sets it up at the first call, which takes a while. Throws the first
+  // failure if there was one.
   void enter();
 
   // Throws where `error` is one: std::bad_alloc for missing memory; any other stays with the device, which refuses work

@@ -1,4 +1,5 @@
-// The CUDA passes: one function a pass, in native/ops/<op>/<op>_cuda.cu. Each queues its kernels on the device's stream.
+// The CUDA passes: one function a pass, in native/ops/<op>/<op>_cuda.cu. Each queues its kernels on the device's
+// stream.
 #pragma once
 
 #include "cuda/device.h"

@@ -18,7 +18,8 @@ namespace gmr::cuda {
 
 constexpr int warp_threads = 32;
 
-// Threads of a block where nothing asks for another number: enough warps to hide latency at any register count up to 255.
+// Threads of a block where nothing asks for another number: enough warps to hide latency at any register count up to
+// 255.
 constexpr int block_threads = 256;
 
 struct LaunchShape {
@@ -27,7 +28,8 @@ struct LaunchShape {
   size_t shared_bytes = 0;  // dynamic
 
   std::string text() const {
-    return "<<<" + std::to_string(blocks) + ", " + std::to_string(threads) + ", " + std::to_string(shared_bytes) + ">>>";
+    return "<<<" + std::to_string(blocks) + ", " + std::to_string(threads) + ", " + std::to_string(shared_bytes) +
+           ">>>";
   }
 };
 
@@ -50,24 +52,32 @@ inline LaunchShape warp_each(const BackendDevice& device, int64_t items) {
   return thread_each(device, items * warp_threads);
 }
 
+// A kernel and its name, for messages: {"add_forward_kernel", add_forward_kernel}.
+template <typename... Params>
+struct Kernel {
+  const char* name;
+  void (*function)(Params...);
+};
+template <typename... Params>
+Kernel(const char*, void (*)(Params...)) -> Kernel<Params...>;
+
 // Launches on the device's stream. No blocks: nothing to do.
 template <typename... Params, typename... Args>
-void launch(BackendDevice& device, const char* name, void (*kernel)(Params...), const LaunchShape& shape,
-            Args&&... args) {
+void launch(BackendDevice& device, const Kernel<Params...>& kernel, const LaunchShape& shape, Args&&... args) {
   constexpr int most_threads = 1024;
   constexpr size_t most_shared_bytes = 48 * 1024;  // what every GPU gives without being asked
   if (shape.blocks == 0) return;
   if (shape.blocks < 0 || shape.blocks > std::numeric_limits<int32_t>::max() || shape.threads < 1 ||
       shape.threads > most_threads || shape.shared_bytes > most_shared_bytes) {
-    throw std::logic_error("the launch shape " + shape.text() + " of " + name + " is beyond what GPUs take");
+    throw std::logic_error("the launch shape " + shape.text() + " of " + kernel.name + " is beyond what GPUs take");
   }
   std::tuple<std::decay_t<Params>...> values(std::forward<Args>(args)...);
   auto pointers = std::apply([](auto&... value) { return std::array<void*, sizeof...(Params)>{&value...}; }, values);
   const dim3 grid(static_cast<unsigned>(shape.blocks)), block(static_cast<unsigned>(shape.threads));
-  const cudaError_t error = cudaLaunchKernel(reinterpret_cast<const void*>(kernel), grid, block, pointers.data(),
-                                             shape.shared_bytes, device.stream());
-  if (error != cudaSuccess) device.check(error, "the launch of " + (name + shape.text()));
-  device.note_launch(name, shape.text());
+  const cudaError_t error = cudaLaunchKernel(reinterpret_cast<const void*>(kernel.function), grid, block,
+                                             pointers.data(), shape.shared_bytes, device.stream());
+  if (error != cudaSuccess) device.check(error, std::string("the launch of ") + kernel.name + shape.text());
+  device.note_launch(kernel.name, shape.text());
 }
 
 #ifdef __CUDACC__

@@ -1,4 +1,5 @@
-// Host memory that the GPU copies from and to by itself, in blocks that are kept for the next copy. Safe from any thread.
+// Host memory that the GPU copies from and to by itself, in blocks that are kept for the next copy. Safe from any
+// thread.
 #pragma once
 
 #include <cuda_runtime_api.h>

@@ -1,12 +1,11 @@
-// In two steps: pieces of the axis, then the pieces' sums. Rows (inner = 1) are added up by warps, columns by threads side by
-// side.
-#include "cuda/sums.h"
-
+// In two steps: pieces of the axis, then the pieces' sums. Rows (inner = 1) are added up by warps, columns by threads
+// side by side.
 #include <algorithm>
 
 #include "cuda/divisor.h"
 #include "cuda/elements.cuh"
 #include "cuda/reduction.cuh"
+#include "cuda/sums.h"
 #include "cuda/sums_tuning.h"
 
 namespace gmr::cuda {
@@ -47,7 +46,8 @@ __global__ void sum_rows_kernel(const T* x, int64_t count, int64_t length, int64
   }
 }
 
-// A thread for each of `count` columns of pieces, of x as [outer, reduced, inner]; targets lie as [outer, pieces, inner].
+// A thread for each of `count` columns of pieces, of x as [outer, reduced, inner]; targets lie as [outer, pieces,
+// inner].
 template <typename T>
 __global__ void sum_columns_kernel(const T* x, int64_t count, int64_t reduced, int64_t inner, int64_t piece_length,
                                    Divisor by_pieces, Divisor by_inner, Target target) {
@@ -78,12 +78,12 @@ void sum_step(BackendDevice& device, const T* x, const SumShape& s, int64_t piec
   const int64_t pieces = std::max<int64_t>((s.reduced + piece - 1) / piece, 1);
   if (s.inner == 1) {
     const int64_t count = s.outer * pieces;
-    launch(device, "sum_rows_kernel", sum_rows_kernel<T>, warp_each(device, count), x, count, s.reduced, piece,
+    launch(device, Kernel{"sum_rows_kernel", sum_rows_kernel<T>}, warp_each(device, count), x, count, s.reduced, piece,
            Divisor(pieces), target);
   } else {
     const int64_t count = s.outer * pieces * s.inner;
-    launch(device, "sum_columns_kernel", sum_columns_kernel<T>, thread_each(device, count), x, count, s.reduced, s.inner,
-           piece, Divisor(pieces), Divisor(s.inner), target);
+    launch(device, Kernel{"sum_columns_kernel", sum_columns_kernel<T>}, thread_each(device, count), x, count, s.reduced,
+           s.inner, piece, Divisor(pieces), Divisor(s.inner), target);
   }
 }
 
@@ -99,9 +99,7 @@ void sum_steps(BackendDevice& device, const T* x, const SumShape& s, double divi
 
 // launchers
 
-int64_t sum_axis_scratch_doubles(const SumShape& s) {
-  return pieces_of(s) == 1 ? 0 : s.outer * pieces_of(s) * s.inner;
-}
+int64_t sum_axis_scratch_doubles(const SumShape& s) { return pieces_of(s) == 1 ? 0 : s.outer * pieces_of(s) * s.inner; }
 
 void sum_axis(BackendDevice& device, const float* x, const SumShape& s, double divisor, float* y) {
   const size_t bytes = static_cast<size_t>(sum_axis_scratch_doubles(s)) * sizeof(double);
@@ -114,8 +112,8 @@ void sum_axis(BackendDevice& device, const double* x, const SumShape& s, double 
 
 void sum_partials(BackendDevice& device, const float* partials, int64_t parts, int64_t count, float* y) {
   const int64_t quads = count % 4 == 0 ? quads_of(count, partials, y) : 0;  // each part starts at a multiple of count
-  launch(device, "sum_partials_kernel", sum_partials_kernel, elements_shape(device, count, quads), partials, parts, count,
-         quads, y);
+  launch(device, Kernel{"sum_partials_kernel", sum_partials_kernel}, elements_shape(device, count, quads), partials,
+         parts, count, quads, y);
 }
 
 }  // namespace gmr::cuda

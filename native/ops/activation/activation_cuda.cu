@@ -34,13 +34,13 @@ __global__ void activation_backward_input_kernel(const __grid_constant__ Activat
 
 void activation_forward(BackendDevice& device, const ActivationForward& p) {
   const int64_t quads = quads_of(p.count, p.x, p.y);
-  launch(device, "activation_forward_kernel", activation_forward_kernel, elements_shape(device, p.count, quads), p,
-         quads);
+  launch(device, Kernel{"activation_forward_kernel", activation_forward_kernel}, elements_shape(device, p.count, quads),
+         p, quads);
 }
 
 void activation_backward_input(BackendDevice& device, const ActivationBackwardInput& p) {
   const int64_t quads = quads_of(p.count, p.y, p.dy, p.dx);
-  launch(device, "activation_backward_input_kernel", activation_backward_input_kernel,
+  launch(device, Kernel{"activation_backward_input_kernel", activation_backward_input_kernel},
          elements_shape(device, p.count, quads), p, quads);
 }
 

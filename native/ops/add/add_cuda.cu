@@ -22,7 +22,7 @@ __global__ void add_forward_kernel(const __grid_constant__ AddForward p, int64_t
 
 void add_forward(BackendDevice& device, const AddForward& p) {
   const int64_t quads = quads_of(p.count, p.a, p.b, p.y);
-  launch(device, "add_forward_kernel", add_forward_kernel, elements_shape(device, p.count, quads), p, quads);
+  launch(device, Kernel{"add_forward_kernel", add_forward_kernel}, elements_shape(device, p.count, quads), p, quads);
 }
 
 }  // namespace gmr::cuda

@@ -62,8 +62,8 @@ __global__ void avg_pool_backward_input_kernel(const __grid_constant__ AvgPoolBa
         const int64_t oy = output_at(g, 1, at.y, ty);
         if (oy < 0) continue;
         const float* row = p.dy + ((at.plane * g.output[0] + oz) * g.output[1] + oy) * g.output[2];
-        const int64_t row_divisor = window_count(g, 0, oz, p.count_includes_padding) *
-                                    window_count(g, 1, oy, p.count_includes_padding);
+        const int64_t row_divisor =
+            window_count(g, 0, oz, p.count_includes_padding) * window_count(g, 1, oy, p.count_includes_padding);
         for (int64_t tx = 0; tx < g.kernel[2]; ++tx) {
           const int64_t ox = output_at(g, 2, at.x, tx);
           if (ox < 0) continue;
@@ -84,18 +84,19 @@ void avg_pool_forward(BackendDevice& device, const AvgPoolForward& p) {
   const int64_t count = g.planes * volume(g.output);
   const GridIndex outputs(g.output);
   if (tiles_by_squares_of_two(g)) {
-    launch(device, "avg_pool_forward_squares_kernel", avg_pool_forward_squares_kernel, thread_each(device, count), p,
-           outputs, count);
+    launch(device, Kernel{"avg_pool_forward_squares_kernel", avg_pool_forward_squares_kernel},
+           thread_each(device, count), p, outputs, count);
   } else {
-    launch(device, "avg_pool_forward_kernel", avg_pool_forward_kernel, thread_each(device, count), p, outputs, count);
+    launch(device, Kernel{"avg_pool_forward_kernel", avg_pool_forward_kernel}, thread_each(device, count), p, outputs,
+           count);
   }
 }
 
 void avg_pool_backward_input(BackendDevice& device, const AvgPoolBackwardInput& p) {
   const PoolGeometry& g = p.geometry;
   const int64_t count = g.planes * volume(g.input);
-  launch(device, "avg_pool_backward_input_kernel", avg_pool_backward_input_kernel, thread_each(device, count), p,
-         GridIndex(g.input), count);
+  launch(device, Kernel{"avg_pool_backward_input_kernel", avg_pool_backward_input_kernel}, thread_each(device, count),
+         p, GridIndex(g.input), count);
 }
 
 }  // namespace gmr::cuda

@@ -1,5 +1,5 @@
-// Two sums a channel in double, over pieces of its positions; then a warp a channel adds the pieces up and works out what
-// every element needs; then one elementwise pass.
+// Two sums a channel in double, over pieces of its positions; then a warp a channel adds the pieces up and works out
+// what every element needs; then one elementwise pass.
 #include <limits>
 
 #include "cuda/divisor.h"
@@ -26,7 +26,7 @@ struct Partition {
         by_channels(e.channels) {}
 
   size_t partial_bytes() const { return static_cast<size_t>(extents.channels * pieces) * sizeof(DoublePair); }
-  int64_t count() const { return positions * extents.channels; }
+  __host__ __device__ int64_t count() const { return positions * extents.channels; }
 
   // Groups of four elements lie in one channel.
   template <typename... Operands>
@@ -34,7 +34,6 @@ struct Partition {
     return extents.pixels % 4 == 0 ? quads_of(count(), operands...) : 0;
   }
 
-#ifdef __CUDACC__
   __device__ int64_t channel_of(int64_t element) const {
     return by_channels.divide(by_pixels.divide(element).quotient).remainder;
   }
@@ -65,11 +64,10 @@ struct Partition {
     }
     return {warp_sum(sums.first), warp_sum(sums.second)};
   }
-#endif
 };
 
-// Sums are taken about the channel's first value. Whatever it is, its square distance from the mean is at most M variances, so
-// that the subtraction below loses a part in 2^53 / M at most.
+// Sums are taken about the channel's first value. Whatever it is, its square distance from the mean is at most M
+// variances, so that the subtraction below loses a part in 2^53 / M at most.
 __device__ double pivot_of(const BatchNormAffine& p, int64_t c) { return p.x[c * p.extents.pixels]; }
 
 __device__ float inverse_root(double variance, float eps) { return static_cast<float>(1 / sqrt(variance + eps)); }
@@ -157,8 +155,8 @@ __global__ void batch_norm_backward_sums_kernel(const __grid_constant__ BatchNor
 
 // `partial` is nullptr where no sum is wanted.
 __global__ void batch_norm_backward_finish_kernel(const __grid_constant__ BatchNormBackwardInput p,
-                                                  const __grid_constant__ Partition partition, const DoublePair* partial,
-                                                  Slopes* slopes) {
+                                                  const __grid_constant__ Partition partition,
+                                                  const DoublePair* partial, Slopes* slopes) {
   for (int64_t c = first_warp_item(); c < p.extents.channels; c += warp_item_step()) {
     const DoublePair totals = partial == nullptr ? DoublePair{0, 0} : partition.total(partial, c);
     if (lane_of_thread() != 0) continue;
@@ -205,7 +203,7 @@ __global__ void batch_norm_backward_input_kernel(const __grid_constant__ BatchNo
 
 void normalise(BackendDevice& device, const BatchNormAffine& p, const Partition& partition) {
   const int64_t quads = partition.quads(p.x, p.residual, p.y);
-  launch(device, "batch_norm_normalise_kernel", batch_norm_normalise_kernel,
+  launch(device, Kernel{"batch_norm_normalise_kernel", batch_norm_normalise_kernel},
          elements_shape(device, partition.count(), quads), p, partition, quads);
 }
 
@@ -216,35 +214,34 @@ void normalise(BackendDevice& device, const BatchNormAffine& p, const Partition&
 void batch_norm_forward(BackendDevice& device, const BatchNormForward& p) {
   const Partition partition(p.affine.extents);
   auto* partial = static_cast<DoublePair*>(device.scratch(partition.partial_bytes()));
-  launch(device, "batch_norm_forward_sums_kernel", batch_norm_forward_sums_kernel,
+  launch(device, Kernel{"batch_norm_forward_sums_kernel", batch_norm_forward_sums_kernel},
          block_each(partition.extents.channels * partition.pieces), p.affine, partition, partial);
-  launch(device, "batch_norm_forward_finish_kernel", batch_norm_forward_finish_kernel,
+  launch(device, Kernel{"batch_norm_forward_finish_kernel", batch_norm_forward_finish_kernel},
          warp_each(device, partition.extents.channels), p, partition, partial, device.out_of_range());
   normalise(device, p.affine, partition);
 }
 
 void batch_norm_forward_inference(BackendDevice& device, const BatchNormForwardInference& p) {
-  launch(device, "batch_norm_running_statistics_kernel", batch_norm_running_statistics_kernel,
+  launch(device, Kernel{"batch_norm_running_statistics_kernel", batch_norm_running_statistics_kernel},
          thread_each(device, p.affine.extents.channels), p);
   normalise(device, p.affine, Partition(p.affine.extents));
 }
 
 void batch_norm_backward_input(BackendDevice& device, const BatchNormBackwardInput& p) {
   const Partition partition(p.extents);
-  const Scratch scratch(device,
-                        {static_cast<size_t>(p.extents.channels) * sizeof(Slopes), partition.partial_bytes()});
+  const Scratch scratch(device, {static_cast<size_t>(p.extents.channels) * sizeof(Slopes), partition.partial_bytes()});
   auto* slopes = scratch.array<Slopes>(0);
   DoublePair* partial = nullptr;
   if (p.dweight != nullptr || p.dbias != nullptr || (p.training && p.dx != nullptr)) {
     partial = scratch.array<DoublePair>(1);
-    launch(device, "batch_norm_backward_sums_kernel", batch_norm_backward_sums_kernel,
+    launch(device, Kernel{"batch_norm_backward_sums_kernel", batch_norm_backward_sums_kernel},
            block_each(partition.extents.channels * partition.pieces), p, partition, partial);
   }
-  launch(device, "batch_norm_backward_finish_kernel", batch_norm_backward_finish_kernel,
+  launch(device, Kernel{"batch_norm_backward_finish_kernel", batch_norm_backward_finish_kernel},
          warp_each(device, partition.extents.channels), p, partition, partial, slopes);
   if (p.dx == nullptr && p.dresidual == nullptr) return;
   const int64_t quads = partition.quads(p.x, p.y, p.dy, p.dx, p.dresidual);
-  launch(device, "batch_norm_backward_input_kernel", batch_norm_backward_input_kernel,
+  launch(device, Kernel{"batch_norm_backward_input_kernel", batch_norm_backward_input_kernel},
          elements_shape(device, partition.count(), quads), p, partition, slopes, quads);
 }
 

@@ -87,8 +87,8 @@ __global__ void cross_entropy_backward_input_kernel(const __grid_constant__ Cros
 void check_targets(BackendDevice& device, const int32_t* targets, int64_t rows, int64_t classes) {
   if (rows == 0) return;
   device.expect_out_of_range();
-  launch(device, "cross_entropy_check_targets_kernel", cross_entropy_check_targets_kernel, block_each(1), targets, rows,
-         classes, device.out_of_range());
+  launch(device, Kernel{"cross_entropy_check_targets_kernel", cross_entropy_check_targets_kernel}, block_each(1),
+         targets, rows, classes, device.out_of_range());
 }
 
 }  // namespace
@@ -101,14 +101,15 @@ void cross_entropy_forward(BackendDevice& device, const CrossEntropyForward& p) 
                                  static_cast<size_t>(sum_axis_scratch_doubles(shape)) * sizeof(double)});
   auto* losses = scratch.array<double>(0);
   check_targets(device, p.targets, p.rows, p.classes);
-  launch(device, "cross_entropy_forward_kernel", cross_entropy_forward_kernel, warp_each(device, p.rows), p, losses);
+  launch(device, Kernel{"cross_entropy_forward_kernel", cross_entropy_forward_kernel}, warp_each(device, p.rows), p,
+         losses);
   sum_axis(device, losses, shape, static_cast<double>(p.divisor), scratch.array<double>(1), p.loss);
 }
 
 void cross_entropy_backward_input(BackendDevice& device, const CrossEntropyBackwardInput& p) {
   check_targets(device, p.targets, p.rows, p.classes);
-  launch(device, "cross_entropy_backward_input_kernel", cross_entropy_backward_input_kernel, warp_each(device, p.rows),
-         p);
+  launch(device, Kernel{"cross_entropy_backward_input_kernel", cross_entropy_backward_input_kernel},
+         warp_each(device, p.rows), p);
 }
 
 }  // namespace gmr::cuda

@@ -25,7 +25,7 @@ void global_avg_pool_forward(BackendDevice& device, const GlobalAvgPoolForward& 
 }
 
 void global_avg_pool_backward_input(BackendDevice& device, const GlobalAvgPoolBackwardInput& p) {
-  launch(device, "global_avg_pool_backward_input_kernel", global_avg_pool_backward_input_kernel,
+  launch(device, Kernel{"global_avg_pool_backward_input_kernel", global_avg_pool_backward_input_kernel},
          thread_each(device, p.planes * p.extent), p, Divisor(p.extent));
 }
 

@@ -69,15 +69,15 @@ __global__ void max_pool_backward_input_kernel(const __grid_constant__ MaxPoolBa
 void max_pool_forward(BackendDevice& device, const MaxPoolForward& p) {
   const PoolGeometry& g = p.geometry;
   const int64_t count = g.planes * volume(g.output);
-  launch(device, "max_pool_forward_kernel", max_pool_forward_kernel, thread_each(device, count), p, GridIndex(g.output),
-         count);
+  launch(device, Kernel{"max_pool_forward_kernel", max_pool_forward_kernel}, thread_each(device, count), p,
+         GridIndex(g.output), count);
 }
 
 void max_pool_backward_input(BackendDevice& device, const MaxPoolBackwardInput& p) {
   const PoolGeometry& g = p.geometry;
   const int64_t count = g.planes * volume(g.input);
-  launch(device, "max_pool_backward_input_kernel", max_pool_backward_input_kernel, thread_each(device, count), p,
-         GridIndex(g.input), count);
+  launch(device, Kernel{"max_pool_backward_input_kernel", max_pool_backward_input_kernel}, thread_each(device, count),
+         p, GridIndex(g.input), count);
 }
 
 }  // namespace gmr::cuda

@@ -93,13 +93,14 @@ void pad_forward(BackendDevice& device, const PadForward& p) {
   const PadGeometry& g = p.geometry;
   const std::array<int64_t, 3> output = {g.output(0), g.output(1), g.output(2)};
   const int64_t count = g.planes * volume(output);
-  launch(device, "pad_forward_kernel", pad_forward_kernel, thread_each(device, count), p, GridIndex(output), count);
+  launch(device, Kernel{"pad_forward_kernel", pad_forward_kernel}, thread_each(device, count), p, GridIndex(output),
+         count);
 }
 
 void pad_backward_input(BackendDevice& device, const PadBackwardInput& p) {
   const PadGeometry& g = p.geometry;
   const int64_t count = g.planes * volume(g.input);
-  launch(device, "pad_backward_input_kernel", pad_backward_input_kernel, thread_each(device, count), p,
+  launch(device, Kernel{"pad_backward_input_kernel", pad_backward_input_kernel}, thread_each(device, count), p,
          GridIndex(g.input), count);
 }
 

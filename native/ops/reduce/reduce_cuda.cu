@@ -26,7 +26,7 @@ void reduce_forward(BackendDevice& device, const ReduceForward& p) {
 }
 
 void reduce_backward_input(BackendDevice& device, const ReduceBackwardInput& p) {
-  launch(device, "reduce_backward_input_kernel", reduce_backward_input_kernel,
+  launch(device, Kernel{"reduce_backward_input_kernel", reduce_backward_input_kernel},
          thread_each(device, p.outer * p.reduced * p.inner), p, Divisor(p.reduced), Divisor(p.inner));
 }
 

@@ -24,8 +24,8 @@ std::vector<int32_t> taps_by_ring(const RingExpandGeometry& g) {
 
 // kernels
 
-__global__ void ring_expand_forward_kernel(const float* v, float* y, int64_t count, int64_t rings, const int32_t* ring_of,
-                                           Divisor by_taps) {
+__global__ void ring_expand_forward_kernel(const float* v, float* y, int64_t count, int64_t rings,
+                                           const int32_t* ring_of, Divisor by_taps) {
   for (int64_t i = first_item(); i < count; i += item_step()) {
     const auto [row, tap] = by_taps.divide(i);
     const int32_t ring = ring_of[tap];
@@ -52,15 +52,15 @@ void ring_expand_forward(BackendDevice& device, const RingExpandForward& p) {
   if (g.rows == 0) return;
   const std::vector<int32_t> rings = ring_indices(g.kernel, g.first_side, g.rings, g.circular);
   const auto taps = static_cast<int64_t>(rings.size());
-  launch(device, "ring_expand_forward_kernel", ring_expand_forward_kernel, thread_each(device, g.rows * taps), p.v, p.y,
-         g.rows * taps, g.rings, device.table(rings), Divisor(taps));
+  launch(device, Kernel{"ring_expand_forward_kernel", ring_expand_forward_kernel}, thread_each(device, g.rows * taps),
+         p.v, p.y, g.rows * taps, g.rings, device.table(rings), Divisor(taps));
 }
 
 void ring_expand_backward_input(BackendDevice& device, const RingExpandBackwardInput& p) {
   const RingExpandGeometry& g = p.geometry;
   if (g.rows == 0) return;
   const int64_t taps = g.kernel[0] * g.kernel[1] * g.kernel[2];
-  launch(device, "ring_expand_backward_input_kernel", ring_expand_backward_input_kernel,
+  launch(device, Kernel{"ring_expand_backward_input_kernel", ring_expand_backward_input_kernel},
          thread_each(device, g.rows * g.rings), p.dy, p.dv, g.rows * g.rings, taps, device.table(taps_by_ring(g)),
          Divisor(g.rings));
 }

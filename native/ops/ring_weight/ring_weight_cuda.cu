@@ -37,8 +37,8 @@ __global__ void ring_weight_mixing_kernel(const float* log_sigmas, int64_t rings
 }
 
 // y[row, j] = sum_i x[row, i] m(i, j), where m is the mixing matrix or its transpose.
-__global__ void ring_weight_mix_kernel(const float* x, int64_t rows, int64_t rings, Divisor by_rings, const double* mixing,
-                                       int64_t i_step, int64_t j_step, float* y) {
+__global__ void ring_weight_mix_kernel(const float* x, int64_t rows, int64_t rings, Divisor by_rings,
+                                       const double* mixing, int64_t i_step, int64_t j_step, float* y) {
   for (int64_t item = first_item(); item < rows * rings; item += item_step()) {
     const auto [row, j] = by_rings.divide(item);
     double sum = 0;
@@ -78,8 +78,8 @@ __global__ void ring_weight_sigma_finish_kernel(const float* log_sigmas, int64_t
 size_t matrix_bytes(int64_t rings) { return static_cast<size_t>(rings * rings) * sizeof(double); }
 
 void make_mixing(BackendDevice& device, const float* log_sigmas, int64_t rings, double* mixing, double* derivative) {
-  launch(device, "ring_weight_mixing_kernel", ring_weight_mixing_kernel, thread_each(device, rings * rings), log_sigmas,
-         rings, Divisor(rings), mixing, derivative);
+  launch(device, Kernel{"ring_weight_mixing_kernel", ring_weight_mixing_kernel}, thread_each(device, rings * rings),
+         log_sigmas, rings, Divisor(rings), mixing, derivative);
 }
 
 }  // namespace
@@ -89,27 +89,27 @@ void make_mixing(BackendDevice& device, const float* log_sigmas, int64_t rings, 
 void ring_weight_forward(BackendDevice& device, const RingWeightForward& p) {
   auto* mixing = static_cast<double*>(device.scratch(matrix_bytes(p.rings)));
   make_mixing(device, p.log_sigmas, p.rings, mixing, nullptr);
-  launch(device, "ring_weight_mix_kernel", ring_weight_mix_kernel, thread_each(device, p.rows * p.rings), p.weight, p.rows,
-         p.rings, Divisor(p.rings), mixing, p.rings, 1, p.v);
+  launch(device, Kernel{"ring_weight_mix_kernel", ring_weight_mix_kernel}, thread_each(device, p.rows * p.rings),
+         p.weight, p.rows, p.rings, Divisor(p.rings), mixing, p.rings, 1, p.v);
 }
 
 void ring_weight_backward_input(BackendDevice& device, const RingWeightBackwardInput& p) {
   const int64_t pieces = (p.rows + ring_weight_piece - 1) / ring_weight_piece;
-  const Scratch scratch(device, {matrix_bytes(p.rings), matrix_bytes(p.rings),
-                                 static_cast<size_t>(pieces * p.rings) * sizeof(double)});
+  const Scratch scratch(
+      device, {matrix_bytes(p.rings), matrix_bytes(p.rings), static_cast<size_t>(pieces * p.rings) * sizeof(double)});
   auto* mixing = scratch.array<double>(0);
   auto* derivative = scratch.array<double>(1);
   auto* partial = scratch.array<double>(2);
   make_mixing(device, p.log_sigmas, p.rings, mixing, derivative);
   if (p.dweight != nullptr) {
-    launch(device, "ring_weight_mix_kernel", ring_weight_mix_kernel, thread_each(device, p.rows * p.rings), p.dv, p.rows,
-           p.rings, Divisor(p.rings), mixing, 1, p.rings, p.dweight);
+    launch(device, Kernel{"ring_weight_mix_kernel", ring_weight_mix_kernel}, thread_each(device, p.rows * p.rings),
+           p.dv, p.rows, p.rings, Divisor(p.rings), mixing, 1, p.rings, p.dweight);
   }
   if (p.dlog_sigmas != nullptr) {
-    launch(device, "ring_weight_sigma_sums_kernel", ring_weight_sigma_sums_kernel, block_each(pieces * p.rings), p, pieces,
-           Divisor(p.rings), derivative, partial);
-    launch(device, "ring_weight_sigma_finish_kernel", ring_weight_sigma_finish_kernel, warp_each(device, p.rings),
-           p.log_sigmas, p.rings, pieces, partial, p.dlog_sigmas);
+    launch(device, Kernel{"ring_weight_sigma_sums_kernel", ring_weight_sigma_sums_kernel}, block_each(pieces * p.rings),
+           p, pieces, Divisor(p.rings), derivative, partial);
+    launch(device, Kernel{"ring_weight_sigma_finish_kernel", ring_weight_sigma_finish_kernel},
+           warp_each(device, p.rings), p.log_sigmas, p.rings, pieces, partial, p.dlog_sigmas);
   }
 }
 

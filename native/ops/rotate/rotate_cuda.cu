@@ -108,8 +108,7 @@ __global__ void rotate_forward_kernel(const __grid_constant__ Plan plan, const f
     for (int tap = 0; tap < 4; ++tap) {
       const double row = sample.row + tap / 2, column = sample.column + tap % 2;
       is_read[tap] = is_inside(plan, row, column) && sample.weight[tap] != 0;
-      offset[tap] =
-          is_read[tap] ? mirrored_offset(plan, static_cast<int64_t>(row), static_cast<int64_t>(column)) : 0;
+      offset[tap] = is_read[tap] ? mirrored_offset(plan, static_cast<int64_t>(row), static_cast<int64_t>(column)) : 0;
     }
     const int64_t first = group * rotate_slices_a_thread;
     const int64_t last = min(first + rotate_slices_a_thread, plan.total_slices);
@@ -125,9 +124,9 @@ __global__ void rotate_forward_kernel(const __grid_constant__ Plan plan, const f
   }
 }
 
-// Each pixel of dx looks at the outputs that may have it as a tap. Their samples lie less than a pixel away on each axis, so
-// that they themselves lie less than sqrt(2) from where the pixel is turned to: at most three on each axis, found among
-// four.
+// Each pixel of dx looks at the outputs that may have it as a tap. Their samples lie less than a pixel away on each
+// axis, so that they themselves lie less than sqrt(2) from where the pixel is turned to: at most three on each axis,
+// found among four.
 __global__ void rotate_backward_input_kernel(const __grid_constant__ Plan plan, const float* dy, float* dx) {
   for (int64_t item = first_item(); item < plan.items(); item += item_step()) {
     const auto [group, pixel] = plan.by_pixels.divide(item);
@@ -171,13 +170,14 @@ __global__ void rotate_backward_input_kernel(const __grid_constant__ Plan plan, 
 
 void rotate_forward(BackendDevice& device, const RotateForward& p) {
   const Plan plan(p.geometry);
-  launch(device, "rotate_forward_kernel", rotate_forward_kernel, thread_each(device, plan.items()), plan, p.x, p.y);
+  launch(device, Kernel{"rotate_forward_kernel", rotate_forward_kernel}, thread_each(device, plan.items()), plan, p.x,
+         p.y);
 }
 
 void rotate_backward_input(BackendDevice& device, const RotateBackwardInput& p) {
   const Plan plan(p.geometry);
-  launch(device, "rotate_backward_input_kernel", rotate_backward_input_kernel, thread_each(device, plan.items()), plan,
-         p.dy, p.dx);
+  launch(device, Kernel{"rotate_backward_input_kernel", rotate_backward_input_kernel},
+         thread_each(device, plan.items()), plan, p.dy, p.dx);
 }
 
 }  // namespace gmr::cuda

@@ -42,7 +42,7 @@ __global__ void sgd_step_kernel(const __grid_constant__ SgdStep p, int64_t quads
 
 void sgd_step(BackendDevice& device, const SgdStep& p) {
   const int64_t quads = quads_of(p.count, p.parameter, p.gradient, p.velocity);
-  launch(device, "sgd_step_kernel", sgd_step_kernel, elements_shape(device, p.count, quads), p, quads,
+  launch(device, Kernel{"sgd_step_kernel", sgd_step_kernel}, elements_shape(device, p.count, quads), p, quads,
          device.out_of_range());
 }
 
