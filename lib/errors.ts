@@ -10,6 +10,8 @@ export type GmrErrorCode =
   | 'out_of_memory'
   | 'device_failure'
   | 'native_missing'
+  | 'backend_missing'
+  | 'device_unavailable'
   | 'cancelled';
 
 /** Every error of this package. `message` names the argument, what was expected and what came. */
