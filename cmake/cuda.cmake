@@ -2,6 +2,7 @@
 # libgmr_cuda_sim.so: the very same objects on an interpreter of their PTX, for tests on machines without a GPU; never
 # packaged. Both need nvcc: on PATH, in CUDACXX, or in /usr/local/cuda.
 option(GMR_CUDA "build the CUDA backend where there is an nvcc" ON)
+option(GMR_CUDA_SIM "build the interpreter for tests" ON)
 # A developer's build: machine code for one GPU, and PTX, which is what the interpreter runs. A release wants
 # 75-real;80-real;86-real;89-real;90-real;100-real;120-real;120-virtual.
 set(GMR_CUDA_ARCHITECTURES "90-real;75-virtual" CACHE STRING "GPUs to build for, as in CMAKE_CUDA_ARCHITECTURES")
@@ -52,6 +53,7 @@ function(add_cuda_backend target runtime)
   target_link_options(${target} PRIVATE -Wl,--exclude-libs,ALL)
 endfunction()
 add_cuda_backend(gmr_cuda CUDA::cudart_static)
-if(TARGET gmr_cuda_sim_runtime)
+if(GMR_CUDA_SIM)
+  add_subdirectory(native/testing/cuda_sim)
   add_cuda_backend(gmr_cuda_sim gmr_cuda_sim_runtime)
 endif()
