@@ -85,20 +85,11 @@ struct TapGather {
     }
 
    private:
-    // Position `from` + t dilation of an axis, in the input; -1 outside it or between spread-out inputs.
-    __device__ int64_t source(int axis, int64_t from, int32_t t) const {
-      const int64_t spread = g_.window.spread[axis];
-      int64_t i = from + t * g_.window.dilation[axis];
-      if (spread != 1 && i > 0) {
-        const int64_t quotient = i / spread;
-        i = quotient * spread == i ? quotient : -1;
-      }
-      return i < g_.window.in[axis] ? i : -1;
-    }
-
     __device__ float tap(const float* plane, const int32_t* t) const {
-      const int64_t z = source(0, z_, t[0]), y = source(1, y_, t[1]), x = source(2, x_, t[2]);
-      return z >= 0 && y >= 0 && x >= 0 ? plane[(z * g_.window.in[1] + y) * g_.window.in[2] + x] : 0;
+      const WindowGeometry& w = g_.window;
+      const int64_t z = input_index(w, 0, z_ + t[0] * w.dilation[0]), y = input_index(w, 1, y_ + t[1] * w.dilation[1]),
+                    x = input_index(w, 2, x_ + t[2] * w.dilation[2]);
+      return z >= 0 && y >= 0 && x >= 0 ? plane[(z * w.in[1] + y) * w.in[2] + x] : 0;
     }
 
     const TapGather& g_;

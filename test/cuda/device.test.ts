@@ -49,7 +49,7 @@ describe('a package without a CUDA library', () => {
     expect(openCuda)
       .to.throw(/expected the CUDA backend libgmr_cuda.so beside gmr.node: this build has none.*npm run build/)
       .with.property('code', 'backend_missing');
-    writeFileSync(join(folder, 'libgmr_cuda.so'), 'no library');
+    writeFileSync(join(folder, 'libgmr_cuda.so'), 'no library'.repeat(100));
     expect(openCuda)
       .to.throw(/beside gmr.node: .*invalid ELF header/)
       .with.property('code', 'backend_missing');

@@ -81,10 +81,10 @@ void with_gather(BackendDevice& device, const float* x, const WindowGeometry& wi
                  const ProductShape& shape, int64_t most_floats, F&& f) {
   const int64_t channels = shape.groups * shape.channels;
   if (rings.rings <= product_depth) {
-    const RingTiling tiling = choose_tiling(window, shape.images, rings.rings, most_floats);
-    if (tiling.box[0] > 0) {
-      const int32_t* terms = device.table(disc_terms(window, rings, tiling));
-      f(RingGather(x, terms, window, tiling, rings.rings, shape.images, channels, shape.channels, most_floats));
+    const Box box = choose_ring_box(window, shape.images, rings.rings, most_floats);
+    if (box.extent[0] > 0) {
+      const int32_t* terms = device.table(disc_terms(window, rings, box));
+      f(RingGather(x, terms, window, box, rings.rings, shape.images, channels, shape.channels, most_floats));
       return;
     }
   }
