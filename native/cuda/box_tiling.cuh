@@ -1,5 +1,6 @@
-// Outputs cut into tiles: a box of output positions of one image, or of several images where they are small; and the window of the
-// input that a tile sees, copied to shared memory with its zero border, so that the loops after it need no bounds.
+// Outputs cut into tiles: a box of output positions of one image, or of several images where they are small; and the
+// window of the input that a tile sees, copied to shared memory with its zero border, so that the loops after it need
+// no bounds.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +20,7 @@ struct Box {
   int images;
   int span[3];  // the window's extents
 
-  int window_floats() const { return images * span[0] * span[1] * span[2]; }
+  __host__ __device__ int window_floats() const { return images * span[0] * span[1] * span[2]; }
 };
 
 // Extents of an axis that cut it into equal parts, up to rounding.
@@ -32,8 +33,9 @@ inline std::vector<int64_t> balanced_extents(int64_t out, int64_t most) {
   return extents;
 }
 
-// The box of the least cost(box) * tiles, of those with at most `most_positions` outputs and `most_floats` of window; infinite
-// costs are not taken. A window's rows are as many as `row_group` rows of outputs, and the next, see.
+// The box of the least cost(box) * tiles, of those with at most `most_positions` outputs and `most_floats` of window;
+// infinite costs are not taken. Threads take `row_group` rows of outputs each: what counts, and what the window must
+// hold, is whole groups.
 template <typename Cost>
 Box choose_box(const WindowGeometry& g, int64_t images, int64_t most_positions, int64_t row_group, int64_t most_floats,
                Cost&& cost) {
@@ -45,7 +47,8 @@ Box choose_box(const WindowGeometry& g, int64_t images, int64_t most_positions, 
         const std::array<int64_t, 3> extent = {z, y, x};
         const std::array<int64_t, 3> covered = {z, (y + row_group - 1) / row_group * row_group, x};
         Box box{{static_cast<int>(z), static_cast<int>(y), static_cast<int>(x)}, 1, {}};
-        if (extent == g.out) box.images = static_cast<int>(std::clamp<int64_t>(images, 1, most_positions / volume(covered)));
+        if (extent == g.out)
+          box.images = static_cast<int>(std::clamp<int64_t>(images, 1, most_positions / volume(covered)));
         double tiles = std::ceil(static_cast<double>(images) / box.images), window = box.images;
         for (int axis = 0; axis < 3; ++axis) {
           const int64_t span = (covered[axis] - 1) * g.stride[axis] + (g.kernel[axis] - 1) * g.dilation[axis] + 1;
@@ -86,7 +89,6 @@ class BoxTiling {
   int64_t images, in_plane;
   int64_t tiles;
 
-#ifdef __CUDACC__
   // The first image and output position of a tile.
   struct Corner {
     int64_t image, z, y, x;
@@ -102,7 +104,8 @@ class BoxTiling {
   // Rows of the windows of a channel.
   __device__ int window_rows() const { return box.images * box.span[0] * box.span[1]; }
 
-  // [channel][image][span z][span y][span x] of channels first_channel .. + channels - 1 of x [images, all_channels, in].
+  // [channel][image][span z][span y][span x] of channels first_channel .. + channels - 1 of x [images, all_channels,
+  // in].
   __device__ void fill_windows(const float* x, int64_t all_channels, int64_t first_channel, int channels,
                                const Corner& corner, float* windows) const {
     const int count = channels * window_rows() * box.span[2];
@@ -124,9 +127,6 @@ class BoxTiling {
   __device__ int64_t source(int axis, int64_t corner, int at) const {
     return input_index(window, axis, corner * window.stride[axis] - window.padding[axis] + at);
   }
-#else
- private:
-#endif
 
   int64_t parts(int axis) const { return (window.out[axis] + box.extent[axis] - 1) / box.extent[axis]; }
 

@@ -1,6 +1,7 @@
-// The implicit product over the kernel's taps.
+// The implicit product over the kernel's taps; depthwise layers directly.
 #include "cuda/kernels.h"
 #include "cuda/tap_gather.cuh"
+#include "ops/conv/direct_conv.cuh"
 
 namespace gmr::cuda {
 namespace {
@@ -8,6 +9,10 @@ namespace {
 // kernels
 
 // The 1 in the bounds: registers before occupancy, so that nothing spills.
+__global__ void __launch_bounds__(block_threads, 1) conv_direct_kernel(const __grid_constant__ DirectConv p) {
+  direct_conv(p);
+}
+
 __global__ void __launch_bounds__(block_threads, 1)
     conv_product_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
   forward_product<product_outputs>(p);
@@ -38,6 +43,21 @@ const ProductKernels<BackwardWeightProduct<TapGather>> backward_weight_kernels =
     {"conv_backward_weight_few_kernel", conv_backward_weight_few_kernel},
 };
 
+void product(BackendDevice& device, const ProductShape& shape, const WindowGeometry& window, const float* x,
+             const ProductWeights& weights, const float* bias, float* y) {
+  if (shape.images * shape.out_plane == 0) return;
+  if (const Box box = choose_direct_box(shape, window); box.extent[0] > 0) {
+    const DirectConv conv(shape, window, box, weights, x, bias, y);
+    const size_t shared_bytes = static_cast<size_t>(box.window_floats() + conv.taps) * sizeof(float);
+    launch(device, Kernel{"conv_direct_kernel", conv_direct_kernel},
+           block_each(conv.items(), block_threads, shared_bytes), conv);
+    return;
+  }
+  const TapGather gather(x, device.table(one_tap_a_row(window.kernel)), weights.rows, window, shape.images,
+                         shape.groups * shape.channels);
+  launch_forward(device, product_kernels, shape, gather, weights, bias, y);
+}
+
 }  // namespace
 
 // launchers
@@ -45,18 +65,14 @@ const ProductKernels<BackwardWeightProduct<TapGather>> backward_weight_kernels =
 void conv_forward(BackendDevice& device, const ConvForward& p) {
   const ConvGeometry& g = p.geometry;
   const ProductShape shape = forward_shape(g);
-  const int64_t taps = volume(g.kernel);
-  const TapGather gather(p.x, device.table(one_tap_a_row(g.kernel)), taps, forward_window(g), g.n, g.c);
-  launch_forward(device, product_kernels, shape, gather, forward_weights(shape, p.w, taps), p.bias, p.y);
+  product(device, shape, forward_window(g), p.x, forward_weights(shape, p.w, volume(g.kernel)), p.bias, p.y);
 }
 
 void conv_backward_input(BackendDevice& device, const ConvBackwardInput& p) {
   const ConvGeometry& g = p.geometry;
   const ProductShape shape = adjoint_shape(g);
-  const int64_t taps = volume(g.kernel);
-  const TapGather gather(p.dy, device.table(one_tap_a_row(g.kernel)), taps, adjoint_window(g), g.n, g.o);
-  launch_forward(device, product_kernels, shape, gather, transposed_weights(shape, p.w, taps, RowOrder::reversed),
-                 p.bias, p.dx);
+  product(device, shape, adjoint_window(g), p.dy, transposed_weights(shape, p.w, volume(g.kernel), RowOrder::reversed),
+          p.bias, p.dx);
 }
 
 void conv_backward_weight(BackendDevice& device, const ConvBackwardWeight& p) {

@@ -37,8 +37,8 @@ inline Box choose_ring_box(const WindowGeometry& g, int64_t images, int64_t ring
   });
 }
 
-// Of each disc, where its terms end and which they are: table[l] .. table[l + 1] are offsets from a position's first run.
-// A disc that adds no ring has none.
+// Of each disc, where its terms end and which they are: table[l] .. table[l + 1] are offsets from a position's first
+// run. A disc that adds no ring has none.
 inline std::vector<int32_t> disc_terms(const WindowGeometry& g, const RingKernel& rings, const Box& box) {
   const DiscTable discs(g.kernel, rings);
   std::vector<int32_t> table(static_cast<size_t>(rings.rings) + 1);
@@ -77,8 +77,8 @@ struct RingGather {
         all_channels(all_channels),
         tiles(tiling.tiles),
         rows(static_cast<int>(rings)),
-        channels_a_chunk(static_cast<int>(std::min({group_channels, std::max<int64_t>(product_depth / rings, 1),
-                                                    most_floats / channel_floats(window, box)}))),
+        channels_a_chunk(static_cast<int>(std::min(
+            {group_channels, std::max<int64_t>(product_depth / rings, 1), most_floats / channel_floats(window, box)}))),
         runs(run_count(window)),
         by_rows(rings),
         box_volume(int64_t{box.extent[0]} * box.extent[1] * box.extent[2]),
@@ -104,8 +104,8 @@ struct RingGather {
     const Column c = column_of(column);
     const std::array<int64_t, 3>& out = tiling.window.out;
     const int64_t z = corner.z + c.z, y = corner.y + c.y, x = corner.x + c.x;
-    const bool is_there = c.image < tiling.box.images && corner.image + c.image < tiling.images && z < out[0] &&
-                          y < out[1] && x < out[2];
+    const bool is_there =
+        c.image < tiling.box.images && corner.image + c.image < tiling.images && z < out[0] && y < out[1] && x < out[2];
     return {is_there ? corner.image + c.image : -1, (z * out[1] + y) * out[2] + x};
   }
 
