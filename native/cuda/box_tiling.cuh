@@ -11,7 +11,7 @@
 #include "cuda/divisor.h"
 #include "cuda/grid_index.h"
 #include "cuda/launch.h"
-#include "ops/conv/window_geometry.h"
+#include "cuda/window.h"
 
 namespace gmr::cuda {
 
@@ -70,11 +70,11 @@ Box choose_box(const WindowGeometry& g, int64_t images, int64_t most_positions, 
 
 class BoxTiling {
  public:
-  BoxTiling(const WindowGeometry& window, const Box& box, int64_t images)
-      : window(window),
+  BoxTiling(const WindowGeometry& g, const Box& box, int64_t images)
+      : window(g),
         box(box),
         images(images),
-        in_plane(volume(window.in)),
+        in_plane(volume(g.in)),
         tiles((images + box.images - 1) / box.images * parts(0) * parts(1) * parts(2)),
         tiles_z_(parts(0)),
         tiles_y_(parts(1)),
@@ -84,21 +84,23 @@ class BoxTiling {
         span_y_(box.span[1]),
         span_x_(box.span[2]) {}
 
-  WindowGeometry window;
+  Window window;
   Box box;
   int64_t images, in_plane;
   int64_t tiles;
 
   // The first image and output position of a tile.
   struct Corner {
-    int64_t image, z, y, x;
+    int64_t image;
+    int z, y, x;
   };
 
   __device__ Corner corner(int64_t tile) const {
     const auto [rows_of_tiles, x_part] = tiles_x_.divide(tile);
     const auto [slices_of_tiles, y_part] = tiles_y_.divide(rows_of_tiles);
     const auto [image_part, z_part] = tiles_z_.divide(slices_of_tiles);
-    return {image_part * box.images, z_part * box.extent[0], y_part * box.extent[1], x_part * box.extent[2]};
+    return {image_part * box.images, static_cast<int>(z_part) * box.extent[0], static_cast<int>(y_part) * box.extent[1],
+            static_cast<int>(x_part) * box.extent[2]};
   }
 
   // Rows of the windows of a channel.
@@ -113,22 +115,22 @@ class BoxTiling {
       const int row = span_x_.divide(i), slice = span_y_.divide(row), window_index = span_z_.divide(slice);
       const int channel = images_.divide(window_index);
       const int64_t image = corner.image + (window_index - channel * images_.divisor());
-      const int64_t iz = source(0, corner.z, slice - window_index * span_z_.divisor());
-      const int64_t iy = source(1, corner.y, row - slice * span_y_.divisor());
-      const int64_t ix = source(2, corner.x, i - row * span_x_.divisor());
+      const int iz = source(0, corner.z, slice - window_index * span_z_.divisor());
+      const int iy = source(1, corner.y, row - slice * span_y_.divisor());
+      const int ix = source(2, corner.x, i - row * span_x_.divisor());
       const bool is_there = iz >= 0 && iy >= 0 && ix >= 0 && image < images;
       const int64_t plane = image * all_channels + first_channel + channel;
-      windows[i] = is_there ? x[plane * in_plane + (iz * window.in[1] + iy) * window.in[2] + ix] : 0;
+      windows[i] = is_there ? x[plane * in_plane + window.offset(iz, iy, ix)] : 0;
     }
   }
 
  private:
   // Where position `at` of a window lies in the input along an axis; -1 outside it or between spread-out inputs.
-  __device__ int64_t source(int axis, int64_t corner, int at) const {
-    return input_index(window, axis, corner * window.stride[axis] - window.padding[axis] + at);
+  __device__ int source(int axis, int corner, int at) const {
+    return window.input_index(axis, corner * window.stride[axis] - window.padding[axis] + at);
   }
 
-  int64_t parts(int axis) const { return (window.out[axis] + box.extent[axis] - 1) / box.extent[axis]; }
+  int64_t parts(int axis) const { return (int64_t{window.out[axis]} + box.extent[axis] - 1) / box.extent[axis]; }
 
   Divisor tiles_z_, tiles_y_, tiles_x_;
   SmallDivisor images_, span_z_, span_y_, span_x_;

@@ -51,10 +51,10 @@ struct ProductWeights {
   Divisor by_rows;
   bool is_reversed;  // a channel's rows in reverse
 
-  __device__ float at(int64_t group, int64_t output, int64_t k) const {
+  // a[0, k] of a group; a[o, k] lies o * output_step behind it.
+  __device__ const float* first_output(int64_t group, int64_t k) const {
     const auto [channel, row] = by_rows.divide(k);
-    return data[group * group_step + output * output_step + channel * channel_step +
-                (is_reversed ? rows - 1 - row : row)];
+    return data + group * group_step + channel * channel_step + (is_reversed ? rows - 1 - row : row);
   }
 };
 
@@ -122,10 +122,12 @@ __device__ void forward_product(const ForwardProduct<Gather>& p) {
     for (int64_t k0 = 0; k0 < all_rows; k0 += p.gather.chunk_depth) {
       const int depth = static_cast<int>(min(int64_t{p.gather.chunk_depth}, all_rows - k0));
       at_tile.fill(panel, group * p.shape.channels, k0, depth);
-      for (int i = static_cast<int>(threadIdx.x); i < depth * outputs; i += block_threads) {
-        const int o = i / depth, k = i - o * depth;
-        weights[k * Threads::weights_pitch + o] =
-            first_output + o < p.shape.outputs ? p.weights.at(group, first_output + o, k0 + k) : 0;
+      if (const int k = static_cast<int>(threadIdx.x) % product_depth; k < depth) {
+        const float* from = p.weights.first_output(group, k0 + k) + first_output * p.weights.output_step;
+        for (int o = static_cast<int>(threadIdx.x) / product_depth; o < outputs; o += block_threads / product_depth) {
+          weights[k * Threads::weights_pitch + o] =
+              first_output + o < p.shape.outputs ? from[o * p.weights.output_step] : 0;
+        }
       }
       __syncthreads();
 #pragma unroll 4

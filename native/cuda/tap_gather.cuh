@@ -6,7 +6,7 @@
 
 #include "cuda/grid_index.h"
 #include "cuda/implicit_product.cuh"
-#include "ops/conv/window_geometry.h"
+#include "cuda/window.h"
 
 namespace gmr::cuda {
 
@@ -29,7 +29,7 @@ inline TapTable one_tap_a_row(const std::array<int64_t, 3>& kernel) {
 struct TapGather {
   const float* x;
   const int32_t* table;  // a TapTable
-  WindowGeometry window;
+  Window window;
   int64_t all_channels, images, in_plane;
   int64_t tiles;
   int rows, chunk_depth, work_floats;
@@ -37,20 +37,20 @@ struct TapGather {
   Divisor by_out_plane, by_rows;
 
   // `table` lies on the device and has `rows` rows.
-  TapGather(const float* x, const int32_t* table, int64_t rows, const WindowGeometry& window, int64_t images,
+  TapGather(const float* x, const int32_t* table, int64_t rows, const WindowGeometry& g, int64_t images,
             int64_t all_channels)
       : x(x),
         table(table),
-        window(window),
+        window(g),
         all_channels(all_channels),
         images(images),
-        in_plane(volume(window.in)),
-        tiles((images * volume(window.out) + product_pixels - 1) / product_pixels),
+        in_plane(volume(g.in)),
+        tiles((images * volume(g.out) + product_pixels - 1) / product_pixels),
         rows(static_cast<int>(rows)),
         chunk_depth(product_depth),
-        work_floats(0),
-        outputs(window.out),
-        by_out_plane(volume(window.out)),
+        work_floats(product_depth * static_cast<int>(sizeof(Row) / sizeof(float))),
+        outputs(g.out),
+        by_out_plane(volume(g.out)),
         by_rows(rows) {}
 
   __device__ Place place(int64_t tile, int column) const {
@@ -58,43 +58,86 @@ struct TapGather {
     return {image < images ? image : -1, pixel};
   }
 
+  // An operand row of the chunk: its channel, its first tap, and where in the table its other taps lie.
+  struct alignas(16) Row {
+    int64_t plane;      // of the row's channel, from the image's first element
+    int64_t first_tap;  // from there
+    int32_t z, y, x;    // the same tap
+    int32_t next, end;
+  };
+
   // Each thread has one column and every fourth row.
   class AtTile {
    public:
-    __device__ AtTile(const TapGather& gather, int64_t tile, float*)
-        : g_(gather), column_(static_cast<int>(threadIdx.x) % product_pixels) {
+    __device__ AtTile(const TapGather& gather, int64_t tile, float* work)
+        : g_(gather), rows_(reinterpret_cast<Row*>(work)), column_(static_cast<int>(threadIdx.x) % product_pixels) {
       const Place place = g_.place(tile, column_);
       const Position o = g_.outputs.position(place.pixel);
-      image_ = place.image;
-      z_ = o.z * g_.window.stride[0] - g_.window.padding[0];
-      y_ = o.y * g_.window.stride[1] - g_.window.padding[1];
-      x_ = o.x * g_.window.stride[2] - g_.window.padding[2];
+      const Window& w = g_.window;
+      z_ = static_cast<int>(o.z) * w.stride[0] - w.padding[0];
+      y_ = static_cast<int>(o.y) * w.stride[1] - w.padding[1];
+      x_ = static_cast<int>(o.x) * w.stride[2] - w.padding[2];
+      image_ = place.image < 0 ? nullptr : g_.x + place.image * g_.all_channels * g_.in_plane;
     }
 
     __device__ void fill(float* panel, int64_t first_channel, int64_t k0, int depth) const {
+      if (static_cast<int>(threadIdx.x) < depth) {
+        rows_[threadIdx.x] = row_of(first_channel, k0 + static_cast<int>(threadIdx.x));
+      }
+      __syncthreads();
+      const bool is_spread = g_.window.is_spread();
+      const float* column = image_ + g_.window.offset(z_, y_, x_);
       for (int k = static_cast<int>(threadIdx.x) / product_pixels; k < depth; k += block_threads / product_pixels) {
-        const auto [channel, row] = g_.by_rows.divide(k0 + k);
+        const Row& row = rows_[k];
         float sum = 0;
-        if (image_ >= 0) {
-          const float* plane = g_.x + (image_ * g_.all_channels + first_channel + channel) * g_.in_plane;
-          const int32_t end = g_.table[row + 1];
-          for (int32_t at = g_.table[row]; at < end; at += 3) sum += tap(plane, g_.table + at);
+        if (image_ != nullptr) {
+          const float* plane = image_ + row.plane;
+          if (is_spread) {
+            sum = tap(plane, row.z, row.y, row.x);
+          } else if (is_inside(z_ + row.z, 0) && is_inside(y_ + row.y, 1) && is_inside(x_ + row.x, 2)) {
+            sum = column[row.first_tap];
+          }
+          for (int32_t at = row.next; at < row.end; at += 3) {
+            const Window& w = g_.window;
+            sum += tap(plane, g_.table[at] * w.dilation[0], g_.table[at + 1] * w.dilation[1],
+                       g_.table[at + 2] * w.dilation[2]);
+          }
         }
         panel[k * product_pitch + column_] = sum;
       }
     }
 
    private:
-    __device__ float tap(const float* plane, const int32_t* t) const {
-      const WindowGeometry& w = g_.window;
-      const int64_t z = input_index(w, 0, z_ + t[0] * w.dilation[0]), y = input_index(w, 1, y_ + t[1] * w.dilation[1]),
-                    x = input_index(w, 2, x_ + t[2] * w.dilation[2]);
-      return z >= 0 && y >= 0 && x >= 0 ? plane[(z * w.in[1] + y) * w.in[2] + x] : 0;
+    __device__ Row row_of(int64_t first_channel, int64_t k) const {
+      constexpr int32_t nowhere = -(1 << 30);  // the first tap of a row without taps
+      const auto [channel, r] = g_.by_rows.divide(k);
+      const int32_t begin = g_.table[r];
+      Row row{(first_channel + channel) * g_.in_plane, 0, nowhere, 0, 0, begin + 3, g_.table[r + 1]};
+      if (begin < row.end) {
+        row.z = g_.table[begin] * g_.window.dilation[0];
+        row.y = g_.table[begin + 1] * g_.window.dilation[1];
+        row.x = g_.table[begin + 2] * g_.window.dilation[2];
+        row.first_tap = row.plane + g_.window.offset(row.z, row.y, row.x);
+      }
+      return row;
+    }
+
+    __device__ bool is_inside(int i, int axis) const { return i >= 0 && i < g_.window.in[axis]; }
+
+    // The input under a tap that lies (z, y, x) behind the column's first.
+    __device__ float tap(const float* plane, int z, int y, int x) const {
+      const Window& w = g_.window;
+      z = w.input_index(0, z_ + z);
+      y = w.input_index(1, y_ + y);
+      x = w.input_index(2, x_ + x);
+      return z >= 0 && y >= 0 && x >= 0 ? plane[w.offset(z, y, x)] : 0;
     }
 
     const TapGather& g_;
+    Row* rows_;
     int column_;
-    int64_t image_, z_, y_, x_;
+    const float* image_;  // nullptr: the column stands for nothing
+    int z_, y_, x_;       // of its first tap, spread out
   };
 };
 

@@ -72,17 +72,14 @@ struct DirectColumn {
   }
 
   __device__ void add_channel(const float* window, const float* weights) {
-    const WindowGeometry& g = p.tiling.window;
-    const int depth = static_cast<int>(g.kernel[0]), height = static_cast<int>(g.kernel[1]),
-              width = static_cast<int>(g.kernel[2]);
+    const Window& g = p.tiling.window;
+    const int depth = g.kernel[0], height = g.kernel[1], width = g.kernel[2];
     const int pitch = p.tiling.box.span[2];
     for (int tz = 0; tz < depth; ++tz) {
-      const int slice =
-          image * p.tiling.box.span[0] + z * static_cast<int>(g.stride[0]) + tz * static_cast<int>(g.dilation[0]);
-      const int first_row = slice * p.tiling.box.span[1] + row * static_cast<int>(g.stride[1]);
+      const int slice = image * p.tiling.box.span[0] + z * g.stride[0] + tz * g.dilation[0];
+      const int first_row = slice * p.tiling.box.span[1] + row * g.stride[1];
       for (int tx = 0; tx < width; ++tx) {
-        const float* column =
-            window + first_row * pitch + x * static_cast<int>(g.stride[2]) + tx * static_cast<int>(g.dilation[2]);
+        const float* column = window + first_row * pitch + x * g.stride[2] + tx * g.dilation[2];
         const float* w = weights + tz * height * width + tx;
         if (g.stride[1] == 1 && g.dilation[1] == 1) {
           slide(column, pitch, w, width, height);
@@ -90,8 +87,7 @@ struct DirectColumn {
           for (int ty = 0; ty < height; ++ty) {
 #pragma unroll
             for (int j = 0; j < direct_rows; ++j) {
-              sum[j] += w[ty * width] *
-                        column[(j * static_cast<int>(g.stride[1]) + ty * static_cast<int>(g.dilation[1])) * pitch];
+              sum[j] += w[ty * width] * column[(j * g.stride[1] + ty * g.dilation[1]) * pitch];
             }
           }
         }
@@ -123,7 +119,7 @@ __device__ inline void direct_conv(const DirectConv& p) {
   float* window = reinterpret_cast<float*>(shared_memory);
   float* weights = window + p.tiling.box.window_floats();
   const int64_t all_channels = p.shape.groups * p.shape.channels, all_outputs = p.shape.groups * p.shape.outputs;
-  const std::array<int64_t, 3>& out = p.tiling.window.out;
+  const auto& out = p.tiling.window.out;
   for (int64_t item = blockIdx.x; item < p.items(); item += gridDim.x) {
     const auto [tile, o] = p.by_all_outputs.divide(item);
     const auto [group, output] = p.by_outputs.divide(o);
@@ -132,21 +128,22 @@ __device__ inline void direct_conv(const DirectConv& p) {
     for (int64_t c = 0; c < p.shape.channels; ++c) {
       p.tiling.fill_windows(p.x, all_channels, group * p.shape.channels + c, 1, corner, window);
       for (int t = static_cast<int>(threadIdx.x); t < p.taps; t += block_threads) {
-        weights[t] = p.weights.at(group, output, c * p.taps + t);
+        weights[t] = p.weights.first_output(group, c * p.taps + t)[output * p.weights.output_step];
       }
       __syncthreads();
       if (column.is_in_box) column.add_channel(window, weights);
       __syncthreads();
     }
-    const int64_t image = corner.image + column.image, z = corner.z + column.z, x = corner.x + column.x;
+    const int64_t image = corner.image + column.image;
+    const int z = corner.z + column.z, x = corner.x + column.x;
     if (!column.is_in_box || image >= p.shape.images || z >= out[0] || x >= out[2]) continue;
     const float offset = p.bias == nullptr ? 0 : p.bias[o];
     float* plane = p.y + (image * all_outputs + o) * p.shape.out_plane;
 #pragma unroll
     for (int j = 0; j < direct_rows; ++j) {
-      const int64_t y = corner.y + column.row + j;
+      const int y = corner.y + column.row + j;
       if (column.row + j < p.tiling.box.extent[1] && y < out[1]) {
-        plane[(z * out[1] + y) * out[2] + x] = column.sum[j] + offset;
+        plane[(int64_t{z} * out[1] + y) * out[2] + x] = column.sum[j] + offset;
       }
     }
   }

@@ -24,14 +24,4 @@ inline WindowGeometry adjoint_window(const ConvGeometry& g) {
   return w;
 }
 
-// The input at position i of the spread-out axis; -1 where there is none.
-constexpr int64_t input_index(const WindowGeometry& g, int axis, int64_t i) {
-  const int64_t spread = g.spread[axis];
-  if (spread != 1 && i > 0) {
-    const int64_t quotient = i / spread;
-    i = quotient * spread == i ? quotient : -1;
-  }
-  return i >= 0 && i < g.in[axis] ? i : -1;
-}
-
 }  // namespace gmr

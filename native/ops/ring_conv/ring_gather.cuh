@@ -102,11 +102,11 @@ struct RingGather {
   __device__ Place place(int64_t tile, int column) const {
     const BoxTiling::Corner corner = tiling.corner(tile);
     const Column c = column_of(column);
-    const std::array<int64_t, 3>& out = tiling.window.out;
-    const int64_t z = corner.z + c.z, y = corner.y + c.y, x = corner.x + c.x;
+    const auto& out = tiling.window.out;
+    const int z = corner.z + c.z, y = corner.y + c.y, x = corner.x + c.x;
     const bool is_there =
         c.image < tiling.box.images && corner.image + c.image < tiling.images && z < out[0] && y < out[1] && x < out[2];
-    return {is_there ? corner.image + c.image : -1, (z * out[1] + y) * out[2] + x};
+    return {is_there ? corner.image + c.image : -1, (int64_t{z} * out[1] + y) * out[2] + x};
   }
 
   class AtTile;
@@ -123,8 +123,8 @@ class RingGather::AtTile {
         is_column_there_(gather.place(tile, column_).image >= 0) {
     const Column c = g_.column_of(column_);
     const Box& box = g_.tiling.box;
-    const int row = (c.image * box.span[0] + c.z * static_cast<int>(g_.tiling.window.stride[0])) * box.span[1] +
-                    c.y * static_cast<int>(g_.tiling.window.stride[1]);
+    const int row =
+        (c.image * box.span[0] + c.z * g_.tiling.window.stride[0]) * box.span[1] + c.y * g_.tiling.window.stride[1];
     first_run_ = row * g_.runs * box.extent[2] + c.x;
   }
 
@@ -141,10 +141,10 @@ class RingGather::AtTile {
  private:
   // A thread makes the runs about one position of one row of the windows.
   __device__ void make_runs(int channels) const {
-    const WindowGeometry& window = g_.tiling.window;
+    const Window& window = g_.tiling.window;
     const int count = channels * g_.tiling.window_rows() * g_.tiling.box.extent[2], box_x = g_.tiling.box.extent[2];
-    const int dilation = static_cast<int>(window.dilation[2]), stride = static_cast<int>(window.stride[2]);
-    const int to_centre = static_cast<int>(window.kernel[2] / 2) * dilation;
+    const int dilation = window.dilation[2], stride = window.stride[2];
+    const int to_centre = window.kernel[2] / 2 * dilation;
     for (int i = static_cast<int>(threadIdx.x); i < count; i += block_threads) {
       const int row = g_.box_x.divide(i), x = i - row * box_x;
       const float* centre = windows_ + row * g_.tiling.box.span[2] + x * stride + to_centre;
