@@ -152,11 +152,12 @@ void add_narrow_two(OpcodeTable& table, const std::string& type) {
 void cvt_tf32(Warp& warp, const Instruction& i, uint32_t lanes) {
   map_lanes<uint32_t, uint32_t>(warp, i, lanes, [&](uint32_t a) -> uint32_t {
     const uint32_t exponent = a & 0x7f800000u;
-    if (exponent == 0x7f800000u) return (a & 0x007fffffu) != 0 ? 0x7fffffffu : a;
+    const bool finite = exponent != 0x7f800000u;
+    if (!finite && (a & 0x007fffffu) != 0) return 0x7fffffffu;
     uint32_t rounded = a;
-    if (i.variant & ties_away) {
+    if (finite && i.variant & ties_away) {
       rounded = a + 0x1000u;
-    } else if (Modifiers::of(i.variant).rounding == Rounding::nearest_even) {
+    } else if (finite && Modifiers::of(i.variant).rounding == Rounding::nearest_even) {
       rounded = a + 0xfffu + (a >> 13 & 1);
     }
     rounded &= ~0x1fffu;

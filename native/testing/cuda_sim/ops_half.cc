@@ -63,7 +63,7 @@ void half_arithmetic(Warp& warp, const Instruction& i, uint32_t lanes) {
       if constexpr (sources == 1) value = F{}(source(0));
       if constexpr (sources == 2) value = F{}(source(0), source(1));
       if constexpr (sources == 3) value = F{}(source(0), source(1), source(2));
-      if (i.variant & relu_variant && value < 0) value = 0;
+      if (i.variant & relu_variant && value <= 0) value = 0;  // also -0
       if (modifiers.saturates) value = saturate_unit(value);
       result[half] = flushed(narrow(value, format, Rounding::nearest_even));
     }

@@ -11,8 +11,11 @@ namespace {
 
 enum Flags : uint8_t { initialised = 1, in_flight = 2, atomic = 4 };
 
+// Read::instruction_and_kind: the lane, or that there were several; whether it was relaxed; the instruction.
 constexpr uint32_t several_lanes = 32;
-constexpr uint32_t lane_bits = 6;
+constexpr uint32_t lane_mask = 63;
+constexpr uint32_t relaxed_read = 64;
+constexpr uint32_t instruction_shift = 7;
 
 }  // namespace
 
@@ -68,22 +71,25 @@ void SharedChecker::access(Warp& warp, int lane, uint32_t offset, uint32_t bytes
     Read* const reads = this->reads(at);
     if (!writes_memory(kind)) {
       Read& mine = reads[me];
-      const uint32_t id = warp.current << lane_bits;
-      const bool joined = mine.clock == now && (mine.instruction_and_lane & (2 * several_lanes - 1)) != uint32_t(lane);
-      mine = {now, id | (joined ? several_lanes : static_cast<uint32_t>(lane))};
+      uint32_t kind_bits = static_cast<uint32_t>(lane) | (is_atomic(kind) ? relaxed_read : 0);
+      if (mine.clock == now && (mine.instruction_and_kind & lane_mask) != static_cast<uint32_t>(lane)) {
+        kind_bits = several_lanes | (kind_bits & mine.instruction_and_kind & relaxed_read);
+      }
+      mine = {now, warp.current << instruction_shift | kind_bits};
       continue;
     }
     for (uint32_t other = 0; other < warp_count_; ++other) {
       const Read& read = reads[other];
-      if (read.clock == 0) continue;
-      const uint32_t other_lane = read.instruction_and_lane & (2 * several_lanes - 1);
-      const bool ordered = other == me
-                               ? (other_lane == several_lanes ? read.clock < full_sync_[me]
-                                                              : ordered_lanes(me, int(other_lane), lane, read.clock))
-                               : read.clock <= seen[other];
+      if (read.clock == 0 || (is_atomic(kind) && read.instruction_and_kind & relaxed_read)) continue;
+      const uint32_t other_lane = read.instruction_and_kind & lane_mask;
+      bool ordered = read.clock <= seen[other];
+      if (other == me) {
+        ordered = other_lane == several_lanes ? read.clock < full_sync_[me]
+                                              : ordered_lanes(me, static_cast<int>(other_lane), lane, read.clock);
+      }
       if (!ordered) {
         report(warp, lane, offset, bytes, kind, other, other_lane == several_lanes ? -1 : int(other_lane),
-               read.instruction_and_lane >> lane_bits, false);
+               read.instruction_and_kind >> instruction_shift, false);
       }
     }
     std::fill(reads, reads + warp_count_, Read{});

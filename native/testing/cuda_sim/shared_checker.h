@@ -48,7 +48,7 @@ class SharedChecker {
   };
   struct Read {
     uint32_t clock;  // 0: none since the last write
-    uint32_t instruction_and_lane;
+    uint32_t instruction_and_kind;
   };
   // For warps that synchronised only some of their lanes: the latest time of lane b that lane a knows of.
   using LaneClocks = std::array<std::array<uint32_t, 32>, 32>;
