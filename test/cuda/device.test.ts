@@ -154,6 +154,44 @@ describe('CUDA devices that fail', function () {
   });
 });
 
+describe('CUDA devices in a process', function () {
+  before(function () {
+    if (cudaSim === undefined) this.skip();
+  });
+  const work = `
+    const device = open();
+    const x = gmr.tensor(new Float32Array(1000), undefined, { device });
+    for (let i = 0; i < 300; ++i) void gmr.ops.add(x, x).data();
+    await x.data();`;
+
+  it('ends with copies to the host on their way', async () => {
+    expect(await onCudaSim(`${work} console.log('queued'); process.exit(0);`, {})).to.equal('queued');
+  });
+
+  it('workers are terminated with copies to the host on their way', async () => {
+    const library = new URL('../../lib/index.js', import.meta.url).href;
+    const source = `import(${JSON.stringify(library)}).then(async (gmr) => {
+      const open = () => gmr.Device.open('cuda_sim');
+      ${work}
+      (await import('node:worker_threads')).parentPort.postMessage('queued');
+      for (;;) await gmr.ops.add(x, x).data();
+    });`;
+    const output = await onCudaSim(
+      `
+      const { Worker } = await import('node:worker_threads');
+      for (let i = 0; i < 3; ++i) {
+        const workers = [0, 1].map(() => new Worker(${JSON.stringify(source)}, { eval: true }));
+        await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once('message', resolve))));
+        await Promise.all(workers.map((worker) => worker.terminate()));
+      }
+      const three = gmr.tensor([1.5], undefined, { device: open() });
+      console.log(await gmr.ops.add(three, three).item());`,
+      {},
+    );
+    expect(output).to.equal('3');
+  });
+});
+
 describe('CUDA device', function () {
   before(function () {
     if (cudaSim === undefined) this.skip();
