@@ -2,6 +2,7 @@
 #include "cuda/kernels.h"
 #include "cuda/tap_gather.cuh"
 #include "ops/conv/direct_conv.cuh"
+#include "ops/conv/direct_weight.cuh"
 
 namespace gmr::cuda {
 namespace {
@@ -11,6 +12,11 @@ namespace {
 // The 1 in the bounds: registers before occupancy, so that nothing spills.
 __global__ void __launch_bounds__(block_threads, 1) conv_direct_kernel(const __grid_constant__ DirectConv p) {
   direct_conv(p);
+}
+
+__global__ void __launch_bounds__(block_threads, 1)
+    conv_backward_weight_direct_kernel(const __grid_constant__ DirectWeight p) {
+  direct_weight(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 1)
@@ -58,6 +64,18 @@ void product(BackendDevice& device, const ProductShape& shape, const WindowGeome
   launch_forward(device, product_kernels, shape, gather, weights, bias, y);
 }
 
+void backward_weight_directly(BackendDevice& device, DirectWeight gradient, float* dw) {
+  const bool is_split = gradient.splits > 1;
+  gradient.partials =
+      is_split
+          ? static_cast<float*>(device.scratch(static_cast<size_t>(gradient.splits * gradient.size()) * sizeof(float)))
+          : dw;
+  launch(device, Kernel{"conv_backward_weight_direct_kernel", conv_backward_weight_direct_kernel},
+         block_each(gradient.items(), block_threads, static_cast<size_t>(gradient.shared_floats()) * sizeof(float)),
+         gradient);
+  if (is_split) sum_partials(device, gradient.partials, gradient.splits, gradient.size(), dw);
+}
+
 }  // namespace
 
 // launchers
@@ -77,8 +95,14 @@ void conv_backward_input(BackendDevice& device, const ConvBackwardInput& p) {
 
 void conv_backward_weight(BackendDevice& device, const ConvBackwardWeight& p) {
   const ConvGeometry& g = p.geometry;
-  const TapGather gather(p.x, device.table(one_tap_a_row(g.kernel)), volume(g.kernel), forward_window(g), g.n, g.c);
-  launch_backward_weight(device, backward_weight_kernels, forward_shape(g), gather, p.dy, p.dw);
+  const ProductShape shape = forward_shape(g);
+  const WindowGeometry window = forward_window(g);
+  if (const Box box = choose_direct_weight_box(shape, window); box.extent[0] > 0 && shape.images > 0) {
+    backward_weight_directly(device, DirectWeight(shape, window, box, p.x, p.dy), p.dw);
+    return;
+  }
+  const TapGather gather(p.x, device.table(one_tap_a_row(g.kernel)), volume(g.kernel), window, g.n, g.c);
+  launch_backward_weight(device, backward_weight_kernels, shape, gather, p.dy, p.dw);
 }
 
 }  // namespace gmr::cuda

@@ -54,6 +54,24 @@ inline Box choose_direct_box(const ProductShape& shape, const WindowGeometry& wi
                     });
 }
 
+// sum[j] += sum over t < height of w[t] column[t + j], rows of each `pitch` and `w_pitch` apart: four neighbours that
+// see the same `rows` rows of the column. What a sum does not see is not multiplied by zero: it may be infinite.
+__device__ inline void slide(float (&sum)[direct_rows], const float* column, int pitch, const float* w, int w_pitch,
+                             int height, int rows) {
+  float tap[direct_rows] = {};  // that row r meets in each sum
+#pragma unroll 4
+  for (int r = 0; r < rows; ++r) {
+    const float value = column[r * pitch];
+#pragma unroll
+    for (int j = direct_rows - 1; j > 0; --j) tap[j] = tap[j - 1];
+    tap[0] = r < height ? w[r * w_pitch] : 0;
+#pragma unroll
+    for (int j = 0; j < direct_rows; ++j) {
+      if (r >= j && r - j < height) sum[j] += tap[j] * value;
+    }
+  }
+}
+
 // A thread's four outputs, from the window of one channel.
 struct DirectColumn {
   const DirectConv& p;
@@ -82,7 +100,7 @@ struct DirectColumn {
         const float* column = window + first_row * pitch + x * g.stride[2] + tx * g.dilation[2];
         const float* w = weights + tz * height * width + tx;
         if (g.stride[1] == 1 && g.dilation[1] == 1) {
-          slide(column, pitch, w, width, height);
+          slide(sum, column, pitch, w, width, height, height + direct_rows - 1);
         } else {
           for (int ty = 0; ty < height; ++ty) {
 #pragma unroll
@@ -91,24 +109,6 @@ struct DirectColumn {
             }
           }
         }
-      }
-    }
-  }
-
- private:
-  // Down the column: row r meets tap r - j of output j. Rows that an output does not see are not multiplied by zero:
-  // they may hold infinities.
-  __device__ void slide(const float* column, int pitch, const float* w, int w_pitch, int height) {
-    float tap[direct_rows] = {};  // of each output
-#pragma unroll 4
-    for (int r = 0; r < height + direct_rows - 1; ++r) {
-      const float value = column[r * pitch];
-#pragma unroll
-      for (int j = direct_rows - 1; j > 0; --j) tap[j] = tap[j - 1];
-      tap[0] = r < height ? w[r * w_pitch] : 0;
-#pragma unroll
-      for (int j = 0; j < direct_rows; ++j) {
-        if (r >= j && r - j < height) sum[j] += tap[j] * value;
       }
     }
   }
