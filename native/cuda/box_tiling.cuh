@@ -111,25 +111,28 @@ class BoxTiling {
   __device__ void fill_windows(const float* x, int64_t all_channels, int64_t first_channel, int channels,
                                const Corner& corner, float* windows) const {
     const int count = channels * window_rows() * box.span[2];
+    const bool is_spread = window.is_spread();
+    const int z0 = corner.z * window.stride[0] - window.padding[0],
+              y0 = corner.y * window.stride[1] - window.padding[1],
+              x0 = corner.x * window.stride[2] - window.padding[2];
     for (int i = static_cast<int>(threadIdx.x); i < count; i += block_threads) {
       const int row = span_x_.divide(i), slice = span_y_.divide(row), window_index = span_z_.divide(slice);
       const int channel = images_.divide(window_index);
       const int64_t image = corner.image + (window_index - channel * images_.divisor());
-      const int iz = source(0, corner.z, slice - window_index * span_z_.divisor());
-      const int iy = source(1, corner.y, row - slice * span_y_.divisor());
-      const int ix = source(2, corner.x, i - row * span_x_.divisor());
-      const bool is_there = iz >= 0 && iy >= 0 && ix >= 0 && image < images;
+      int z = z0 + slice - window_index * span_z_.divisor(), y = y0 + row - slice * span_y_.divisor(),
+          x_at = x0 + i - row * span_x_.divisor();
+      if (is_spread) {
+        z = window.input_index(0, z);
+        y = window.input_index(1, y);
+        x_at = window.input_index(2, x_at);
+      }
+      const bool is_there = window.is_inside(z, y, x_at) && image < images;
       const int64_t plane = image * all_channels + first_channel + channel;
-      windows[i] = is_there ? x[plane * in_plane + window.offset(iz, iy, ix)] : 0;
+      windows[i] = is_there ? x[plane * in_plane + window.offset(z, y, x_at)] : 0;
     }
   }
 
  private:
-  // Where position `at` of a window lies in the input along an axis; -1 outside it or between spread-out inputs.
-  __device__ int source(int axis, int corner, int at) const {
-    return window.input_index(axis, corner * window.stride[axis] - window.padding[axis] + at);
-  }
-
   int64_t parts(int axis) const { return (int64_t{window.out[axis]} + box.extent[axis] - 1) / box.extent[axis]; }
 
   Divisor tiles_z_, tiles_y_, tiles_x_;

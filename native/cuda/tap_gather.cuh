@@ -94,7 +94,7 @@ struct TapGather {
           const float* plane = image_ + row.plane;
           if (is_spread) {
             sum = tap(plane, row.z, row.y, row.x);
-          } else if (is_inside(z_ + row.z, 0) && is_inside(y_ + row.y, 1) && is_inside(x_ + row.x, 2)) {
+          } else if (g_.window.is_inside(z_ + row.z, y_ + row.y, x_ + row.x)) {
             sum = column[row.first_tap];
           }
           for (int32_t at = row.next; at < row.end; at += 3) {
@@ -122,15 +122,13 @@ struct TapGather {
       return row;
     }
 
-    __device__ bool is_inside(int i, int axis) const { return i >= 0 && i < g_.window.in[axis]; }
-
     // The input under a tap that lies (z, y, x) behind the column's first.
     __device__ float tap(const float* plane, int z, int y, int x) const {
       const Window& w = g_.window;
       z = w.input_index(0, z_ + z);
       y = w.input_index(1, y_ + y);
       x = w.input_index(2, x_ + x);
-      return z >= 0 && y >= 0 && x >= 0 ? plane[w.offset(z, y, x)] : 0;
+      return w.is_inside(z, y, x) ? plane[w.offset(z, y, x)] : 0;
     }
 
     const TapGather& g_;

@@ -34,16 +34,21 @@ struct Window {
   }
 
 #ifdef __CUDACC__
-  // The input at position i of the spread-out axis; -1 where there is none.
+  // The input at position i of the spread-out axis; something outside the axis where there is none.
   __device__ int input_index(int axis, int i) const {
-    if (spread[axis] != 1 && i > 0) {
-      const int quotient = i / spread[axis];
-      i = quotient * spread[axis] == i ? quotient : -1;
-    }
-    return i < in[axis] ? i : -1;
+    if (i <= 0) return i;
+    const int quotient = i / spread[axis];
+    return quotient * spread[axis] == i ? quotient : -1;
   }
 
   __device__ bool is_spread() const { return spread[0] != 1 || spread[1] != 1 || spread[2] != 1; }
+
+  // In one comparison an axis, and without branches.
+  __device__ bool is_inside(int z, int y, int x) const {
+    return (static_cast<unsigned>(z) < static_cast<unsigned>(in[0])) &
+           (static_cast<unsigned>(y) < static_cast<unsigned>(in[1])) &
+           (static_cast<unsigned>(x) < static_cast<unsigned>(in[2]));
+  }
 
   // The offset of a position in a plane.
   __device__ int64_t offset(int z, int y, int x) const { return (int64_t{z} * in[1] + y) * in[2] + x; }

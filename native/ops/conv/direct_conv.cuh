@@ -59,17 +59,23 @@ inline Box choose_direct_box(const ProductShape& shape, const WindowGeometry& wi
 __device__ inline void slide(float (&sum)[direct_rows], const float* column, int pitch, const float* w, int w_pitch,
                              int height, int rows) {
   float tap[direct_rows] = {};  // that row r meets in each sum
-#pragma unroll 4
-  for (int r = 0; r < rows; ++r) {
+  const auto meet = [&](int r, auto is_seen) {
     const float value = column[r * pitch];
 #pragma unroll
     for (int j = direct_rows - 1; j > 0; --j) tap[j] = tap[j - 1];
     tap[0] = r < height ? w[r * w_pitch] : 0;
 #pragma unroll
     for (int j = 0; j < direct_rows; ++j) {
-      if (r >= j && r - j < height) sum[j] += tap[j] * value;
+      if (is_seen(r, j)) sum[j] += tap[j] * value;
     }
-  }
+  };
+  const auto by_some = [&](int row, int j) { return row >= j && row - j < height; };
+  const auto by_all = [](int, int) { return true; };
+  int r = 0;
+  for (; r < min(direct_rows - 1, rows); ++r) meet(r, by_some);
+#pragma unroll 4
+  for (; r < height; ++r) meet(r, by_all);
+  for (; r < rows; ++r) meet(r, by_some);
 }
 
 // A thread's four outputs, from the window of one channel.
