@@ -35,7 +35,8 @@ file(GLOB cuda_sources CONFIGURE_DEPENDS native/ops/*/*_cuda.cu native/cuda/*.cu
 list(FILTER cuda_sources EXCLUDE REGEX "backend_cuda\\.cc$")
 list(JOIN GMR_CUDA_ARCHITECTURES "," architectures_text)
 
-# Spills and local memory are errors: what a kernel holds must be in registers. --no-compress: the interpreter reads PTX as it is.
+# Spills and local memory are errors: what a kernel holds must be in registers. --no-compress: the interpreter reads PTX
+# as it is.
 add_library(gmr_cuda_kernels OBJECT ${cuda_sources})
 set_target_properties(gmr_cuda_kernels PROPERTIES CUDA_VISIBILITY_PRESET hidden CUDA_RUNTIME_LIBRARY None)
 target_compile_options(gmr_cuda_kernels PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-lineinfo --no-compress

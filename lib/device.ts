@@ -10,7 +10,7 @@ export class Device {
   readonly kind: string;
   /** Which of several devices of the kind. */
   readonly index: number;
-  /** What the kernels were chosen by: an instruction-set level, e.g. `'x86-64-v3'`, or a GPU's architecture, e.g. `'sm_90'`. */
+  /** What kernels were chosen by: an instruction-set level, e.g. `'x86-64-v3'`; a GPU's architecture, e.g. `'sm_90'`. */
   readonly level: string;
   /** Threads that do the arithmetic at one time. */
   readonly threads: number;
@@ -62,7 +62,7 @@ function openOnce(kind: string, index: number): Device {
 
 let automatic: Device | undefined;
 
-/** @internal The device of tensors that name none: the first GPU where there is one that can be used, else the processor. */
+/** @internal The device of tensors that name none: the first GPU, where it can be used, else the processor. */
 export function defaultDevice(): Device {
   if (automatic !== undefined) return automatic;
   try {
@@ -86,11 +86,11 @@ export function resolveDevice(device: Device | DeviceSpec | undefined): Device {
 
 /**
  * Opens a device; opened once, the same object is returned again. Printing it (`String(device)`) says which one it is.
- * @param spec `'cpu'`, `'cuda'` (the first GPU), `'cuda:1'`, or `'auto'`: the first GPU where there is one that can be used, else the
- *   processor; found out once. The CPU level is the best that the processor supports; the environment variable GMR_CPU_LEVEL forces
- *   one (`x86-64-v2`, `x86-64-v3`, `x86-64-v4`, `portable`), GMR_NUM_THREADS limits the threads.
- * @throws GmrError `backend_missing` where the package was built without CUDA, `device_unavailable` where there is no driver, an old
- *   one, no such GPU, or one that the kernels were not built for. The message says what to do.
+ * @param spec `'cpu'`, `'cuda'` (the first GPU), `'cuda:1'`, or `'auto'`: the first GPU, where it can be used, else the
+ *   processor; found out once. The CPU level is the best that the processor supports; the environment variable
+ *   GMR_CPU_LEVEL forces one (`x86-64-v2`, `x86-64-v3`, `x86-64-v4`, `portable`), GMR_NUM_THREADS limits the threads.
+ * @throws GmrError `backend_missing` where the package was built without CUDA, `device_unavailable` where there is no
+ *   driver, an old one, no such GPU, or one that the kernels were not built for. The message says what to do.
  */
 export async function device(spec: DeviceSpec = 'auto'): Promise<Device> {
   return resolveDevice(spec);

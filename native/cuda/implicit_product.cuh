@@ -7,10 +7,9 @@
 //   int work_floats                          shared memory that it needs
 //   int64_t tiles                            of product_pixels columns each
 //   Place place(tile, column)                the output that a column of a tile stands for
-//   AtTile                                   made by all threads of a block for a tile; then, for any group and chunk,
-//     fill(panel, first_channel, k0, depth)    writes rows k0 .. k0 + depth - 1 of the group's channels, zeros in
-//     columns
-//                                              that stand for nothing; all threads come, and synchronise after it
+//   AtTile(gather, tile, work)               made by all threads of a block for a tile; then, for any group and chunk,
+//     fill(panel, first_channel, k0, depth)  writes rows k0 .. k0 + depth - 1 of the group's channels, with zeros in
+//                                            columns that stand for nothing; all threads come, and synchronise after
 #pragma once
 
 #include <algorithm>

@@ -11,7 +11,7 @@ namespace gmr::cuda {
 constexpr int product_pixels = 64;
 constexpr int product_outputs = 64;
 
-// The same for groups of few outputs (depthwise layers): one result a thread.
+// The same for groups of few outputs: one result a thread.
 constexpr int product_few_outputs = 4;
 
 // Operand rows that are in shared memory at a time: with the weights 17 KiB, so that what a gather needs fits beside

@@ -6,7 +6,7 @@ import { cudaSimControl } from '../support/cuda_sim.js';
 import { cudaSim } from '../support/devices.js';
 import { normal, uniform } from '../support/ndarray.js';
 
-/** A training step whose sums are all cut: weight gradients over tiles, batch norm and biases over pieces, rings over rows. */
+/** A training step whose sums are cut: weight gradients over tiles, batch norm and biases over pieces. */
 async function hashOfStep(device: gmr.Device): Promise<string> {
   const random = uniform(4);
   const make = (shape: number[]): gmr.Tensor =>

@@ -1,5 +1,5 @@
-// Every device that this machine has: each CPU level that the processor supports, the first GPU, and the CUDA kernels on the
-// interpreter (native/testing/cuda_sim). What is missing is said once, with the reason.
+// Every device that this machine has: each CPU level that the processor supports, the first GPU, and the CUDA kernels
+// on the interpreter (native/testing/cuda_sim). What is missing is said once, with the reason.
 import { Device } from '../../lib/device.js';
 import type { GmrError } from '../../lib/index.js';
 import { native } from '../../lib/native.js';
