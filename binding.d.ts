@@ -16,6 +16,10 @@ export interface OpenedDevice {
   kind: string;
   level: string;
   threads: number;
+  /** As its maker calls it; empty for the host's processor. */
+  name: string;
+  /** The device's own memory; 0 where it is the host's. */
+  memoryBytes: number;
 }
 
 export interface MemoryStats {
@@ -224,7 +228,7 @@ export type OpStem = {
 }[PassName];
 
 export type Binding = {
-  openDevice(kind: string): OpenedDevice;
+  openDevice(kind: string, index: number): OpenedDevice;
   /** CPU levels for which a library is there and that the processor supports, best first. */
   cpuLevels(): string[];
   createBuffer(device: DeviceHandle, bytes: number): BufferHandle;

@@ -1,56 +1,96 @@
-import type { DeviceHandle, MemoryStats } from '../binding.js';
-import { fail } from './errors.js';
-import { attempt, native } from './native.js';
+import type { DeviceHandle, MemoryStats, OpenedDevice } from '../binding.js';
+import { fail, GmrError } from './errors.js';
+import { attempt, native, toGmrError } from './native.js';
 
-export type DeviceSpec = 'auto' | 'cpu';
+export type DeviceSpec = 'auto' | 'cpu' | 'cuda' | `cuda:${number}`;
 
 /** Where tensors live and passes run. Work is queued on it in order; reading a tensor awaits what was queued before. */
 export class Device {
-  /** `'cpu'`. */
+  /** `'cpu'` or `'cuda'`. */
   readonly kind: string;
-  /** Instruction-set level that was chosen, e.g. `'x86-64-v3'`. */
+  /** Which of several devices of the kind. */
+  readonly index: number;
+  /** What kernels were chosen by: an instruction-set level, e.g. `'x86-64-v3'`; a GPU's architecture, e.g. `'sm_90'`. */
   readonly level: string;
-  /** Threads that do the arithmetic. */
+  /** Threads that do the arithmetic at one time. */
   readonly threads: number;
+  /** A GPU's name; empty for the processor. */
+  readonly name: string;
+  /** A GPU's memory; 0 where memory is the host's. */
+  readonly memoryBytes: number;
   /** @internal */
   readonly handle: DeviceHandle;
 
-  private constructor(kind: string, level: string, threads: number, handle: DeviceHandle) {
-    this.kind = kind;
-    this.level = level;
-    this.threads = threads;
-    this.handle = handle;
+  private constructor(opened: OpenedDevice, index: number) {
+    this.kind = opened.kind;
+    this.index = index;
+    this.level = opened.level;
+    this.threads = opened.threads;
+    this.name = opened.name;
+    this.memoryBytes = opened.memoryBytes;
+    this.handle = opened.handle;
   }
 
   /** @internal */
-  static open(kind: string): Device {
-    const opened = attempt(() => native().openDevice(kind));
-    return new Device(opened.kind, opened.level, opened.threads, opened.handle);
+  static open(kind: string, index = 0): Device {
+    try {
+      return new Device(native().openDevice(kind, index), index);
+    } catch (error) {
+      const { code, message } = toGmrError(error);
+      throw new GmrError(code, `[device] ${message}`, { cause: error });
+    }
   }
 
   toString(): string {
+    if (this.memoryBytes > 0) {
+      const gibibytes = (this.memoryBytes / 2 ** 30).toFixed(1);
+      return `${this.kind}:${this.index} (${this.name}, ${this.level}, ${gibibytes} GiB)`;
+    }
     return `${this.kind} (${this.level}, ${this.threads} thread${this.threads === 1 ? '' : 's'})`;
   }
 }
 
-let cpu: Device | undefined;
+const opened = new Map<string, Device>();
 
-/** @internal The device of tensors that name none. */
+/** The same object for the same device. */
+function openOnce(kind: string, index: number): Device {
+  const key = `${kind}:${index}`;
+  const device = opened.get(key) ?? Device.open(kind, index);
+  opened.set(key, device);
+  return device;
+}
+
+let automatic: Device | undefined;
+
+/** @internal The device of tensors that name none: the first GPU, where it can be used, else the processor. */
 export function defaultDevice(): Device {
-  return (cpu ??= Device.open('cpu'));
+  if (automatic !== undefined) return automatic;
+  try {
+    automatic = openOnce('cuda', 0);
+  } catch (error) {
+    const { code } = error as GmrError;
+    if (code !== 'backend_missing' && code !== 'device_unavailable') throw error;
+    automatic = openOnce('cpu', 0);
+  }
+  return automatic;
 }
 
 /** @internal Accepts what `{ device }` options accept. */
 export function resolveDevice(device: Device | DeviceSpec | undefined): Device {
   if (device instanceof Device) return device;
-  if (device === undefined || device === 'auto' || device === 'cpu') return defaultDevice();
-  return fail('device', 'device', "be 'auto', 'cpu' or a Device", device);
+  if (device === undefined || device === 'auto') return defaultDevice();
+  const match = typeof device === 'string' ? /^(cpu|cuda(?::(\d{1,4}))?)$/.exec(device) : null;
+  if (match === null) return fail('device', 'device', "be 'auto', 'cpu', 'cuda', 'cuda:<index>' or a Device", device);
+  return match[1] === 'cpu' ? openOnce('cpu', 0) : openOnce('cuda', Number(match[2] ?? 0));
 }
 
 /**
- * Opens a device; opened once, the same object is returned again.
- * @param spec `'auto'` (the best there is) or `'cpu'`. The CPU level is the best that the processor supports; the environment
- *   variable GMR_CPU_LEVEL forces one (`x86-64-v2`, `x86-64-v3`, `x86-64-v4`; `portable` on other processors), GMR_NUM_THREADS limits the threads.
+ * Opens a device; opened once, the same object is returned again. Printing it (`String(device)`) says which one it is.
+ * @param spec `'cpu'`, `'cuda'` (the first GPU), `'cuda:1'`, or `'auto'`: the first GPU, where it can be used, else the
+ *   processor; found out once. The CPU level is the best that the processor supports; the environment variable
+ *   GMR_CPU_LEVEL forces one (`x86-64-v2`, `x86-64-v3`, `x86-64-v4`; `portable` on other processors), GMR_NUM_THREADS limits the threads.
+ * @throws GmrError `backend_missing` where the package was built without CUDA, `device_unavailable` where there is no
+ *   driver, an old one, no such GPU, or one that the kernels were not built for. The message says what to do.
  */
 export async function device(spec: DeviceSpec = 'auto'): Promise<Device> {
   return resolveDevice(spec);

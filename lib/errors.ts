@@ -10,6 +10,8 @@ export const errorCodes = [
   'out_of_memory',
   'device_failure',
   'native_missing',
+  'backend_missing',
+  'device_unavailable',
   'cancelled',
 ] as const;
 

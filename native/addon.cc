@@ -28,6 +28,10 @@ Napi::Value guarded(const Napi::CallbackInfo& info) {
     auto error = Napi::Error::New(info.Env(), "expected enough memory for the request, but there is none left");
     error.Set("code", Napi::String::New(info.Env(), "out_of_memory"));
     throw error;
+  } catch (const BackendError& exception) {
+    auto error = Napi::Error::New(info.Env(), exception.what());
+    error.Set("code", Napi::String::New(info.Env(), exception.code()));
+    throw error;
   } catch (const std::exception& exception) {
     auto error = Napi::TypeError::New(info.Env(), exception.what());
     error.Set("code", Napi::String::New(info.Env(), "invalid_argument"));
@@ -49,15 +53,20 @@ Device& device_argument(const Napi::Value& value) {
 
 Napi::Value open_device(const Napi::CallbackInfo& info) {
   if (!info[0].IsString()) refuse("kind", "a string", info[0]);
-  auto device = Environment::of(info.Env()).open(info[0].As<Napi::String>(), 0);
+  const double index = info[1].IsNumber() ? info[1].As<Napi::Number>().DoubleValue() : -1;
+  if (!(index >= 0 && index <= INT32_MAX)) refuse("index", "an integer >= 0", info[1]);
+  auto device = Environment::of(info.Env()).open(info[0].As<Napi::String>(), static_cast<int>(index));
   auto external = Napi::External<std::shared_ptr<Device>>::New(
       info.Env(), new std::shared_ptr<Device>(device), [](Napi::Env, std::shared_ptr<Device>* held) { delete held; });
   external.TypeTag(&device_tag);
   auto result = Napi::Object::New(info.Env());
   result["handle"] = external;
+  const DeviceProperties properties = device->properties();
   result["kind"] = device->backend().name;
-  result["level"] = device->backend().level;
-  result["threads"] = device->thread_count();
+  result["level"] = properties.level;
+  result["threads"] = static_cast<double>(properties.threads);
+  result["name"] = properties.name;
+  result["memoryBytes"] = static_cast<double>(properties.memory_bytes);
   return result;
 }
 

@@ -7,7 +7,7 @@ const bin = (name) => join('node_modules', '.bin', name);
 
 const nativeSources = ['native', join('bench', 'native')].flatMap((folder) =>
   readdirSync(join(root, folder), { recursive: true })
-    .filter((name) => /\.(cc|h)$/.test(name))
+    .filter((name) => /\.(cc|h|cu|cuh)$/.test(name))
     .map((name) => join(folder, name)),
 );
 

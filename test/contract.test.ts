@@ -25,6 +25,7 @@ describe('contract', () => {
         `native/ops/${op}/${op}.h`,
         `native/ops/${op}/${op}_binding.cc`,
         `native/ops/${op}/${op}_cpu.cc`,
+        `native/ops/${op}/${op}_cuda.cu`,
         `lib/ops/${op}.ts`,
         `test/support/reference/${op}.ts`,
         `test/ops/${op}.test.ts`,
@@ -56,7 +57,7 @@ describe('contract', () => {
     const tooLong: string[] = [];
     for (const folder of ['native', 'lib', 'test', 'bench', 'examples', 'scripts']) {
       for (const entry of readdirSync(join(root, folder), { recursive: true, withFileTypes: true })) {
-        if (!entry.isFile() || !/\.(ts|mjs|cc|h)$/.test(entry.name) || entry.parentPath.includes('node_modules'))
+        if (!entry.isFile() || !/\.(ts|mjs|cc|h|cu|cuh)$/.test(entry.name) || entry.parentPath.includes('node_modules'))
           continue;
         const path = join(entry.parentPath, entry.name);
         if (readFileSync(path, 'utf8').split('\n').length > 600) tooLong.push(path);

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import * as gmr from '../lib/index.js';
-import { devices } from './support/devices.js';
+import { devices, nameOf } from './support/devices.js';
 import { expectClose } from './support/ndarray.js';
 
 // The compiled test lies one folder deeper than its source.
@@ -88,7 +88,7 @@ async function checkLayer(path: string, device: gmr.Device): Promise<void> {
 describe('golden layers', () => {
   for (const file of readdirSync(folder).filter((name) => name.endsWith('.safetensors') && name !== network)) {
     for (const device of devices) {
-      it(`${basename(file, '.safetensors')} (${device.level})`, () => checkLayer(join(folder, file), device));
+      it(`${basename(file, '.safetensors')} (${nameOf(device)})`, () => checkLayer(join(folder, file), device));
     }
   }
 });
@@ -109,7 +109,7 @@ const evalTolerance = 0.085;
 describe('golden network', function () {
   this.timeout(60_000);
   for (const device of devices) {
-    it(`gmr_resnet18: loss, logits, gradients and training (${device.level})`, async () => {
+    it(`gmr_resnet18: loss, logits, gradients and training (${nameOf(device)})`, async () => {
       const { tensors } = await gmr.io.readSafetensors(join(folder, network));
       const stored = (name: string): ArrayLike<number> => numbers(tensors.get(name)!);
       const withPrefix = (prefix: string): [string, gmr.io.HostArray][] =>

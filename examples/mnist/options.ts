@@ -29,7 +29,7 @@ Trains a GMR network and an ordinary CNN on upright handwritten digits, then tes
   --epochs <n>     passes over the training images (${fullSettings.epochs}; with --quick ${quickSettings.epochs})
   --seed <n>       of the weights and of the order of the images (${fullSettings.seed})
   --out <folder>   where results.json and report.html go (demo-out)
-  --device <name>  auto or cpu (auto)
+  --device <name>  auto, cpu, cuda or cuda:<index> (auto)
   --help           this text
 
 Exit code: 0 when the promises are kept, 1 when one is not or on a failure, 2 for a mistake in the options, 130 after

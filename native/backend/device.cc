@@ -42,7 +42,9 @@ void* Buffer::materialise() {
 }
 
 Device::Device(const Backend& backend, int index)
-    : memory_(std::make_shared<Memory>(backend, backend.open(index))), thread_([this] { loop(); }) {}
+    : memory_(std::make_shared<Memory>(backend, backend.open(index))),
+      finisher_(backend.memory_is_host ? std::thread() : std::thread([this] { finish_loop(); })),
+      thread_([this] { loop(); }) {}
 
 Device::~Device() { stop(); }
 
@@ -54,14 +56,35 @@ void Device::stop() {
   wake_.notify_all();
   if (thread_.joinable()) thread_.join();
   queue_.clear();
+  {
+    std::lock_guard lock(unfinished_mutex_);
+    finisher_stopped_ = true;
+  }
+  unfinished_wake_.notify_all();
+  if (finisher_.joinable()) finisher_.join();
 }
 
 BufferRef Device::create(size_t bytes) { return std::make_shared<Buffer>(memory_, bytes); }
 
 BufferRef Device::upload(const void* source, size_t bytes) {
   auto buffer = create(bytes);
-  void* data = buffer->materialise();
-  if (bytes > 0) backend().upload(*memory_->handle, data, source, bytes);
+  if (backend().memory_is_host) {
+    void* data = buffer->materialise();
+    if (bytes > 0) backend().upload(*memory_->handle, data, source, bytes);
+    return buffer;
+  }
+  // In stream order: the memory that the buffer gets may still be in use by what was queued before.
+  std::shared_ptr<std::byte[]> copy(new std::byte[std::max<size_t>(bytes, 1)]);
+  if (bytes > 0) std::memcpy(copy.get(), source, bytes);
+  push([this, buffer, copy, bytes] {
+    try {
+      void* data = buffer->materialise();
+      if (bytes > 0) backend().upload(*memory_->handle, data, copy.get(), bytes);
+    } catch (...) {
+      buffer->failure_ = failure_of("tensor", bytes);
+      if (pending_failure_ == nullptr) pending_failure_ = buffer->failure_;
+    }
+  });
   return buffer;
 }
 
@@ -80,22 +103,54 @@ void Device::run(Job job) {
 }
 
 void Device::read(BufferRef buffer, ReadDone done) {
-  push([this, buffer = std::move(buffer), done = std::move(done)] {
-    FailureRef failure = std::exchange(pending_failure_, nullptr);
-    if (buffer->failure_ != nullptr) failure = buffer->failure_;
-    HostBytes bytes;
-    if (failure == nullptr) {
-      try {
-        bytes.reset(new std::byte[std::max<size_t>(buffer->bytes_, 1)]);
-        if (buffer->bytes_ > 0) {
-          backend().download(*memory_->handle, bytes.get(), buffer->materialise(), buffer->bytes_);
+  push([this, buffer = std::move(buffer), done = std::move(done)]() mutable { start_read(*buffer, std::move(done)); });
+}
+
+void Device::start_read(Buffer& buffer, ReadDone done) {
+  FailureRef failure = std::exchange(pending_failure_, nullptr);
+  if (buffer.failure_ != nullptr) failure = buffer.failure_;
+  HostBytes bytes;
+  if (failure == nullptr) {
+    try {
+      bytes.reset(new std::byte[std::max<size_t>(buffer.bytes_, 1)]);
+      PendingDownload* download =
+          backend().download(*memory_->handle, bytes.get(), buffer.materialise(), buffer.bytes_);
+      if (download != nullptr) {
+        {
+          std::lock_guard lock(unfinished_mutex_);
+          unfinished_.push_back({download, std::move(bytes), std::move(done)});
         }
-      } catch (const std::exception& error) {
-        failure = std::make_shared<Failure>(Failure{"out_of_memory", "data", error.what()});
+        unfinished_wake_.notify_one();
+        return;
       }
+    } catch (...) {
+      failure = failure_of("data", buffer.bytes_);
     }
-    done(std::move(bytes), std::move(failure));
-  });
+  }
+  done(std::move(bytes), std::move(failure));
+}
+
+// What was begun is ended also after the stop, since the backend holds memory for it; but nobody is told.
+void Device::finish_loop() {
+  for (;;) {
+    Unfinished next;
+    bool is_stopped;
+    {
+      std::unique_lock lock(unfinished_mutex_);
+      unfinished_wake_.wait(lock, [this] { return finisher_stopped_ || !unfinished_.empty(); });
+      if (unfinished_.empty()) return;
+      next = std::move(unfinished_.front());
+      unfinished_.pop_front();
+      is_stopped = finisher_stopped_;
+    }
+    FailureRef failure;
+    try {
+      backend().finish(*memory_->handle, next.download);
+    } catch (...) {
+      failure = failure_of("data", 0);
+    }
+    if (!is_stopped) next.done(std::move(next.bytes), std::move(failure));
+  }
 }
 
 void Device::loop() {
@@ -135,25 +190,64 @@ void Device::execute(Job& job) {
         std::memcpy(job.params.data() + operand.params_offset, &data, sizeof(data));
       }
       wanted_bytes = 0;
-      const auto start = std::chrono::steady_clock::now();
-      backend().passes[job.pass](*memory_->handle, job.params.data());
-      if (profiling_) record(job, static_cast<uint64_t>((std::chrono::steady_clock::now() - start).count()));
-    } catch (const std::bad_alloc&) {
-      const auto stats = memory_->allocator.stats();
-      failure = std::make_shared<Failure>(Failure{
-          "out_of_memory", job.op,
-          "expected " + (wanted_bytes > 0 ? std::to_string(wanted_bytes) + " bytes" : std::string("working memory")) +
-              " to be available, but the device has no more (in use: " +
-              std::to_string(stats.reserved_bytes - stats.cached_bytes) + " bytes)"});
-    } catch (const std::invalid_argument& error) {  // bad values in a tensor, such as a class that does not exist
-      failure = std::make_shared<Failure>(Failure{"invalid_argument", job.op, error.what()});
-    } catch (const std::exception& error) {
-      failure = std::make_shared<Failure>(Failure{"device_failure", job.op, error.what()});
+      call_pass(job);
+    } catch (...) {
+      failure = failure_of(job.op, wanted_bytes);
     }
     if (failure != nullptr && pending_failure_ == nullptr) pending_failure_ = failure;
   }
   for (const auto& operand : job.operands) {
     if (operand.access == Access::write) operand.buffer->failure_ = failure;
+  }
+}
+
+void Device::call_pass(Job& job) {
+  const auto call = [&] { backend().passes[job.pass](*memory_->handle, job.params.data()); };
+  const bool is_timed = profiling_;
+  if (is_timed) backend().synchronise(*memory_->handle);
+  const auto start = std::chrono::steady_clock::now();
+  try {
+    call();
+  } catch (const std::bad_alloc&) {
+    // Working memory that a device's cache may hold; the host's own memory is not short because of ours.
+    if (backend().memory_is_host) throw;
+    memory_->allocator.empty_cache();
+    call();
+  }
+  if (is_timed) {
+    backend().synchronise(*memory_->handle);
+    record(job, static_cast<uint64_t>((std::chrono::steady_clock::now() - start).count()));
+  }
+}
+
+// The failure that the exception in flight stands for.
+FailureRef Device::failure_of(const char* op, size_t wanted_bytes) const {
+  const auto failure = [&](const char* code, const std::string& message) {
+    return std::make_shared<Failure>(Failure{code, op, message});
+  };
+  try {
+    throw;
+  } catch (const std::bad_alloc&) {
+    const auto stats = memory_->allocator.stats();
+    return failure("out_of_memory",
+                   "expected " + (wanted_bytes > 0 ? std::to_string(wanted_bytes) + " bytes" : "working memory") +
+                       " to be available, but the device has no more (in use: " +
+                       std::to_string(stats.reserved_bytes - stats.cached_bytes) + " bytes)");
+  } catch (const BackendError& error) {
+    if (error.op() != nullptr) op = error.op();
+    return failure(error.code(), error.what());
+  } catch (const std::invalid_argument& error) {  // bad values in a tensor, such as a class that does not exist
+    return failure("invalid_argument", error.what());
+  } catch (const std::exception& error) {
+    return failure("device_failure", error.what());
+  }
+}
+
+void Device::empty_cache() {
+  if (backend().memory_is_host) {
+    memory_->allocator.empty_cache();
+  } else {  // giving memory back may wait for the device: not on the caller's thread
+    push([this] { memory_->allocator.empty_cache(); });
   }
 }
 

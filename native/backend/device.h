@@ -1,4 +1,5 @@
 // A device as the addon sees it: a backend, its memory, and a stream - one native thread that executes jobs in order.
+// Where the backend only queues work (a GPU), a second thread waits for what is read, so that the stream goes on.
 //
 // Invariants:
 // - A buffer's memory is taken when the first job that writes it runs and given back when its last owner goes, so both
@@ -104,7 +105,7 @@ class Device {
   BufferRef create(size_t bytes);
   BufferRef upload(const void* source, size_t bytes);  // copies now
   void run(Job job);
-  void read(BufferRef buffer, ReadDone done);  // `done` is called on the stream's thread; never after the destructor
+  void read(BufferRef buffer, ReadDone done);  // `done` is called on a native thread; never after the destructor
   void stop();
 
   void profile(bool on);
@@ -112,15 +113,26 @@ class Device {
 
   DeviceMemory memory() const;
   void reset_peak();
-  void empty_cache() { memory_->allocator.empty_cache(); }
+  void empty_cache();
   const Backend& backend() const { return memory_->backend; }
   const std::shared_ptr<Memory>& shared_memory() const { return memory_; }
-  int thread_count() const { return backend().thread_count(*memory_->handle); }
+  DeviceProperties properties() const { return backend().properties(*memory_->handle); }
 
  private:
+  // A download that the device has not done yet.
+  struct Unfinished {
+    PendingDownload* download;
+    HostBytes bytes;
+    ReadDone done;
+  };
+
   void push(std::function<void()> task);
   void loop();
+  void finish_loop();
+  void start_read(Buffer& buffer, ReadDone done);
   void execute(Job& job);
+  void call_pass(Job& job);
+  FailureRef failure_of(const char* op, size_t wanted_bytes) const;
   void record(const Job& job, uint64_t nanoseconds);
 
   std::shared_ptr<Memory> memory_;
@@ -137,7 +149,14 @@ class Device {
   std::mutex profile_mutex_;
   std::vector<ProfileEntry> profile_entries_;
 
-  std::thread thread_;  // last: starts when all else is ready
+  std::mutex unfinished_mutex_;
+  std::condition_variable unfinished_wake_;
+  std::deque<Unfinished> unfinished_;
+  bool finisher_stopped_ = false;
+
+  // Last: they start when all else is ready.
+  std::thread finisher_;  // only where memory is not the host's
+  std::thread thread_;
 };
 
 }  // namespace gmr

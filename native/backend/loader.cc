@@ -1,6 +1,7 @@
 #include "backend/loader.h"
 
 #include <dlfcn.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <stdexcept>
@@ -82,6 +83,23 @@ const Backend& load_cpu_backend() {
     report += "\n  " + std::string(level.library) + ": " + reason;
   }
   throw std::runtime_error("expected a usable CPU backend beside gmr.node, found none:" + report);
+}
+
+const Backend& load_backend(const std::string& kind) {
+  if (kind == "cpu") return load_cpu_backend();
+  if (kind != "cuda" && kind != "cuda_sim") {
+    throw std::invalid_argument("expected device kind to be \"cpu\" or \"cuda\", received \"" + kind + "\"");
+  }
+  const std::string library = "libgmr_" + kind + ".so";
+  std::string reason;
+  const Backend* backend = open_library(library.c_str(), &reason);
+  if (backend != nullptr) return *backend;
+  if (access((own_folder() + library).c_str(), F_OK) != 0) {
+    reason =
+        "this build has none; with the CUDA toolkit (nvcc on PATH, in CUDACXX or in /usr/local/cuda) there, "
+        "`npm run build` makes one";
+  }
+  throw BackendError("backend_missing", "expected the CUDA backend " + library + " beside gmr.node: " + reason);
 }
 
 std::vector<std::string> usable_cpu_levels() {

@@ -27,17 +27,25 @@ const Backend backend = {
     .pass_count = pass_count,
     .params_layout = params_layout(),
     .name = "cpu",
-    .level = GMR_CPU_LEVEL,
+    .memory_is_host = true,
     .open = [](int) { return new BackendDevice; },
     .close = [](BackendDevice* device) { delete device; },
-    .thread_count = [](BackendDevice&) { return cpu::thread_count(); },
+    .properties =
+        [](BackendDevice&) {
+          return DeviceProperties{"", GMR_CPU_LEVEL, cpu::thread_count(), 0};
+        },
     .allocate = [](BackendDevice&, size_t bytes) -> void* {
       if (bytes > SIZE_MAX / 2) return nullptr;
       return std::aligned_alloc(alignment, (bytes + slack_bytes + alignment - 1) / alignment * alignment);
     },
     .release = [](BackendDevice&, void* data, size_t) { std::free(data); },
     .upload = [](BackendDevice&, void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); },
-    .download = [](BackendDevice&, void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); },
+    .download = [](BackendDevice&, void* to, const void* from, size_t bytes) -> PendingDownload* {
+      std::memcpy(to, from, bytes);
+      return nullptr;
+    },
+    .finish = [](BackendDevice&, PendingDownload*) {},
+    .synchronise = [](BackendDevice&) {},
     .passes = passes,
 };
 

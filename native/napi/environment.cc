@@ -1,7 +1,5 @@
 #include "napi/environment.h"
 
-#include <stdexcept>
-
 #include "backend/loader.h"
 
 namespace gmr {
@@ -48,18 +46,16 @@ Environment::Environment(Napi::Env env) : completions_(std::make_shared<Completi
 
 void Environment::stop() {
   completions_->close();
-  for (auto& [name, device] : devices_) device->stop();
+  for (auto& [key, device] : devices_) {
+    if (device != nullptr) device->stop();
+  }
 }
 
 Environment& Environment::of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 
 std::shared_ptr<Device> Environment::open(const std::string& kind, int index) {
-  if (kind != "cpu" || index != 0) {
-    throw std::invalid_argument("[gmr.node] expected device to be \"cpu\", received \"" + kind + ":" +
-                                std::to_string(index) + "\"");
-  }
-  const Backend& backend = load_cpu_backend();
-  auto& device = devices_[backend.level];  // tests switch levels within one process
+  const Backend& backend = load_backend(kind);
+  auto& device = devices_[{&backend, index}];  // tests switch CPU levels within one process
   if (device == nullptr) device = std::make_shared<Device>(backend, index);
   return device;
 }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "backend/device.h"
 #include "napi/buffer_handle.h"
@@ -56,7 +57,7 @@ class Environment {
 
   std::shared_ptr<Completions> completions_;
   std::shared_ptr<ExternalMemory> external_memory_ = std::make_shared<ExternalMemory>();
-  std::map<std::string, std::shared_ptr<Device>> devices_;
+  std::map<std::pair<const Backend*, int>, std::shared_ptr<Device>> devices_;
 };
 
 }  // namespace gmr

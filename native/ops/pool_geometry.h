@@ -1,5 +1,6 @@
 // Windows of a pooling op: output o of an axis covers the positions o stride - padding + t dilation, t = 0..kernel-1;
 // those outside the input are padding. Leftovers that no window covers are not seen.
+// Functions are constexpr so that code for other processors than the host's may use them too.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +20,7 @@ struct PoolGeometry {
   std::array<int64_t, 3> dilation;
 
   // The position of tap t of output 0.
-  int64_t tap_offset(int axis, int64_t t) const { return t * dilation[axis] - padding[axis]; }
+  constexpr int64_t tap_offset(int axis, int64_t t) const { return t * dilation[axis] - padding[axis]; }
 };
 
 struct IndexRange {
@@ -28,30 +29,37 @@ struct IndexRange {
 };
 
 // The steps t = 0..count-1 for which start + t step lies in [0, extent).
-inline IndexRange steps_inside(int64_t start, int64_t step, int64_t count, int64_t extent) {
+constexpr IndexRange steps_inside(int64_t start, int64_t step, int64_t count, int64_t extent) {
   const int64_t last = extent - 1 - start;
   return {start >= 0 ? 0 : (step - 1 - start) / step, last < 0 ? 0 : std::min(count, last / step + 1)};
 }
 
 // The outputs whose tap t lies inside the input.
-inline IndexRange outputs_inside(const PoolGeometry& g, int axis, int64_t t) {
+constexpr IndexRange outputs_inside(const PoolGeometry& g, int axis, int64_t t) {
   return steps_inside(g.tap_offset(axis, t), g.stride[axis], g.output[axis], g.input[axis]);
 }
 
 // The taps of output o that lie inside the input.
-inline IndexRange taps_inside(const PoolGeometry& g, int axis, int64_t o) {
+constexpr IndexRange taps_inside(const PoolGeometry& g, int axis, int64_t o) {
   return steps_inside(o * g.stride[axis] - g.padding[axis], g.dilation[axis], g.kernel[axis], g.input[axis]);
+}
+
+// The output whose tap t lies on input i, or -1.
+constexpr int64_t output_at(const PoolGeometry& g, int axis, int64_t i, int64_t t) {
+  const int64_t steps = i - g.tap_offset(axis, t);
+  const int64_t o = steps / g.stride[axis];
+  return steps >= 0 && o * g.stride[axis] == steps && o < g.output[axis] ? o : -1;
 }
 
 // Windows that tile the input, two elements of a row each: every input has at most one output, and its place is a shift
 // away.
-inline bool tiles_by_pairs(const PoolGeometry& g) {
+constexpr bool tiles_by_pairs(const PoolGeometry& g) {
   constexpr std::array<int64_t, 3> zeros = {0, 0, 0};
   constexpr std::array<int64_t, 3> ones = {1, 1, 1};
   return g.stride == g.kernel && g.padding == zeros && g.dilation == ones && g.kernel[2] == 2;
 }
 
-inline bool tiles_by_squares_of_two(const PoolGeometry& g) {
+constexpr bool tiles_by_squares_of_two(const PoolGeometry& g) {
   return tiles_by_pairs(g) && g.kernel[0] == 1 && g.kernel[1] == 2;
 }
 

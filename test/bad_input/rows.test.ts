@@ -296,12 +296,24 @@ describeRows('tensors', {
     '[Tensor] expected storage to come from tensor(), received Object',
   ],
   'a device that nobody opened': [
-    () => gmr.memory(Reflect.construct(gmr.Device, ['cpu', 'x', 1, {}]) as gmr.Device),
+    () =>
+      gmr.memory(
+        Reflect.construct(gmr.Device, [
+          { kind: 'cpu', level: 'x', threads: 1, name: '', memoryBytes: 0, handle: {} },
+          0,
+        ]) as gmr.Device,
+      ),
     'invalid_argument',
     '[gmr.node] expected device to be a device handle, received an object',
   ],
   'a tensor on such a device': [
-    () => gmr.tensor([1], [1], { device: Reflect.construct(gmr.Device, ['cpu', 'x', 1, {}]) as gmr.Device }),
+    () =>
+      gmr.tensor([1], [1], {
+        device: Reflect.construct(gmr.Device, [
+          { kind: 'cpu', level: 'x', threads: 1, name: '', memoryBytes: 0, handle: {} },
+          0,
+        ]) as gmr.Device,
+      }),
     'invalid_argument',
     '[gmr.node] expected device to be a device handle',
   ],

@@ -1,7 +1,7 @@
 // Layers and networks commute with the turns and mirrors of their grid: f(T x) = T f(x), up to rounding.
 import { expect } from 'chai';
 import * as gmr from '../../lib/index.js';
-import { devices } from '../support/devices.js';
+import { devices, nameOf } from '../support/devices.js';
 import { expectClose, normal, uniform, type NdArray } from '../support/ndarray.js';
 import { applySymmetry, gridSymmetries } from '../support/symmetry.js';
 
@@ -57,7 +57,7 @@ function describeLayers(spatialDims: number, layers: Record<string, Make>, exten
   describe(`equivariance of ${spatialDims}-D layers under ${symmetries.length} symmetries`, () => {
     for (const [name, make] of Object.entries(layers)) {
       for (const device of devices) {
-        it(`${name} (${device.level})`, async () => {
+        it(`${name} (${nameOf(device)})`, async () => {
           using layer = make({ device, generator: new gmr.Generator(1) });
           const x = normal([2, channelsOf(layer), ...extents], uniform(3));
           const y = await apply(layer, x, device);
@@ -80,7 +80,7 @@ describeLayers(3, layers3d, [6, 5, 7]);
 describe('invariance of logits', function () {
   this.timeout(60_000);
   for (const device of devices) {
-    it(`gmr_resnet18 under 8 symmetries (${device.level})`, async () => {
+    it(`gmr_resnet18 under 8 symmetries (${nameOf(device)})`, async () => {
       const options = {
         numClasses: 10,
         inplanes: 8,
@@ -97,7 +97,7 @@ describe('invariance of logits', function () {
       }
     });
 
-    it(`a 3-D network under 48 symmetries (${device.level})`, async () => {
+    it(`a 3-D network under 48 symmetries (${nameOf(device)})`, async () => {
       const options = { device, generator: new gmr.Generator(5) };
       using model = new nn.Sequential(
         new nn.GMRConv3d(1, 4, 5, { padding: 'same', ...options }),

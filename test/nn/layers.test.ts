@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import * as gmr from '../../lib/index.js';
-import { devices } from '../support/devices.js';
+import { devices, nameOf } from '../support/devices.js';
 import { expectFailure } from '../support/failure.js';
 import { heldMemory } from '../support/memory.js';
 import { expectClose, normal, uniform } from '../support/ndarray.js';
@@ -69,7 +69,7 @@ describe('layers: first values', () => {
 
 describe('layers: input', () => {
   for (const device of devices) {
-    it(`may lack the batch axis (${device.level})`, async () => {
+    it(`may lack the batch axis (${nameOf(device)})`, async () => {
       const options = { device, generator: generator() };
       const cases: [gmr.nn.Module, number[]][] = [
         [new nn.GMRConv1d(3, 2, 3, options), [3, 9]],

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import * as gmr from '../../lib/index.js';
-import { devices } from '../support/devices.js';
+import { devices, nameOf } from '../support/devices.js';
 import { normal, uniform } from '../support/ndarray.js';
 import { describeOp } from '../support/op_suite.js';
 import { avgPoolSuite } from '../support/reference/avg_pool.js';
@@ -10,7 +10,7 @@ describeOp(avgPoolSuite);
 
 describe('avg_pool: properties', () => {
   for (const device of devices) {
-    it(`turns and mirrors with its input, to the bit, for 2 x 2 windows (${device.level})`, async () => {
+    it(`turns and mirrors with its input, to the bit, for 2 x 2 windows (${nameOf(device)})`, async () => {
       const x = gmr.tensor(Float32Array.from(normal([2, 3, 8, 8], uniform(1)).data), [2, 3, 8, 8], { device });
       for (const [degrees, flip] of [
         [90, null],
@@ -24,7 +24,7 @@ describe('avg_pool: properties', () => {
       }
     });
 
-    it(`passes NaN and infinities of the window, no others (${device.level})`, async () => {
+    it(`passes NaN and infinities of the window, no others (${nameOf(device)})`, async () => {
       const x = gmr.tensor([[[NaN, 1, Infinity, 2, 3, 5, Infinity]]], undefined, { device });
       expect([...(await gmr.ops.avgPool(x, 2).data())]).to.deep.equal([NaN, Infinity, 4]);
       expect([...(await gmr.ops.avgPool(x, 2, { stride: 3 }).data())]).to.deep.equal([NaN, 2.5]);

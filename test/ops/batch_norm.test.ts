@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import * as gmr from '../../lib/index.js';
-import { devices } from '../support/devices.js';
+import { devices, nameOf } from '../support/devices.js';
 import { expectFailure } from '../support/failure.js';
 import { expectClose, normal, uniform } from '../support/ndarray.js';
 import { describeOp } from '../support/op_suite.js';
@@ -17,7 +17,7 @@ describe('batch_norm: running statistics', () => {
       variance: gmr.tensor(new Float32Array(channels).fill(1), undefined, { device }),
     });
 
-    it(`moves towards the batches' as a float64 loop does (${device.level})`, async () => {
+    it(`moves towards the batches' as a float64 loop does (${nameOf(device)})`, async () => {
       const random = uniform(3);
       const running = fresh(5);
       const mean = new Float64Array(5);
@@ -39,7 +39,7 @@ describe('batch_norm: running statistics', () => {
       expectClose(await running.variance.data(), variance, 'variance');
     });
 
-    it(`stays as it is outside training (${device.level})`, async () => {
+    it(`stays as it is outside training (${nameOf(device)})`, async () => {
       const running = fresh(2);
       batchNorm(
         gmr.tensor(
@@ -59,7 +59,7 @@ describe('batch_norm: running statistics', () => {
       expect([...(await running.variance.data())]).to.deep.equal([1, 1]);
     });
 
-    it(`gives gradients of the statistics that the forward pass used (${device.level})`, async () => {
+    it(`gives gradients of the statistics that the forward pass used (${nameOf(device)})`, async () => {
       const running = fresh(1);
       const x = gmr.tensor([[1], [3]], undefined, { device, requiresGrad: true });
       const y = batchNorm(x, null, null, running, { training: false, eps: 0 });
@@ -68,7 +68,7 @@ describe('batch_norm: running statistics', () => {
       expect([...(await x.grad!.data())]).to.deep.equal([1, 2]);
     });
 
-    it(`keeps its digits where the mean is large (${device.level})`, async () => {
+    it(`keeps its digits where the mean is large (${nameOf(device)})`, async () => {
       const running = fresh(1);
       const x = normal([1000, 1], uniform(8));
       const values = Float32Array.from(x.data, (value) => 4096 + value);
@@ -120,7 +120,7 @@ describe('batch_norm: gradients', () => {
 
 describe('batch_norm: special values', () => {
   for (const device of devices) {
-    it(`passes NaN and infinities, one channel at a time (${device.level})`, async () => {
+    it(`passes NaN and infinities, one channel at a time (${nameOf(device)})`, async () => {
       const x = gmr.tensor(
         [
           [NaN, Infinity, 1],

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import * as gmr from '../../lib/index.js';
-import { devices } from '../support/devices.js';
+import { devices, nameOf } from '../support/devices.js';
 import { describeOp } from '../support/op_suite.js';
 import { globalAvgPoolSuite } from '../support/reference/global_avg_pool.js';
 import { expectFailure } from '../support/failure.js';
@@ -9,7 +9,7 @@ describeOp(globalAvgPoolSuite);
 
 describe('global_avg_pool: properties', () => {
   for (const device of devices) {
-    it(`does not lose small terms beside large ones (${device.level})`, async () => {
+    it(`does not lose small terms beside large ones (${nameOf(device)})`, async () => {
       const values = Float32Array.from({ length: 10000 }, (_, i) => (i === 0 ? 2 ** 27 : 1));
       const shape = [1, 1, 100, 100];
       const mean = await gmr.ops.globalAvgPool(gmr.tensor(values, shape, { device })).item();
@@ -18,7 +18,7 @@ describe('global_avg_pool: properties', () => {
       expect(await gmr.ops.globalAvgPool(reversed).item()).to.equal(mean);
     });
 
-    it(`passes NaN and infinities (${device.level})`, async () => {
+    it(`passes NaN and infinities (${nameOf(device)})`, async () => {
       const x = gmr.tensor(
         [
           [

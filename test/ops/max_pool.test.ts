@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import * as gmr from '../../lib/index.js';
-import { devices } from '../support/devices.js';
+import { devices, nameOf } from '../support/devices.js';
 import { describeOp } from '../support/op_suite.js';
 import { maxPoolSuite } from '../support/reference/max_pool.js';
 import { expectFailure } from '../support/failure.js';
@@ -23,14 +23,14 @@ async function gradient(
 
 describe('max_pool: special values', () => {
   for (const device of devices) {
-    it(`gives ties to the first (${device.level})`, async () => {
+    it(`gives ties to the first (${nameOf(device)})`, async () => {
       expect(await gradient(device, [3, 3, 3, 3], [1, 1, 2, 2], 2)).to.deep.equal([1, 0, 0, 0]);
       expect(await gradient(device, [1, 2, 2, 2], [1, 1, 2, 2], 2)).to.deep.equal([0, 1, 0, 0]);
       expect(await gradient(device, [2, 2, 2], [1, 1, 3], 3)).to.deep.equal([1, 0, 0]);
       expect(await gradient(device, [1, 5, 5, 1], [1, 1, 4], 3, { stride: 1 })).to.deep.equal([0, 2, 0, 0]);
     });
 
-    it(`lets NaN win and -infinity take the gradient where there is nothing else (${device.level})`, async () => {
+    it(`lets NaN win and -infinity take the gradient where there is nothing else (${nameOf(device)})`, async () => {
       const x = gmr.tensor([[[1, NaN, NaN, 2, -Infinity, -Infinity]]], undefined, { device });
       expect([...(await gmr.ops.maxPool(x, 2).data())]).to.deep.equal([NaN, NaN, -Infinity]);
       expect([...(await gmr.ops.maxPool(x, 3).data())]).to.deep.equal([NaN, 2]);
@@ -40,14 +40,14 @@ describe('max_pool: special values', () => {
       expect(await gradient(device, [NaN, 1, 2, 3], [1, 1, 2, 2], 2)).to.deep.equal([1, 0, 0, 0]);
     });
 
-    it(`gives -infinity and no gradient where a dilated window holds padding alone (${device.level})`, async () => {
+    it(`gives -infinity and no gradient where a dilated window holds padding alone (${nameOf(device)})`, async () => {
       const x = gmr.tensor([[[1, 2, 3]]], undefined, { device });
       const options = { padding: 1, dilation: 4 };
       expect([...(await gmr.ops.maxPool(x, 2, options).data())]).to.deep.equal([-Infinity]);
       expect(await gradient(device, [1, 2, 3], [1, 1, 3], 2, options)).to.deep.equal([0, 0, 0]);
     });
 
-    it(`has the same values with and without a gradient (${device.level})`, async () => {
+    it(`has the same values with and without a gradient (${nameOf(device)})`, async () => {
       const values = Float32Array.from({ length: 2 * 9 * 10 }, (_, i) => Math.sin(i * i));
       for (const options of [{}, { stride: 1 }, { stride: 2, padding: 1 }, { stride: 3 }]) {
         const plain = gmr.ops.maxPool(gmr.tensor(values, [1, 2, 9, 10], { device }), 2, options);

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import * as gmr from '../../lib/index.js';
-import { devices } from '../support/devices.js';
+import { devices, nameOf } from '../support/devices.js';
 import { describeOp } from '../support/op_suite.js';
 import { padSuite } from '../support/reference/pad.js';
 import { expectFailure } from '../support/failure.js';
@@ -9,7 +9,7 @@ describeOp(padSuite);
 
 describe('pad: examples', () => {
   for (const device of devices) {
-    it(`pads as PyTorch does (${device.level})`, async () => {
+    it(`pads as PyTorch does (${nameOf(device)})`, async () => {
       const x = gmr.tensor([[[1, 2, 3]]], undefined, { device });
       const padded = async (mode: gmr.ops.PadMode) => [...(await gmr.ops.pad(x, [[2, 1]], mode).data())];
       expect(await padded('zeros')).to.deep.equal([0, 0, 1, 2, 3, 0]);
@@ -18,7 +18,7 @@ describe('pad: examples', () => {
       expect(await padded('circular')).to.deep.equal([2, 3, 1, 2, 3, 1]);
     });
 
-    it(`copies NaN, infinities and -0 as they are (${device.level})`, async () => {
+    it(`copies NaN, infinities and -0 as they are (${nameOf(device)})`, async () => {
       const x = gmr.tensor([[[NaN, -0, Infinity]]], undefined, { device });
       expect([...(await gmr.ops.pad(x, [[1, 1]], 'reflect').data())]).to.deep.equal([-0, NaN, -0, Infinity, -0]);
       expect([...(await gmr.ops.pad(x, [[1, 0]], 'zeros').data())]).to.deep.equal([0, NaN, -0, Infinity]);

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import * as gmr from '../../lib/index.js';
-import { devices } from '../support/devices.js';
+import { devices, nameOf } from '../support/devices.js';
 import { expectFailure } from '../support/failure.js';
 import { describeOp } from '../support/op_suite.js';
 import { reduceSuite } from '../support/reference/reduce.js';
@@ -11,7 +11,7 @@ describeOp(reduceSuite);
 
 describe('reduce: special values', () => {
   for (const device of devices) {
-    it(`passes NaN and infinities, and knows the sum and the mean of nothing (${device.level})`, async () => {
+    it(`passes NaN and infinities, and knows the sum and the mean of nothing (${nameOf(device)})`, async () => {
       const x = gmr.tensor([NaN, 1, Infinity, 1, Infinity, -Infinity, -Infinity, 1], [4, 2], { device });
       expect([...(await reduce(x, { op: 'sum', axes: [1] }).data())]).to.deep.equal([NaN, Infinity, NaN, -Infinity]);
       expect([...(await reduce(x, { op: 'mean', axes: [0] }).data())]).to.deep.equal([NaN, -Infinity]);
@@ -21,7 +21,7 @@ describe('reduce: special values', () => {
       expect(await reduce(nothing, { op: 'mean' }).item()).to.deep.equal(NaN);
     });
 
-    it(`adds in more digits than it returns (${device.level})`, async () => {
+    it(`adds in more digits than it returns (${nameOf(device)})`, async () => {
       const values = new Float32Array(100_001).fill(0.1);
       values[0] = 1e8;
       values[100_000] = -1e8;

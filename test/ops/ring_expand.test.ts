@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import * as gmr from '../../lib/index.js';
-import { devices } from '../support/devices.js';
+import { devices, nameOf } from '../support/devices.js';
 import { describeOp } from '../support/op_suite.js';
 import { expectFailure } from '../support/failure.js';
 import { ringExpandSuite } from '../support/reference/ring_expand.js';
@@ -28,7 +28,7 @@ async function tapCounts(
 
 describe('ring_expand: rings', () => {
   for (const device of devices) {
-    it(`has the tap counts of the paper (${device.level})`, async () => {
+    it(`has the tap counts of the paper (${nameOf(device)})`, async () => {
       expect(await tapCounts(device, [1, 1], 1, true)).to.deep.equal([1]);
       expect(await tapCounts(device, [3, 3], 2, true)).to.deep.equal([1, 8]);
       expect(await tapCounts(device, [5, 5], 3, true)).to.deep.equal([1, 8, 12]);
@@ -40,7 +40,7 @@ describe('ring_expand: rings', () => {
       expect(await tapCounts(device, [9, 9, 9], 5, true)).to.deep.equal([1, 26, 54, 98, 210]);
     });
 
-    it(`has each tap in one square ring and the corners in the last (${device.level})`, async () => {
+    it(`has each tap in one square ring and the corners in the last (${nameOf(device)})`, async () => {
       expect(await tapCounts(device, [3, 3], 3, false)).to.deep.equal([1, 4, 4]);
       expect(await tapCounts(device, [5, 5], 4, false)).to.deep.equal([1, 8, 12, 4]);
       expect(await tapCounts(device, [3, 3, 3], 3, false)).to.deep.equal([1, 18, 8]);
@@ -48,7 +48,7 @@ describe('ring_expand: rings', () => {
       expect(await tapCounts(device, [1], 2, false)).to.deep.equal([0, 1]);
     });
 
-    it(`keeps a ring's NaN in the ring (${device.level})`, async () => {
+    it(`keeps a ring's NaN in the ring (${nameOf(device)})`, async () => {
       const v = gmr.tensor([[[1, NaN]]], undefined, { device });
       expect([...(await gmr.ops.ringExpand(v, [5]).data())]).to.deep.equal([NaN, 1, 1, 1, NaN]);
     });

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import * as gmr from '../../lib/index.js';
-import { devices } from '../support/devices.js';
+import { devices, nameOf } from '../support/devices.js';
 import { describeOp } from '../support/op_suite.js';
 import { expectFailure } from '../support/failure.js';
 import { ringWeightSuite } from '../support/reference/ring_weight.js';
@@ -9,7 +9,7 @@ describeOp(ringWeightSuite);
 
 describe('ring_weight: properties', () => {
   for (const device of devices) {
-    it(`leaves the gradient of a clamped sigma at exactly 0 (${device.level})`, async () => {
+    it(`leaves the gradient of a clamped sigma at exactly 0 (${nameOf(device)})`, async () => {
       const weight = gmr.tensor([[[1, 2, Infinity]]], undefined, { device, requiresGrad: true });
       const logSigmas = gmr.tensor([-5, 3, 0], undefined, { device, requiresGrad: true });
       gmr.ops.ringWeight(weight, logSigmas).backward(gmr.tensor([[[1, Infinity, 1]]], undefined, { device }));
@@ -18,7 +18,7 @@ describe('ring_weight: properties', () => {
       expect(free).to.not.equal(0);
     });
 
-    it(`passes NaN on (${device.level})`, async () => {
+    it(`passes NaN on (${nameOf(device)})`, async () => {
       const weight = gmr.tensor([[[1, 2]], [[3, NaN]]], undefined, { device });
       const sane = await gmr.ops.ringWeight(weight, gmr.tensor([0, 0], undefined, { device })).data();
       expect([...sane].map(Number.isNaN)).to.deep.equal([false, false, true, true]);
@@ -26,7 +26,7 @@ describe('ring_weight: properties', () => {
       expect([...wild].every(Number.isNaN)).to.equal(true);
     });
 
-    it(`computes one gradient where only one is wanted (${device.level})`, async () => {
+    it(`computes one gradient where only one is wanted (${nameOf(device)})`, async () => {
       const ones = gmr.tensor([[[1, 1]]], undefined, { device });
       const weight = gmr.tensor([[[1, 2]]], undefined, { device, requiresGrad: true });
       const logSigmas = gmr.tensor([0, 0], undefined, { device });

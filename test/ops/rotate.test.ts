@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import * as gmr from '../../lib/index.js';
-import { devices } from '../support/devices.js';
+import { devices, nameOf } from '../support/devices.js';
 import { normal, uniform } from '../support/ndarray.js';
 import { describeOp } from '../support/op_suite.js';
 import { rotateSuite } from '../support/reference/rotate.js';
@@ -23,7 +23,7 @@ describe('rotate: direction', () => {
   const counterClockwise = [3, 6, 9, 2, 5, 8, 1, 4, 7];
 
   for (const device of devices) {
-    it(`turns counter-clockwise, rows down and columns to the right (${device.level})`, async () => {
+    it(`turns counter-clockwise, rows down and columns to the right (${nameOf(device)})`, async () => {
       const x = gmr.tensor(image, undefined, { device });
       expect([...(await rotate(x, 90).data())]).to.deep.equal(counterClockwise);
       expect([...(await rotate(x, -270).data())]).to.deep.equal(counterClockwise);
@@ -31,7 +31,7 @@ describe('rotate: direction', () => {
       expect([...(await rotate(x, 180).data())]).to.deep.equal([9, 8, 7, 6, 5, 4, 3, 2, 1]);
     });
 
-    it(`mirrors before it turns (${device.level})`, async () => {
+    it(`mirrors before it turns (${nameOf(device)})`, async () => {
       const x = gmr.tensor(image, undefined, { device });
       expect([...(await rotate(x, 0, { flip: -1 }).data())]).to.deep.equal([3, 2, 1, 6, 5, 4, 9, 8, 7]);
       expect([...(await rotate(x, 0, { flip: 2 }).data())]).to.deep.equal([7, 8, 9, 4, 5, 6, 1, 2, 3]);
@@ -45,7 +45,7 @@ describe('rotate: algebra', () => {
   values.set([NaN, -0, Infinity, -Infinity]);
 
   for (const device of devices) {
-    it(`comes back to the bit after four quarter turns, in every plane (${device.level})`, async () => {
+    it(`comes back to the bit after four quarter turns, in every plane (${nameOf(device)})`, async () => {
       const x = gmr.tensor(values, [2, 3, 4, 4, 4], { device });
       for (const plane of [
         [2, 3],
@@ -60,7 +60,7 @@ describe('rotate: algebra', () => {
       }
     });
 
-    it(`has mirrors that undo themselves and reverse turns, to the bit (${device.level})`, async () => {
+    it(`has mirrors that undo themselves and reverse turns, to the bit (${nameOf(device)})`, async () => {
       const x = gmr.tensor(values, [2, 3, 4, 4, 4], { device });
       for (const flip of [2, 3, 4]) {
         expect(await rotate(rotate(x, 0, { flip }), 0, { flip }).data()).to.deep.equal(values);
@@ -73,7 +73,7 @@ describe('rotate: algebra', () => {
       expect(await across.data()).to.deep.equal(await rotate(x, 90, { flip: 2 }).data());
     });
 
-    it(`keeps values outside the sample out of it (${device.level})`, async () => {
+    it(`keeps values outside the sample out of it (${nameOf(device)})`, async () => {
       const x = gmr.tensor(
         [
           [

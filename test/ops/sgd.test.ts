@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import * as gmr from '../../lib/index.js';
-import { devices } from '../support/devices.js';
+import { devices, nameOf } from '../support/devices.js';
 import { expectFailure } from '../support/failure.js';
 import { expectClose, normal, uniform } from '../support/ndarray.js';
 import { describeOp } from '../support/op_suite.js';
@@ -33,8 +33,8 @@ describe('sgd: several steps', () => {
             firstStep: step === 0,
           });
         }
-        expectClose(await parameter.data(), expected.parameter, `${device.level}: parameter`);
-        if (velocity !== null) expectClose(await velocity.data(), expected.velocity, `${device.level}: velocity`);
+        expectClose(await parameter.data(), expected.parameter, `${nameOf(device)}: parameter`);
+        if (velocity !== null) expectClose(await velocity.data(), expected.velocity, `${nameOf(device)}: velocity`);
       }
     });
   }
@@ -42,7 +42,7 @@ describe('sgd: several steps', () => {
 
 describe('sgd: special values', () => {
   for (const device of devices) {
-    it(`passes NaN and infinities, and does not decay without weightDecay (${device.level})`, async () => {
+    it(`passes NaN and infinities, and does not decay without weightDecay (${nameOf(device)})`, async () => {
       const parameter = gmr.tensor([1, Infinity, 1, 1], undefined, { device, requiresGrad: true });
       sgd(parameter, gmr.tensor([NaN, 1, Infinity, 1], undefined, { device }), null, { lr: 1, firstStep: true });
       expect([...(await parameter.data())]).to.deep.equal([NaN, Infinity, -Infinity, 0]);

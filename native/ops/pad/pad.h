@@ -21,7 +21,7 @@ struct PadGeometry {
   std::array<int64_t, 3> high;
   PadMode mode;
 
-  int64_t output(int axis) const { return low[axis] + input[axis] + high[axis]; }
+  constexpr int64_t output(int axis) const { return low[axis] + input[axis] + high[axis]; }
 };
 
 struct PadForward {

@@ -10,27 +10,10 @@
 #include <vector>
 
 #include "cpu/window.h"
+#include "ops/ring_conv/disc_table.h"
 #include "ops/ring_conv/ring_conv.h"
 
 namespace gmr::cpu {
-
-// The half-width of disc l's run in row (tz, ty) of the kernel, or -1 where the disc does not reach.
-class DiscTable {
- public:
-  DiscTable(const std::array<int64_t, 3>& kernel, const RingKernel& rings);
-
-  int64_t rings() const { return rings_; }
-  const std::array<int64_t, 3>& sides() const { return sides_; }
-  int32_t half_width(int64_t l, int64_t tz, int64_t ty) const {
-    return widths_[static_cast<size_t>((l * sides_[0] + tz) * sides_[1] + ty)];
-  }
-  bool is_empty(int64_t l) const;  // ring l has no taps
-
- private:
-  std::array<int64_t, 3> sides_;
-  int64_t rings_;
-  std::vector<int32_t> widths_;
-};
 
 class RingGather {
  public:

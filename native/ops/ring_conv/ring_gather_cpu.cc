@@ -4,7 +4,6 @@
 
 #include "cpu/simd.h"
 #include "ops/ring_conv/ring_gather.h"
-#include "ops/rings.h"
 
 namespace gmr::cpu {
 namespace {
@@ -111,26 +110,6 @@ inline Lane<Lanes> standard_disc(const float* center) {
 }
 
 }  // namespace
-
-DiscTable::DiscTable(const std::array<int64_t, 3>& kernel, const RingKernel& rings)
-    : sides_(kernel), rings_(rings.rings), widths_(static_cast<size_t>(rings.rings * kernel[0] * kernel[1]), -1) {
-  const auto index = ring_indices(kernel, rings.first_side, rings.rings, rings.circular);
-  const int64_t center = kernel[2] / 2, rows = kernel[0] * kernel[1];
-  for (int64_t row = 0; row < rows; ++row) {
-    for (int64_t w = 0; w <= center; ++w) {
-      const int32_t ring = index[static_cast<size_t>(row * kernel[2] + center + w)];
-      if (ring < 0) continue;
-      for (int64_t l = ring; l < rings_; ++l) widths_[static_cast<size_t>(l * rows + row)] = static_cast<int32_t>(w);
-    }
-  }
-}
-
-bool DiscTable::is_empty(int64_t l) const {
-  const int64_t rows = sides_[0] * sides_[1];
-  const auto begin = widths_.begin() + l * rows;
-  if (l == 0) return std::all_of(begin, begin + rows, [](int32_t w) { return w < 0; });
-  return std::equal(begin, begin + rows, begin - rows);
-}
 
 RingGather::RingGather(const WindowGeometry& geometry, const RingKernel& rings)
     : g_(geometry), discs_(geometry.kernel, rings), run_pitch_((geometry.kernel[2] / 2 + 1) | 1), standard_side_(0) {

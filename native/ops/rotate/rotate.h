@@ -21,10 +21,10 @@ struct RotateGeometry {
   double cosine;      // exactly 0, 1 or -1 at multiples of 90 degrees
   double sine;
 
-  int64_t rows() const { return extent[row_axis]; }
-  int64_t columns() const { return extent[column_axis]; }
-  int64_t slice_axis() const { return 3 - row_axis - column_axis; }
-  bool is_exact() const { return sine == 0 || (cosine == 0 && rows() == columns()); }
+  constexpr int64_t rows() const { return extent[row_axis]; }
+  constexpr int64_t columns() const { return extent[column_axis]; }
+  constexpr int64_t slice_axis() const { return 3 - row_axis - column_axis; }
+  constexpr bool is_exact() const { return sine == 0 || (cosine == 0 && rows() == columns()); }
 };
 
 struct RotateForward {

@@ -69,6 +69,9 @@ export const ringConvSuite: OpSuite<Options> = {
     ringCase('several chunks of channels', { x: [1, 67, 5, 5], v: [2, 67, 3] }, [5, 5], { padding: 2 }),
     ringCase('several tiles, wide rows', { x: [1, 1, 10, 131], v: [2, 1, 3] }, [5, 5], { padding: 2 }),
     ringCase('several tiles of images', { x: [29, 2, 7, 7], v: [2, 2, 3] }, [5, 5], { padding: 2 }),
+    ringCase('more rings than a chunk', { x: [1, 2, 7, 6], v: [3, 2, 33] }, [5, 5], { padding: 2 }),
+    ringCase('more rings than a chunk, more outputs', { x: [1, 2, 5, 6], v: [6, 2, 33] }, [5, 5], { padding: 2 }),
+    ringCase('dilation beyond a window', { x: [1, 2, 6, 7], v: [3, 2, 3] }, [5, 5], { dilation: 50, padding: 100 }),
     ringCase('transposed', { x: [2, 3, 5, 6], v: [3, 4, 3], bias: [4] }, [5, 5], { transposed: true, padding: 2 }),
     ringCase('transposed, stride 2', { x: [1, 3, 5, 4], v: [3, 2, 3], bias: [2] }, [5, 5], {
       transposed: true,

@@ -1,0 +1,65 @@
+# libgmr_cuda.so: the CUDA kernels with the CUDA runtime linked in, so that it needs a driver alone.
+# libgmr_cuda_sim.so: the very same objects on an interpreter of their PTX, for tests on machines without a GPU; never
+# packaged. Both need nvcc: on PATH, in CUDACXX, or in /usr/local/cuda.
+option(GMR_CUDA "build the CUDA backend where there is an nvcc" ON)
+option(GMR_CUDA_SIM "build the interpreter for tests" ON)
+# A developer's build: machine code for one GPU, and PTX, which is what the interpreter runs. A release wants
+# 75-real;80-real;86-real;89-real;90-real;100-real;120-real;120-virtual.
+set(GMR_CUDA_ARCHITECTURES "90-real;75-virtual" CACHE STRING "GPUs to build for, as in CMAKE_CUDA_ARCHITECTURES")
+
+if(NOT GMR_CUDA)
+  message(STATUS "CUDA backend: not built, GMR_CUDA is off")
+  return()
+endif()
+if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
+  find_program(GMR_NVCC nvcc PATHS /usr/local/cuda/bin)
+  if(GMR_NVCC)
+    set(CMAKE_CUDA_COMPILER ${GMR_NVCC})
+  endif()
+endif()
+include(CheckLanguage)
+check_language(CUDA)
+if(NOT CMAKE_CUDA_COMPILER)
+  message(STATUS "CUDA backend: not built, there is no nvcc on PATH, in CUDACXX or in /usr/local/cuda/bin")
+  return()
+endif()
+set(CMAKE_CUDA_ARCHITECTURES ${GMR_CUDA_ARCHITECTURES})
+enable_language(CUDA)
+if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")  # CMake 3.25 does not know that nvcc has it
+endif()
+find_package(CUDAToolkit REQUIRED)
+message(STATUS "CUDA backend: nvcc ${CMAKE_CUDA_COMPILER_VERSION}, ${GMR_CUDA_ARCHITECTURES}")
+
+file(GLOB cuda_sources CONFIGURE_DEPENDS native/ops/*/*_cuda.cu native/cuda/*.cu native/cuda/*.cc)
+list(FILTER cuda_sources EXCLUDE REGEX "backend_cuda\\.cc$")
+list(JOIN GMR_CUDA_ARCHITECTURES "," architectures_text)
+
+# Spills and local memory are errors: what a kernel holds must be in registers. --no-compress: the interpreter reads PTX
+# as it is.
+add_library(gmr_cuda_kernels OBJECT ${cuda_sources})
+set_target_properties(gmr_cuda_kernels PROPERTIES CUDA_VISIBILITY_PRESET hidden CUDA_RUNTIME_LIBRARY None)
+target_compile_options(gmr_cuda_kernels PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-lineinfo --no-compress
+  --expt-relaxed-constexpr -Werror=all-warnings -Xptxas=-warn-spills,-warn-lmem-usage,-Werror -Xcompiler=-Wall,-Wextra>)
+target_compile_definitions(gmr_cuda_kernels PRIVATE GMR_CUDA_ARCHITECTURES="${architectures_text}")
+target_include_directories(gmr_cuda_kernels SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
+
+function(add_cuda_backend target runtime)
+  add_library(${target} MODULE $<TARGET_OBJECTS:gmr_cuda_kernels> native/cuda/backend_cuda.cc)
+  set_target_properties(${target} PROPERTIES LINKER_LANGUAGE CXX)
+  string(REPLACE gmr_ "" kind ${target})
+  target_compile_definitions(${target} PRIVATE GMR_CUDA_BACKEND="${kind}")
+  target_include_directories(${target} SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
+  target_link_libraries(${target} PRIVATE ${runtime} Threads::Threads)
+  target_link_options(${target} PRIVATE -Wl,--exclude-libs,ALL)
+endfunction()
+add_cuda_backend(gmr_cuda CUDA::cudart_static)
+if(GMR_CUDA_SIM)
+  add_subdirectory(native/testing/cuda_sim)
+  add_cuda_backend(gmr_cuda_sim gmr_cuda_sim_runtime)
+  # In a folder of its own: what lies beside gmr.node with its suffix is taken for it.
+  add_library(gmr_cuda_sim_control MODULE native/testing/cuda_sim_control.cc)
+  set_target_properties(gmr_cuda_sim_control PROPERTIES PREFIX "" SUFFIX ".node"
+    LIBRARY_OUTPUT_DIRECTORY "${CMAKE_LIBRARY_OUTPUT_DIRECTORY}/testing")
+  target_use_node_api(gmr_cuda_sim_control)
+endif()

@@ -1,0 +1,251 @@
+#include "cuda/device.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "cuda/architectures.h"
+
+namespace gmr {
+
+// A copy to the host that has been queued, and the record of values out of range behind it.
+struct PendingDownload {
+  cuda::PinnedBlock block;
+  void* destination;
+  size_t bytes;
+  bool has_record;
+};
+
+namespace {
+
+constexpr size_t record_bytes = sizeof(cuda::OutOfRange);
+
+[[noreturn]] void unavailable(const std::string& message) { throw BackendError("device_unavailable", message); }
+
+std::string describe(cudaError_t error) {
+  return std::string(cudaGetErrorName(error)) + ": " + cudaGetErrorString(error);
+}
+
+std::string version_text(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+// How many GPUs there are; throws where there is no way to use one.
+int count_devices() {
+  int driver = 0, count = 0;
+  cudaDriverGetVersion(&driver);
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  cudaGetLastError();
+  if (driver == 0) {
+    unavailable(
+        "expected an NVIDIA driver, but this machine has none: install one (nvidia-smi shows it); in a container, "
+        "start it "
+        "with its GPUs (--gpus all)");
+  }
+  if (error == cudaErrorInsufficientDriver) {
+    unavailable("expected a driver for CUDA " + version_text(CUDART_VERSION) + " or newer, this one is for CUDA " +
+                version_text(driver) + ": update the NVIDIA driver");
+  }
+  if (error == cudaErrorNoDevice || (error == cudaSuccess && count == 0)) {
+    unavailable("expected a GPU, the driver shows none: check CUDA_VISIBLE_DEVICES and nvidia-smi");
+  }
+  if (error != cudaSuccess) unavailable("expected a usable GPU, the driver says " + describe(error));
+  return count;
+}
+
+std::string message_of(const cuda::OutOfRange& record, const char** op) {
+  const char* argument = "";
+  switch (record.argument) {
+    case cuda::CheckedArgument::none:
+      break;
+    case cuda::CheckedArgument::cross_entropy_targets:
+      *op = "cross_entropy";
+      argument = "targets";
+  }
+  return "expected " + std::string(argument) + "[" + std::to_string(record.index) + "] to be in [0, " +
+         std::to_string(record.limit) + "), received " + std::to_string(record.received);
+}
+
+}  // namespace
+
+BackendDevice::BackendDevice(int index) : index_(index) {
+  const int count = count_devices();
+  if (index < 0 || index >= count) {
+    unavailable("expected a device index below " + std::to_string(count) + ", the number of GPUs here, received " +
+                std::to_string(index));
+  }
+  if (const cudaError_t error = cudaGetDeviceProperties(&properties_, index); error != cudaSuccess) {
+    unavailable("expected a usable GPU, the driver says " + describe(error));
+  }
+  if (!cuda::runs_on(GMR_CUDA_ARCHITECTURES, properties_.major, properties_.minor)) {
+    unavailable("expected " + std::string(properties_.name) + " (compute capability " +
+                std::to_string(properties_.major) + "." + std::to_string(properties_.minor) +
+                ") to be one that this library was built for (" GMR_CUDA_ARCHITECTURES
+                "): build it with -DGMR_CUDA_ARCHITECTURES=" +
+                std::to_string(properties_.major) + std::to_string(properties_.minor) + "-real");
+  }
+}
+
+// Errors have no one to go to here; a device that failed refuses them all.
+BackendDevice::~BackendDevice() {
+  if (stream_ == nullptr) return;
+  cudaSetDevice(index_);
+  cudaStreamSynchronize(stream_);
+  drop_tables();
+  cudaFree(scratch_);
+  cudaFree(out_of_range_);
+  for (Staging& staging : staging_) {
+    if (staging.block.data != nullptr) pinned_.give(staging.block);
+  }
+  cudaStreamDestroy(stream_);
+}
+
+DeviceProperties BackendDevice::properties() const {
+  return {properties_.name, "sm_" + std::to_string(properties_.major) + std::to_string(properties_.minor),
+          int64_t{properties_.multiProcessorCount} * properties_.maxThreadsPerMultiProcessor,
+          properties_.totalGlobalMem};
+}
+
+void BackendDevice::enter() {
+  {
+    std::lock_guard lock(mutex_);
+    if (!failure_.empty()) throw BackendError("device_failure", failure_);
+  }
+  check(cudaSetDevice(index_), "cudaSetDevice");
+  if (stream_ == nullptr) start();
+}
+
+void BackendDevice::start() {
+  void* record = nullptr;
+  check(cudaMalloc(&record, record_bytes), "cudaMalloc");
+  out_of_range_ = static_cast<cuda::OutOfRange*>(record);
+  check(cudaMemset(record, 0, record_bytes), "cudaMemset");
+  check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");  // the record is ready before the stream's first kernel
+}
+
+void BackendDevice::check(cudaError_t error, const std::string& what) {
+  if (error == cudaSuccess) return;
+  cudaGetLastError();
+  if (error == cudaErrorMemoryAllocation) throw std::bad_alloc();
+  std::lock_guard lock(mutex_);
+  if (failure_.empty()) {
+    failure_ = "the GPU failed in " + what + " with " + describe(error);
+    if (!last_launch_.empty()) failure_ += "; the last kernel that was launched before is " + last_launch_;
+  }
+  throw BackendError("device_failure", failure_);
+}
+
+void BackendDevice::note_launch(const char* kernel, const std::string& shape) {
+  std::lock_guard lock(mutex_);
+  last_launch_ = kernel + shape;
+}
+
+void* BackendDevice::allocate(size_t bytes) {
+  void* data = nullptr;
+  const cudaError_t error = cudaMalloc(&data, bytes);
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    return nullptr;
+  }
+  check(error, "cudaMalloc of " + std::to_string(bytes) + " bytes");
+  return data;
+}
+
+void BackendDevice::release(void* data) noexcept {
+  cudaSetDevice(index_);
+  cudaFree(data);
+  cudaGetLastError();
+}
+
+void BackendDevice::upload(void* destination, const void* source, size_t bytes) {
+  for (size_t done = 0; done < bytes;) {
+    Staging& staging = staging_[next_staging_++ % staging_.size()];
+    if (staging.block.data == nullptr) staging.block = pinned_.take(staging_bytes);
+    if (staging.is_used) check(cudaEventSynchronize(staging.block.event), "waiting for an upload");
+    const size_t part = std::min(bytes - done, staging_bytes);
+    std::memcpy(staging.block.data, static_cast<const std::byte*>(source) + done, part);
+    check(cudaMemcpyAsync(static_cast<std::byte*>(destination) + done, staging.block.data, part, cudaMemcpyHostToDevice,
+                          stream_),
+          "an upload of " + std::to_string(part) + " bytes");
+    check(cudaEventRecord(staging.block.event, stream_), "cudaEventRecord");
+    staging.is_used = true;
+    done += part;
+  }
+}
+
+PendingDownload* BackendDevice::download(void* destination, const void* source, size_t bytes) {
+  cuda::PinnedBlock block = pinned_.take(bytes + record_bytes);
+  const bool has_record = may_be_out_of_range_;
+  try {
+    if (bytes > 0) {
+      check(cudaMemcpyAsync(block.data, source, bytes, cudaMemcpyDeviceToHost, stream_),
+            "a download of " + std::to_string(bytes) + " bytes");
+    }
+    if (has_record) {  // and a new start: this read reports it
+      check(cudaMemcpyAsync(block.data + bytes, out_of_range_, record_bytes, cudaMemcpyDeviceToHost, stream_),
+            "a download of the record of values out of range");
+      check(cudaMemsetAsync(out_of_range_, 0, record_bytes, stream_), "cudaMemsetAsync");
+    }
+    check(cudaEventRecord(block.event, stream_), "cudaEventRecord");
+  } catch (...) {
+    pinned_.give(block);
+    throw;
+  }
+  may_be_out_of_range_ = false;
+  return new PendingDownload{block, destination, bytes, has_record};
+}
+
+void BackendDevice::finish(PendingDownload* download) {
+  const PendingDownload d = *download;
+  delete download;
+  cudaSetDevice(index_);
+  const cudaError_t error = cudaEventSynchronize(d.block.event);
+  cuda::OutOfRange record{};
+  if (error == cudaSuccess) {
+    std::memcpy(d.destination, d.block.data, d.bytes);
+    if (d.has_record) std::memcpy(&record, d.block.data + d.bytes, record_bytes);
+  }
+  pinned_.give(d.block);
+  check(error, "waiting for a download");
+  if (record.argument != cuda::CheckedArgument::none) {
+    const char* op = nullptr;
+    const std::string message = message_of(record, &op);
+    throw BackendError("invalid_argument", message, op);
+  }
+}
+
+void BackendDevice::synchronise() { check(cudaStreamSynchronize(stream_), "waiting for the stream"); }
+
+void* BackendDevice::scratch(size_t bytes) {
+  if (bytes <= scratch_bytes_) return scratch_;
+  cudaFree(scratch_);  // waits for what still uses it
+  scratch_ = nullptr;
+  scratch_bytes_ = 0;
+  const size_t wanted = bytes + bytes / 2;  // so that slowly growing needs settle soon
+  scratch_ = allocate(wanted);
+  if (scratch_ == nullptr) throw std::bad_alloc();
+  scratch_bytes_ = wanted;
+  return scratch_;
+}
+
+const int32_t* BackendDevice::table(const std::vector<int32_t>& values) {
+  const auto found = tables_.find(values);
+  if (found != tables_.end()) return found->second;
+  const size_t bytes = std::max<size_t>(values.size(), 1) * sizeof(int32_t);
+  if (table_bytes_ + bytes > table_limit_bytes) drop_tables();
+  auto* data = static_cast<int32_t*>(allocate(bytes));
+  if (data == nullptr) throw std::bad_alloc();
+  tables_.emplace(values, data);
+  table_bytes_ += bytes;
+  upload(data, values.data(), values.size() * sizeof(int32_t));
+  return data;
+}
+
+void BackendDevice::drop_tables() {
+  for (const auto& [values, data] : tables_) cudaFree(data);  // waits for what still uses it
+  tables_.clear();
+  table_bytes_ = 0;
+}
+
+}  // namespace gmr

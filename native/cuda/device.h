@@ -1,0 +1,121 @@
+// What the CUDA backend holds for one GPU. The stream's native thread calls everything here but `finish`, which any
+// thread may call.
+//
+// All work goes to one compute stream. Memory that is given back while kernels still use it is used again only by work
+// that is queued later, so it needs no waiting.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "cuda/out_of_range.h"
+#include "cuda/pinned_memory.h"
+
+namespace gmr {
+
+struct BackendDevice {
+ public:
+  explicit BackendDevice(int index);  // throws BackendError where the GPU cannot be used, with what to do about it
+  ~BackendDevice();
+  BackendDevice(const BackendDevice&) = delete;
+  BackendDevice& operator=(const BackendDevice&) = delete;
+
+  DeviceProperties properties() const;
+  cudaStream_t stream() const { return stream_; }
+  int64_t multiprocessors() const { return properties_.multiProcessorCount; }
+
+  // Binds the calling thread to this GPU and sets it up at the first call, which takes a while. Throws the first
+  // failure if there was one.
+  void enter();
+
+  // Throws where `error` is one: std::bad_alloc for missing memory; any other stays with the device, which refuses work
+  // from then on. `what` says what was tried.
+  void check(cudaError_t error, const std::string& what);
+
+  void* allocate(size_t bytes);  // nullptr where there is no memory left
+  void release(void* data) noexcept;
+  void upload(void* destination, const void* source, size_t bytes);
+  PendingDownload* download(void* destination, const void* source, size_t bytes);
+  void finish(PendingDownload* download);
+  void synchronise();
+
+  // Working memory of one pass, until the next one asks. Throws std::bad_alloc.
+  void* scratch(size_t bytes);
+
+  // Small constant data of a pass, uploaded once and found again by its content. Valid until the pass has been queued.
+  const int32_t* table(const std::vector<int32_t>& values);
+
+  // Where kernels record a value out of range.
+  cuda::OutOfRange* out_of_range() const { return out_of_range_; }
+  void expect_out_of_range() { may_be_out_of_range_ = true; }  // by what is queued now
+
+  void note_launch(const char* kernel, const std::string& shape);
+
+ private:
+  static constexpr size_t staging_bytes = size_t{4} << 20;
+  static constexpr size_t table_limit_bytes = size_t{64} << 20;
+
+  struct Staging {
+    cuda::PinnedBlock block;
+    bool is_used = false;
+  };
+
+  void start();
+  void drop_tables();
+
+  int index_;
+  cudaDeviceProp properties_{};
+  cudaStream_t stream_ = nullptr;
+  cuda::PinnedMemory pinned_;
+  std::array<Staging, 3> staging_;
+  size_t next_staging_ = 0;
+  void* scratch_ = nullptr;
+  size_t scratch_bytes_ = 0;
+  std::map<std::vector<int32_t>, int32_t*> tables_;
+  size_t table_bytes_ = 0;
+  cuda::OutOfRange* out_of_range_ = nullptr;
+  bool may_be_out_of_range_ = false;
+
+  std::mutex mutex_;  // of what follows
+  std::string failure_;
+  std::string last_launch_;
+};
+
+namespace cuda {
+
+// Several arrays in the working memory of a pass.
+class Scratch {
+ public:
+  Scratch(BackendDevice& device, std::initializer_list<size_t> bytes) : offsets_(bytes) {
+    size_t total = 0;
+    for (size_t& offset : offsets_) {
+      const size_t size = offset;
+      offset = total;
+      total += (size + alignment - 1) / alignment * alignment;
+    }
+    data_ = static_cast<std::byte*>(device.scratch(total));
+  }
+
+  template <typename T>
+  T* array(size_t i) const {
+    return reinterpret_cast<T*>(data_ + offsets_[i]);
+  }
+
+ private:
+  static constexpr size_t alignment = 256;
+
+  std::vector<size_t> offsets_;
+  std::byte* data_;
+};
+
+}  // namespace cuda
+}  // namespace gmr

@@ -1,0 +1,119 @@
+// In two steps: pieces of the axis, then the pieces' sums. Rows (inner = 1) are added up by warps, columns by threads
+// side by side.
+#include <algorithm>
+
+#include "cuda/divisor.h"
+#include "cuda/elements.cuh"
+#include "cuda/reduction.cuh"
+#include "cuda/sums.h"
+#include "cuda/sums_tuning.h"
+
+namespace gmr::cuda {
+namespace {
+
+int64_t piece_of(const SumShape& s) { return s.inner == 1 ? sum_row_piece : sum_column_piece; }
+
+int64_t pieces_of(const SumShape& s) { return std::max<int64_t>((s.reduced + piece_of(s) - 1) / piece_of(s), 1); }
+
+// A sum's target: the pieces' sums, or y.
+struct Target {
+  double* partial;  // nullptr: y is written
+  float* y;
+  double divisor;
+
+  __device__ void put(int64_t i, double sum) const {
+    if (partial != nullptr) {
+      partial[i] = sum;
+    } else {
+      y[i] = static_cast<float>(sum / divisor);
+    }
+  }
+};
+
+// kernels
+
+// A warp for each of `count` pieces, of x as [rows, length] with `pieces` pieces a row.
+template <typename T>
+__global__ void sum_rows_kernel(const T* x, int64_t count, int64_t length, int64_t piece_length, Divisor by_pieces,
+                                Target target) {
+  for (int64_t item = first_warp_item(); item < count; item += warp_item_step()) {
+    const auto [row, piece] = by_pieces.divide(item);
+    const int64_t begin = piece * piece_length, end = min(begin + piece_length, length);
+    double sum = 0;
+    for (int64_t i = begin + lane_of_thread(); i < end; i += warp_threads) sum += x[row * length + i];
+    sum = warp_sum(sum);
+    if (lane_of_thread() == 0) target.put(item, sum);
+  }
+}
+
+// A thread for each of `count` columns of pieces, of x as [outer, reduced, inner]; targets lie as [outer, pieces,
+// inner].
+template <typename T>
+__global__ void sum_columns_kernel(const T* x, int64_t count, int64_t reduced, int64_t inner, int64_t piece_length,
+                                   Divisor by_pieces, Divisor by_inner, Target target) {
+  for (int64_t item = first_item(); item < count; item += item_step()) {
+    const auto [rows, column] = by_inner.divide(item);
+    const auto [outer, piece] = by_pieces.divide(rows);
+    const int64_t begin = piece * piece_length, end = min(begin + piece_length, reduced);
+    double sum = 0;
+    for (int64_t row = begin; row < end; ++row) sum += x[(outer * reduced + row) * inner + column];
+    target.put(item, sum);
+  }
+}
+
+__global__ void sum_partials_kernel(const float* partials, int64_t parts, int64_t count, int64_t quads, float* y) {
+  for_elements(count, quads, [&](int64_t i, auto width) {
+    auto sum = load_pack<width>(partials + i);
+    for (int64_t part = 1; part < parts; ++part) {
+      const auto next = load_pack<width>(partials + part * count + i);
+#pragma unroll
+      for (int k = 0; k < width; ++k) sum.v[k] += next.v[k];
+    }
+    store_pack(y + i, sum);
+  });
+}
+
+template <typename T>
+void sum_step(BackendDevice& device, const T* x, const SumShape& s, int64_t piece, const Target& target) {
+  const int64_t pieces = std::max<int64_t>((s.reduced + piece - 1) / piece, 1);
+  if (s.inner == 1) {
+    const int64_t count = s.outer * pieces;
+    launch(device, Kernel{"sum_rows_kernel", sum_rows_kernel<T>}, warp_each(device, count), x, count, s.reduced, piece,
+           Divisor(pieces), target);
+  } else {
+    const int64_t count = s.outer * pieces * s.inner;
+    launch(device, Kernel{"sum_columns_kernel", sum_columns_kernel<T>}, thread_each(device, count), x, count, s.reduced,
+           s.inner, piece, Divisor(pieces), Divisor(s.inner), target);
+  }
+}
+
+template <typename T>
+void sum_steps(BackendDevice& device, const T* x, const SumShape& s, double divisor, double* work, float* y) {
+  const int64_t pieces = pieces_of(s);
+  if (pieces == 1) return sum_step(device, x, s, piece_of(s), {nullptr, y, divisor});
+  sum_step(device, x, s, piece_of(s), {work, nullptr, 1});
+  sum_step(device, work, {s.outer, pieces, s.inner}, pieces, {nullptr, y, divisor});
+}
+
+}  // namespace
+
+// launchers
+
+int64_t sum_axis_scratch_doubles(const SumShape& s) { return pieces_of(s) == 1 ? 0 : s.outer * pieces_of(s) * s.inner; }
+
+void sum_axis(BackendDevice& device, const float* x, const SumShape& s, double divisor, float* y) {
+  const size_t bytes = static_cast<size_t>(sum_axis_scratch_doubles(s)) * sizeof(double);
+  sum_steps(device, x, s, divisor, bytes > 0 ? static_cast<double*>(device.scratch(bytes)) : nullptr, y);
+}
+
+void sum_axis(BackendDevice& device, const double* x, const SumShape& s, double divisor, double* work, float* y) {
+  sum_steps(device, x, s, divisor, work, y);
+}
+
+void sum_partials(BackendDevice& device, const float* partials, int64_t parts, int64_t count, float* y) {
+  const int64_t quads = count % 4 == 0 ? quads_of(count, partials, y) : 0;  // each part starts at a multiple of count
+  launch(device, Kernel{"sum_partials_kernel", sum_partials_kernel}, elements_shape(device, count, quads), partials,
+         parts, count, quads, y);
+}
+
+}  // namespace gmr::cuda

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstdint>
+
+namespace gmr::cuda {
+
+// Elements that a warp, or a thread of a column, adds up before the sum is cut. A warp's 4096 elements are 128
+// additions a lane, long enough to hide what the shuffles at the end cost; a column's rows are a cache line a warp
+// each.
+constexpr int64_t sum_row_piece = 4096;
+constexpr int64_t sum_column_piece = 256;
+
+}  // namespace gmr::cuda

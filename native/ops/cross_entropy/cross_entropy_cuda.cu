@@ -1,0 +1,115 @@
+#include <limits>
+
+#include "cuda/kernels.h"
+#include "cuda/launch.h"
+#include "cuda/reduction.cuh"
+#include "cuda/sums.h"
+
+namespace gmr::cuda {
+namespace {
+
+// A row's maximum, and the sum of exp(z - maximum). NaN is no maximum; it comes back in through the exponentials.
+struct Exponentials {
+  float maximum;
+  double sum;
+};
+
+__device__ Exponentials exponentials_of(const float* z, int64_t classes) {
+  float largest = -INFINITY;
+  for (int64_t k = lane_of_thread(); k < classes; k += warp_threads) largest = z[k] > largest ? z[k] : largest;
+  largest = warp_maximum(largest);
+  double sum = 0;
+  for (int64_t k = lane_of_thread(); k < classes; k += warp_threads) sum += expf(z[k] - largest);
+  return {largest, warp_sum(sum)};
+}
+
+__device__ bool is_class(int32_t target, int64_t classes) { return target >= 0 && target < classes; }
+
+// kernels
+
+// One block: it records the first target out of range, whatever the order in which threads run.
+__global__ void cross_entropy_check_targets_kernel(const int32_t* targets, int64_t rows, int64_t classes,
+                                                   OutOfRange* out_of_range) {
+  constexpr int64_t none = std::numeric_limits<int64_t>::max();
+  int64_t first = none;
+  for (int64_t row = threadIdx.x; row < rows && first == none; row += blockDim.x) {
+    if (!is_class(targets[row], classes)) first = row;
+  }
+  __shared__ int64_t found[block_threads];
+  found[threadIdx.x] = first;
+  __syncthreads();
+  for (unsigned half = block_threads / 2; half > 0; half /= 2) {
+    if (threadIdx.x < half) found[threadIdx.x] = min(found[threadIdx.x], found[threadIdx.x + half]);
+    __syncthreads();
+  }
+  if (threadIdx.x == 0 && found[0] != none && out_of_range->argument == CheckedArgument::none) {
+    *out_of_range = {CheckedArgument::cross_entropy_targets, targets[found[0]], found[0], classes};
+  }
+}
+
+// A warp a row.
+__global__ void cross_entropy_forward_kernel(const __grid_constant__ CrossEntropyForward p, double* losses) {
+  for (int64_t row = first_warp_item(); row < p.rows; row += warp_item_step()) {
+    const float* z = p.logits + row * p.classes;
+    const auto [maximum, sum] = exponentials_of(z, p.classes);
+    const double m = maximum, smoothing = p.label_smoothing;
+    double depths = 0;
+    if (smoothing > 0) {  // not 0 * infinity: logits of -infinity are legal where the label has no weight
+      for (int64_t k = lane_of_thread(); k < p.classes; k += warp_threads) depths += m - z[k];
+      depths = warp_sum(depths);
+    }
+    if (lane_of_thread() != 0) continue;
+    const int32_t target = p.targets[row];
+    const double at_target = is_class(target, p.classes) ? m - z[target] : NAN;
+    double loss = log(sum) + (1 - smoothing) * at_target;
+    if (smoothing > 0) loss += smoothing * depths / static_cast<double>(p.classes);
+    losses[row] = loss;
+  }
+}
+
+__global__ void cross_entropy_backward_input_kernel(const __grid_constant__ CrossEntropyBackwardInput p) {
+  const float scale = *p.dy / static_cast<float>(p.divisor);
+  const float everywhere = p.label_smoothing / static_cast<float>(p.classes);
+  const float at_target = 1 - p.label_smoothing + everywhere;
+  for (int64_t row = first_warp_item(); row < p.rows; row += warp_item_step()) {
+    const float* z = p.logits + row * p.classes;
+    const auto [maximum, sum] = exponentials_of(z, p.classes);
+    const auto inverse = static_cast<float>(1 / sum);
+    const int32_t target = p.targets[row];
+    for (int64_t k = lane_of_thread(); k < p.classes; k += warp_threads) {
+      const float wanted = k == target ? at_target : everywhere;
+      const float gradient = scale * (expf(z[k] - maximum) * inverse - wanted);
+      p.dlogits[row * p.classes + k] = is_class(target, p.classes) ? gradient : NAN;
+    }
+  }
+}
+
+void check_targets(BackendDevice& device, const int32_t* targets, int64_t rows, int64_t classes) {
+  if (rows == 0) return;
+  device.expect_out_of_range();
+  launch(device, Kernel{"cross_entropy_check_targets_kernel", cross_entropy_check_targets_kernel}, block_each(1),
+         targets, rows, classes, device.out_of_range());
+}
+
+}  // namespace
+
+// launchers
+
+void cross_entropy_forward(BackendDevice& device, const CrossEntropyForward& p) {
+  const SumShape shape{1, p.rows, 1};
+  const Scratch scratch(device, {static_cast<size_t>(p.rows) * sizeof(double),
+                                 static_cast<size_t>(sum_axis_scratch_doubles(shape)) * sizeof(double)});
+  auto* losses = scratch.array<double>(0);
+  check_targets(device, p.targets, p.rows, p.classes);
+  launch(device, Kernel{"cross_entropy_forward_kernel", cross_entropy_forward_kernel}, warp_each(device, p.rows), p,
+         losses);
+  sum_axis(device, losses, shape, static_cast<double>(p.divisor), scratch.array<double>(1), p.loss);
+}
+
+void cross_entropy_backward_input(BackendDevice& device, const CrossEntropyBackwardInput& p) {
+  check_targets(device, p.targets, p.rows, p.classes);
+  launch(device, Kernel{"cross_entropy_backward_input_kernel", cross_entropy_backward_input_kernel},
+         warp_each(device, p.rows), p);
+}
+
+}  // namespace gmr::cuda

@@ -1,0 +1,10 @@
+#pragma once
+
+namespace gmr::cuda {
+
+// What an operand row and pixel of the product costs a block, in additions of ring sums: with a full tile 64
+// multiply-adds, of which a multiprocessor does four in the time of one addition whose operands come from shared
+// memory.
+constexpr double ring_product_cost = 16;
+
+}  // namespace gmr::cuda

@@ -1,0 +1,183 @@
+#include <algorithm>
+
+#include "cuda/divisor.h"
+#include "cuda/kernels.h"
+#include "cuda/launch.h"
+#include "ops/rotate/rotate_cuda_tuning.h"
+
+namespace gmr::cuda {
+namespace {
+
+// What a turn needs to know, with everything that is the same for all threads worked out.
+struct Plan {
+  int64_t rows, columns;
+  int64_t row_stride, column_stride, slice_stride, plane_stride;  // in elements
+  int64_t slices;                                                 // a plane's
+  int64_t total_slices;                                           // of all planes
+  int64_t slice_groups;
+  double cosine, sine;
+  bool flips_rows, flips_columns, flips_slices;
+  bool is_exact;
+  Divisor by_columns, by_pixels, by_slices;
+
+  explicit Plan(const RotateGeometry& g)
+      : rows(g.rows()),
+        columns(g.columns()),
+        row_stride(stride_of(g, g.row_axis)),
+        column_stride(stride_of(g, g.column_axis)),
+        slice_stride(stride_of(g, g.slice_axis())),
+        plane_stride(g.extent[0] * g.extent[1] * g.extent[2]),
+        slices(g.extent[g.slice_axis()]),
+        total_slices(g.planes * slices),
+        slice_groups((total_slices + rotate_slices_a_thread - 1) / rotate_slices_a_thread),
+        cosine(g.cosine),
+        sine(g.sine),
+        flips_rows(g.flip_axis == g.row_axis),
+        flips_columns(g.flip_axis == g.column_axis),
+        flips_slices(g.flip_axis == g.slice_axis()),
+        is_exact(g.is_exact()),
+        by_columns(columns),
+        by_pixels(rows * columns),
+        by_slices(slices) {}
+
+  // A thread takes one pixel of a group of slices.
+  __host__ __device__ int64_t items() const { return rows * columns * slice_groups; }
+
+ private:
+  static int64_t stride_of(const RotateGeometry& g, int64_t axis) {
+    int64_t stride = 1;
+    for (int64_t inner = axis + 1; inner < 3; ++inner) stride *= g.extent[inner];
+    return stride;
+  }
+};
+
+// Where output pixel (i, j) of the mirrored plane is sampled: four taps at (row, column), (row, column + 1), ...
+struct Sample {
+  double row, column;  // whole numbers
+  float weight[4];
+};
+
+__device__ Sample sample_of(const Plan& plan, int64_t i, int64_t j) {
+  const double row_centre = static_cast<double>(plan.rows - 1) / 2;
+  const double column_centre = static_cast<double>(plan.columns - 1) / 2;
+  const double y = static_cast<double>(i) - row_centre, x = static_cast<double>(j) - column_centre;
+  const double row = row_centre + (y * plan.cosine + x * plan.sine);
+  const double column = column_centre + (x * plan.cosine - y * plan.sine);
+  Sample sample{floor(row), floor(column), {}};
+  const double down = row - sample.row, right = column - sample.column;
+  sample.weight[0] = static_cast<float>((1 - down) * (1 - right));
+  sample.weight[1] = static_cast<float>((1 - down) * right);
+  sample.weight[2] = static_cast<float>(down * (1 - right));
+  sample.weight[3] = static_cast<float>(down * right);
+  return sample;
+}
+
+__device__ bool is_inside(const Plan& plan, double row, double column) {  // false for NaN
+  return row >= 0 && row < static_cast<double>(plan.rows) && column >= 0 && column < static_cast<double>(plan.columns);
+}
+
+// The offset of a pixel of the mirrored plane within a slice of x.
+__device__ int64_t mirrored_offset(const Plan& plan, int64_t row, int64_t column) {
+  return (plan.flips_rows ? plan.rows - 1 - row : row) * plan.row_stride +
+         (plan.flips_columns ? plan.columns - 1 - column : column) * plan.column_stride;
+}
+
+// The places of slice `index` of all planes' slices in x, which may be mirrored, and in y.
+struct SlicePlaces {
+  int64_t in_x, in_y;
+};
+
+__device__ SlicePlaces places_of(const Plan& plan, int64_t index) {
+  const auto [plane, slice] = plan.by_slices.divide(index);
+  const int64_t mirrored = plan.flips_slices ? plan.slices - 1 - slice : slice;
+  return {plane * plan.plane_stride + mirrored * plan.slice_stride,
+          plane * plan.plane_stride + slice * plan.slice_stride};
+}
+
+// kernels
+
+__global__ void rotate_forward_kernel(const __grid_constant__ Plan plan, const float* x, float* y) {
+  for (int64_t item = first_item(); item < plan.items(); item += item_step()) {
+    // Pixels change fastest, so that neighbouring threads write neighbouring elements.
+    const auto [group, pixel] = plan.by_pixels.divide(item);
+    const auto [i, j] = plan.by_columns.divide(pixel);
+    const Sample sample = sample_of(plan, i, j);
+    int64_t offset[4];
+    bool is_read[4];
+#pragma unroll
+    for (int tap = 0; tap < 4; ++tap) {
+      const double row = sample.row + tap / 2, column = sample.column + tap % 2;
+      is_read[tap] = is_inside(plan, row, column) && sample.weight[tap] != 0;
+      offset[tap] = is_read[tap] ? mirrored_offset(plan, static_cast<int64_t>(row), static_cast<int64_t>(column)) : 0;
+    }
+    const int64_t first = group * rotate_slices_a_thread;
+    const int64_t last = min(first + rotate_slices_a_thread, plan.total_slices);
+    for (int64_t index = first; index < last; ++index) {
+      const SlicePlaces at = places_of(plan, index);
+      float value[4];
+#pragma unroll
+      for (int tap = 0; tap < 4; ++tap) value[tap] = is_read[tap] ? x[at.in_x + offset[tap]] : 0;
+      const float turned = (sample.weight[0] * value[0] + sample.weight[1] * value[1]) +
+                           (sample.weight[2] * value[2] + sample.weight[3] * value[3]);
+      y[at.in_y + i * plan.row_stride + j * plan.column_stride] = plan.is_exact ? value[0] : turned;
+    }
+  }
+}
+
+// Each pixel of dx looks at the outputs that may have it as a tap. Their samples lie less than a pixel away on each
+// axis, so that they themselves lie less than sqrt(2) from where the pixel is turned to: at most three on each axis,
+// found among four.
+__global__ void rotate_backward_input_kernel(const __grid_constant__ Plan plan, const float* dy, float* dx) {
+  for (int64_t item = first_item(); item < plan.items(); item += item_step()) {
+    const auto [group, pixel] = plan.by_pixels.divide(item);
+    const auto [row, column] = plan.by_columns.divide(pixel);  // in the mirrored plane
+    const double row_centre = static_cast<double>(plan.rows - 1) / 2;
+    const double column_centre = static_cast<double>(plan.columns - 1) / 2;
+    const double down = static_cast<double>(row) - row_centre, right = static_cast<double>(column) - column_centre;
+    const auto first_i = static_cast<int64_t>(floor(row_centre + (down * plan.cosine - right * plan.sine) - 1.5));
+    const auto first_j = static_cast<int64_t>(floor(column_centre + (right * plan.cosine + down * plan.sine) - 1.5));
+    const int64_t first = group * rotate_slices_a_thread;
+    const int64_t last = min(first + rotate_slices_a_thread, plan.total_slices);
+    float sum[rotate_slices_a_thread] = {};
+    for (int64_t i = max(first_i, int64_t{0}); i < min(first_i + 4, plan.rows); ++i) {
+      for (int64_t j = max(first_j, int64_t{0}); j < min(first_j + 4, plan.columns); ++j) {
+        const Sample sample = sample_of(plan, i, j);
+        const double down_tap = static_cast<double>(row) - sample.row;
+        const double right_tap = static_cast<double>(column) - sample.column;
+        if (!(down_tap == 0 || down_tap == 1) || !(right_tap == 0 || right_tap == 1)) continue;
+        const float upper = right_tap == 0 ? sample.weight[0] : sample.weight[1];
+        const float lower = right_tap == 0 ? sample.weight[2] : sample.weight[3];
+        const float weight = down_tap == 0 ? upper : lower;
+        if (weight == 0 || (plan.is_exact && (down_tap != 0 || right_tap != 0))) continue;
+#pragma unroll
+        for (int k = 0; k < rotate_slices_a_thread; ++k) {
+          if (first + k >= last) break;
+          const float value = dy[places_of(plan, first + k).in_y + i * plan.row_stride + j * plan.column_stride];
+          sum[k] = plan.is_exact ? value : sum[k] + weight * value;
+        }
+      }
+    }
+#pragma unroll
+    for (int k = 0; k < rotate_slices_a_thread; ++k) {
+      if (first + k < last) dx[places_of(plan, first + k).in_x + mirrored_offset(plan, row, column)] = sum[k];
+    }
+  }
+}
+
+}  // namespace
+
+// launchers
+
+void rotate_forward(BackendDevice& device, const RotateForward& p) {
+  const Plan plan(p.geometry);
+  launch(device, Kernel{"rotate_forward_kernel", rotate_forward_kernel}, thread_each(device, plan.items()), plan, p.x,
+         p.y);
+}
+
+void rotate_backward_input(BackendDevice& device, const RotateBackwardInput& p) {
+  const Plan plan(p.geometry);
+  launch(device, Kernel{"rotate_backward_input_kernel", rotate_backward_input_kernel},
+         thread_each(device, plan.items()), plan, p.dy, p.dx);
+}
+
+}  // namespace gmr::cuda

@@ -1,0 +1,103 @@
+// The functions of cuda_sim.h.
+#include "testing/cuda_sim/cuda_sim.h"
+#include "testing/cuda_sim/simulator.h"
+
+using gmr::cuda_sim::Simulator;
+
+namespace {
+
+template <class F>
+auto locked(F f) {
+  Simulator& simulator = Simulator::instance();
+  const std::scoped_lock lock(simulator.mutex);
+  return f(simulator);
+}
+
+// The caller gets a copy that stays as it is until its next call.
+template <class F>
+const char* locked_text(std::string& kept, F f) {
+  kept = locked(f);
+  return kept.c_str();
+}
+
+}  // namespace
+
+extern "C" {
+
+const char* gmr_cuda_sim_report() {
+  thread_local std::string kept;
+  return locked_text(kept, [](Simulator& simulator) { return simulator.report; });
+}
+
+void gmr_cuda_sim_reset() {
+  locked([](Simulator& simulator) { simulator.reset(); });
+}
+
+const char* gmr_cuda_sim_kernels() {
+  thread_local std::string kept;
+  return locked_text(kept, [](Simulator& simulator) {
+    std::string text;
+    for (const auto& [function, kernel] : simulator.kernels) {
+      text += std::to_string(kernel.launches) + " " + kernel.name + "\n";
+    }
+    return text;
+  });
+}
+
+const char* gmr_cuda_sim_leaks() {
+  thread_local std::string kept;
+  return locked_text(kept, [](Simulator& simulator) { return simulator.memory.leaks(); });
+}
+
+const char* gmr_cuda_sim_unsupported() {
+  thread_local std::string kept;
+  return locked_text(kept, [](Simulator& simulator) {
+    std::string text;
+    for (auto& [function, kernel] : simulator.kernels) {
+      try {
+        simulator.program_of(kernel);
+      } catch (const std::exception& problem) {
+        text += kernel.name + ": " + problem.what() + "\n";
+      }
+    }
+    return text;
+  });
+}
+
+uint64_t gmr_cuda_sim_instructions() {
+  return locked([](Simulator& simulator) { return simulator.instructions; });
+}
+
+void gmr_cuda_sim_forget(const void* data, size_t bytes) {
+  locked([&](Simulator& simulator) { simulator.memory.mark_initialised(data, bytes, false); });
+}
+
+void gmr_cuda_sim_set_seed(uint64_t seed) {
+  locked([&](Simulator& simulator) { simulator.settings.schedule.seed = seed; });
+}
+
+void gmr_cuda_sim_set_checks(int on) {
+  locked([&](Simulator& simulator) { simulator.settings.checks = on != 0; });
+}
+
+void gmr_cuda_sim_set_quiet(int on) {
+  locked([&](Simulator& simulator) { simulator.settings.quiet = on != 0; });
+}
+
+void gmr_cuda_sim_set_devices(int count) {
+  locked([&](Simulator& simulator) { simulator.settings.devices = count; });
+}
+
+void gmr_cuda_sim_set_memory(uint64_t bytes) {
+  locked([&](Simulator& simulator) { simulator.memory.set_capacity(bytes); });
+}
+
+void gmr_cuda_sim_set_arch(int arch) {
+  locked([&](Simulator& simulator) { simulator.settings.arch = arch; });
+}
+
+void gmr_cuda_sim_fail(const char* function, int nth, int error) {
+  locked([&](Simulator& simulator) { simulator.plan_failure(function, nth, static_cast<cudaError_t>(error)); });
+}
+
+}  // extern "C"

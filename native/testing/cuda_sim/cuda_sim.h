@@ -1,0 +1,63 @@
+/* What a library that is linked against the simulator instead of the CUDA runtime exports beside its own functions.
+ * All may be called at any time from any thread. Environment variables give the initial settings.
+ */
+#ifndef GMR_CUDA_SIM_H
+#define GMR_CUDA_SIM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define GMR_CUDA_SIM_API __attribute__((visibility("default")))
+
+/* All faults since the last reset, empty where there were none. Valid until the next call of this function. */
+GMR_CUDA_SIM_API const char* gmr_cuda_sim_report(void);
+
+/* Forgets faults and errors, also the sticky one, and planned failures. Memory and kernels stay. */
+GMR_CUDA_SIM_API void gmr_cuda_sim_reset(void);
+
+/* "<launches> <mangled name>", one __global__ function a line. */
+GMR_CUDA_SIM_API const char* gmr_cuda_sim_kernels(void);
+
+/* One line for each allocation of device memory that has not been freed. */
+GMR_CUDA_SIM_API const char* gmr_cuda_sim_leaks(void);
+
+/* Kernels that were never launched, translated all the same: what no opcode table entry covers, a paragraph each. */
+GMR_CUDA_SIM_API const char* gmr_cuda_sim_unsupported(void);
+
+/* Warp instructions executed so far. */
+GMR_CUDA_SIM_API uint64_t gmr_cuda_sim_instructions(void);
+
+/* Marks device memory as uninitialised: for allocators that hand out again what they got back. */
+GMR_CUDA_SIM_API void gmr_cuda_sim_forget(const void* data, size_t bytes);
+
+/* GMR_CUDA_SIM_SEED: 0 runs blocks and warps in order, any other number in an order and interleaving of its own. */
+GMR_CUDA_SIM_API void gmr_cuda_sim_set_seed(uint64_t seed);
+
+/* GMR_CUDA_SIM_CHECKS: 0 leaves races and uninitialised reads unchecked. Bounds are always checked. */
+GMR_CUDA_SIM_API void gmr_cuda_sim_set_checks(int on);
+
+/* GMR_CUDA_SIM_QUIET: 1 keeps faults out of stderr. */
+GMR_CUDA_SIM_API void gmr_cuda_sim_set_quiet(int on);
+
+/* GMR_CUDA_SIM_DEVICES: how many there are. They share one memory. */
+GMR_CUDA_SIM_API void gmr_cuda_sim_set_devices(int count);
+
+/* GMR_CUDA_SIM_MEMORY: bytes of device memory. */
+GMR_CUDA_SIM_API void gmr_cuda_sim_set_memory(uint64_t bytes);
+
+/* GMR_CUDA_SIM_ARCH: compute capability, 90 for 9.0. Kernels that have run already keep their PTX. */
+GMR_CUDA_SIM_API void gmr_cuda_sim_set_arch(int arch);
+
+/* GMR_CUDA_SIM_FAIL, "cudaMalloc:3:2": the nth call from now (1 is the next) of a CUDA function fails with an error.
+ * Kernel launches are calls of cudaLaunchKernel. nth 0: all calls fail. */
+GMR_CUDA_SIM_API void gmr_cuda_sim_fail(const char* function, int nth, int error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

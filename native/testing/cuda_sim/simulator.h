@@ -1,0 +1,135 @@
+// The state behind the CUDA runtime's functions: kernels, memory, settings, errors. One a process, behind one mutex.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "testing/cuda_sim/device_memory.h"
+#include "testing/cuda_sim/fat_binary.h"
+#include "testing/cuda_sim/program.h"
+#include "testing/cuda_sim/scheduler.h"
+
+namespace gmr::cuda_sim {
+
+struct Settings {
+  Schedule schedule;
+  bool checks = true;
+  bool quiet = false;
+  int devices = 1;
+  int arch = 80;
+};
+
+// One translation unit's device code.
+struct RegisteredBinary {
+  std::vector<PtxImage> images;
+  std::string problem;                   // why there are none
+  std::shared_ptr<const Module> module;  // parsed when its first kernel is needed
+  std::map<std::string, uint64_t> variables;
+};
+
+struct RegisteredKernel {
+  RegisteredBinary* binary = nullptr;
+  std::string name;
+  std::unique_ptr<Program> program;
+  int max_dynamic_shared = 0;  // raised by cudaFuncSetAttribute
+  uint64_t launches = 0;
+};
+
+struct RegisteredVariable {
+  RegisteredBinary* binary = nullptr;
+  std::string name;
+  uint64_t bytes = 0;
+};
+
+// What a device of a compute capability allows.
+struct Limits {
+  int shared_default = 48 * 1024;
+  int shared_opt_in = 0;  // a block
+  int shared_per_multiprocessor = 0;
+  int threads_per_multiprocessor = 0;
+  int blocks_per_multiprocessor = 0;
+};
+
+Limits limits_of(int arch);
+
+class Simulator {
+ public:
+  static Simulator& instance();
+
+  std::mutex mutex;
+  Settings settings;
+  DeviceMemory memory;
+  std::map<const void*, RegisteredKernel> kernels;
+  std::map<const void*, RegisteredVariable> variables;
+  std::vector<std::unique_ptr<RegisteredBinary>> binaries;
+  std::string report;
+  cudaError_t sticky = cudaSuccess;
+  uint64_t instructions = 0;
+
+  void add_report(const std::string& text);
+  void reset();
+  void plan_failure(const std::string& function, int nth, cudaError_t error);
+  // The error that a call of `function` must fail with, by plan.
+  cudaError_t planned_failure(const std::string& function);
+
+  // nullptr: no such kernel. Throws Unsupported; `image_missing` tells that no image suits the device.
+  const Program& program_of(RegisteredKernel& kernel);
+  uint64_t variable_address(RegisteredBinary& binary, const std::string& name);
+  cudaError_t launch(const void* function, Dim3 grid, Dim3 block, void** arguments, size_t dynamic_shared);
+
+ private:
+  struct Failure {
+    int nth;
+    cudaError_t error;
+  };
+
+  Simulator();
+  const Module& module_of(RegisteredBinary& binary);
+  uint64_t place_variable(RegisteredBinary& binary, const Variable& variable);
+  cudaError_t refuse(const Program& program, const std::string& why, cudaError_t error);
+  cudaError_t check_launch(const RegisteredKernel& kernel, const Program& program, Dim3 grid, Dim3 block,
+                           size_t dynamic_shared);
+  void run(const Program& program, Dim3 grid, Dim3 block, void** arguments, size_t dynamic_shared);
+
+  std::map<std::string, Failure> failures_;
+};
+
+// No image for the device's compute capability.
+struct NoKernelImage : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// The calling thread's last error, which cudaGetLastError returns and clears.
+cudaError_t& last_error();
+
+// The frame of every function of the CUDA runtime: planned failures, the sticky error, exceptions, the last error.
+template <class F>
+cudaError_t api_call(const char* function, F f) {
+  Simulator& simulator = Simulator::instance();
+  const std::scoped_lock lock(simulator.mutex);
+  cudaError_t error = simulator.planned_failure(function);
+  if (error == cudaSuccess) error = simulator.sticky;
+  if (error == cudaSuccess) {
+    try {
+      error = f(simulator);
+    } catch (const std::bad_alloc&) {
+      error = cudaErrorMemoryAllocation;
+    } catch (const NoKernelImage& problem) {
+      simulator.add_report(problem.what());
+      error = cudaErrorNoKernelImageForDevice;
+    } catch (const std::exception& problem) {
+      simulator.add_report(problem.what());
+      error = cudaErrorInvalidPtx;
+    }
+  }
+  if (error != cudaSuccess && error != cudaErrorNotReady) last_error() = error;
+  return error;
+}
+
+}  // namespace gmr::cuda_sim

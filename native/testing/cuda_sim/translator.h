@@ -1,0 +1,17 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "testing/cuda_sim/program.h"
+
+namespace gmr::cuda_sim {
+
+// Where a module's variable in global or constant memory lies.
+using VariableAddress = std::function<uint64_t(const Variable& variable)>;
+
+// Throws Unsupported, with kernel, line and instruction, for what the opcode table lacks.
+Program translate(std::shared_ptr<const Module> module, const std::string& kernel, const VariableAddress& address_of);
+
+}  // namespace gmr::cuda_sim

@@ -1,0 +1,263 @@
+// CUDA devices: what is said where one cannot be used, and how one fails.
+import { expect } from 'chai';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Binding } from '../../binding.js';
+import * as gmr from '../../lib/index.js';
+import { runChild } from '../support/child.js';
+import { cudaError } from '../support/cuda_sim.js';
+import { cudaSim, devices } from '../support/devices.js';
+import { expectFailure, expectRejection } from '../support/failure.js';
+import { heldMemory } from '../support/memory.js';
+
+describe('devices', () => {
+  it('refuses what names none', async () => {
+    for (const name of ['gpu', 'cuda:', 'cuda:x', 'cuda:-1', 'cuda:99999', 'CUDA', 'cuda_sim', '', 3, null]) {
+      const expected = "[device] expected device to be 'auto', 'cpu', 'cuda', 'cuda:<index>' or a Device, received";
+      await expectRejection(gmr.device(name as never), 'invalid_argument', expected);
+    }
+  });
+
+  it('auto is one device, which can be printed', async () => {
+    const device = await gmr.device('auto');
+    expect(await gmr.device()).to.equal(device);
+    expect(String(device)).to.match(/^(cpu \(.+, \d+ threads?\)|cuda:0 \(.+, sm_\d+, .+ GiB\))$/);
+    expect(await gmr.device('cpu')).to.equal(await gmr.device('cpu'));
+  });
+
+  it('says why there is no GPU', async function () {
+    if (devices.some(({ kind }) => kind === 'cuda')) this.skip();
+    const error: unknown = await gmr.device('cuda').catch((reason: unknown) => reason);
+    expect(error).to.be.instanceOf(gmr.GmrError);
+    expect((error as gmr.GmrError).code).to.be.oneOf(['backend_missing', 'device_unavailable']);
+    expect((error as gmr.GmrError).message).to.match(
+      /^\[device\] expected .+: (install|update|check|this build has none)/,
+    );
+  });
+});
+
+describe('a package without a CUDA library', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'gmr-'));
+  after(() => rmSync(folder, { recursive: true }));
+  const addon = join(folder, 'gmr.node');
+  const openCuda = (): unknown => (createRequire(import.meta.url)(addon) as Binding).openDevice('cuda', 0);
+
+  it('names the library and how to get it, or what is wrong with it', () => {
+    copyFileSync(join(process.cwd(), 'build/Release/gmr.node'), addon);
+    expect(openCuda)
+      .to.throw(/expected the CUDA backend libgmr_cuda.so beside gmr.node: this build has none.*npm run build/)
+      .with.property('code', 'backend_missing');
+    writeFileSync(join(folder, 'libgmr_cuda.so'), 'no library'.repeat(100));
+    expect(openCuda)
+      .to.throw(/beside gmr.node: .*invalid ELF header/)
+      .with.property('code', 'backend_missing');
+  });
+});
+
+/** Runs `body` in a process of its own, with `device`, an interpreted GPU, open unless `body` opens it. */
+async function onCudaSim(body: string, environment: Record<string, string>): Promise<string> {
+  const library = new URL('../../lib/index.js', import.meta.url).href;
+  const source = `
+    const { Device } = await import(${JSON.stringify(library)});
+    const attempt = async (fn) => { try { return String(await fn()); } catch (e) { return e.code + ' ' + e.message; } };
+    const open = () => Device.open('cuda_sim');
+    ${body}`;
+  const result = await runChild(source, { GMR_CUDA_SIM_QUIET: '1', ...environment });
+  expect(result.code, result.stderr).to.equal(0);
+  return result.stdout.trim();
+}
+
+describe('CUDA devices that cannot be used', function () {
+  before(function () {
+    if (cudaSim === undefined) this.skip();
+  });
+
+  const refusals: Record<string, { environment: Record<string, string>; message: string }> = {
+    'a driver that is too old': {
+      environment: { GMR_CUDA_SIM_FAIL: `cudaGetDeviceCount:0:${cudaError.insufficientDriver}` },
+      message: 'device_unavailable [device] expected a driver for CUDA 13.0 or newer, this one is for CUDA',
+    },
+    'no GPU': {
+      environment: { GMR_CUDA_SIM_DEVICES: '0' },
+      message: 'device_unavailable [device] expected a GPU, the driver shows none: check CUDA_VISIBLE_DEVICES',
+    },
+    'an architecture that the library was not built for': {
+      environment: { GMR_CUDA_SIM_ARCH: '70' },
+      message: 'to be one that this library was built for (',
+    },
+  };
+  for (const [name, { environment, message }] of Object.entries(refusals)) {
+    it(name, async () => {
+      expect(await onCudaSim(`console.log(await attempt(open));`, environment)).to.include(message);
+    });
+  }
+
+  it('an index beyond the GPUs there are', () => {
+    expectFailure(
+      () => gmr.Device.open('cuda_sim', 3),
+      'device_unavailable',
+      '[device] expected a device index below 1, the number of GPUs here, received 3',
+    );
+  });
+});
+
+describe('CUDA devices that fail', function () {
+  before(function () {
+    if (cudaSim === undefined) this.skip();
+  });
+
+  it('a failed launch is named, with its shape; the device stays failed; others go on', async () => {
+    const output = await onCudaSim(
+      `
+      const device = open();
+      const x = gmr.tensor([1, 2, 3], undefined, { device });
+      console.log(await attempt(() => gmr.ops.add(x, x).data()));
+      console.log(await attempt(() => gmr.ops.activation(x).data()));
+      console.log(await attempt(() => gmr.ops.activation(x).data()));
+      console.log(await attempt(() => gmr.ops.add(gmr.tensor([1]), gmr.tensor([1])).data()));`,
+      { GMR_CUDA_SIM_FAIL: `cudaLaunchKernel:2:${cudaError.launchFailure}` },
+    );
+    const [first, second, third, cpu] = output.split('\n');
+    expect(first).to.equal('2,4,6');
+    expect(second).to.include(
+      'device_failure [activation] the GPU failed in the launch of activation_forward_kernel<<<1, ',
+    );
+    expect(second).to.include('cudaErrorLaunchFailure');
+    expect(second).to.include('the last kernel that was launched before is add_forward_kernel<<<1, 256, 0>>>');
+    expect(third).to.equal(second);
+    expect(cpu).to.equal('2');
+  });
+
+  it('missing memory: the cache is emptied first, then an error with the numbers; the device goes on', async () => {
+    const mebibyte = 2 ** 20;
+    const output = await onCudaSim(
+      `
+      const device = open();
+      const zeros = (mebibytes) => gmr.tensor(new Float32Array(mebibytes * ${mebibyte / 4}), undefined, { device });
+      const first = zeros(20);
+      await first.data();
+      first.dispose();
+      const second = zeros(24); // fits only without what the first left behind
+      console.log((await second.data()).length);
+      console.log(await attempt(() => gmr.ops.activation(second).data()));
+      console.log(await attempt(() => gmr.ops.activation(gmr.tensor([-1, 2], undefined, { device })).data()));`,
+      { GMR_CUDA_SIM_MEMORY: String(32 * mebibyte) },
+    );
+    const [length, failure, next] = output.split('\n');
+    expect(length).to.equal(String((24 * mebibyte) / 4));
+    expect(failure).to.match(
+      /^out_of_memory \[activation\] expected 25165824 bytes to be available, .+\(in use: 25165824 bytes\)$/,
+    );
+    expect(next).to.equal('0,2');
+  });
+});
+
+describe('CUDA devices in a process', function () {
+  before(function () {
+    if (cudaSim === undefined) this.skip();
+  });
+  const work = `
+    const device = open();
+    const x = gmr.tensor(new Float32Array(1000), undefined, { device });
+    for (let i = 0; i < 300; ++i) void gmr.ops.add(x, x).data();
+    await x.data();`;
+
+  it('ends with copies to the host on their way', async () => {
+    expect(await onCudaSim(`${work} console.log('queued'); process.exit(0);`, {})).to.equal('queued');
+  });
+
+  it('workers are terminated with copies to the host on their way', async () => {
+    const library = new URL('../../lib/index.js', import.meta.url).href;
+    const source = `import(${JSON.stringify(library)}).then(async (gmr) => {
+      const open = () => gmr.Device.open('cuda_sim');
+      ${work}
+      (await import('node:worker_threads')).parentPort.postMessage('queued');
+      for (;;) await gmr.ops.add(x, x).data();
+    });`;
+    const output = await onCudaSim(
+      `
+      const { Worker } = await import('node:worker_threads');
+      for (let i = 0; i < 3; ++i) {
+        const workers = [0, 1].map(() => new Worker(${JSON.stringify(source)}, { eval: true }));
+        await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once('message', resolve))));
+        await Promise.all(workers.map((worker) => worker.terminate()));
+      }
+      const three = gmr.tensor([1.5], undefined, { device: open() });
+      console.log(await gmr.ops.add(three, three).item());`,
+      {},
+    );
+    expect(output).to.equal('3');
+  });
+});
+
+describe('CUDA device', function () {
+  before(function () {
+    if (cudaSim === undefined) this.skip();
+  });
+  const on = (values: number[]): gmr.Tensor => gmr.tensor(values, undefined, { device: cudaSim });
+
+  it('describes itself', () => {
+    expect(String(cudaSim)).to.match(/^cuda_sim:0 \(CUDA simulator .+, sm_\d+, \d+\.\d GiB\)$/);
+    expect(cudaSim!.memoryBytes).to.be.greaterThan(0);
+    expect(cudaSim!.threads).to.be.greaterThan(0);
+  });
+
+  it('refuses tensors of another device', async () => {
+    const cpu = gmr.tensor([1], undefined, { device: await gmr.device('cpu') });
+    expectFailure(() => gmr.ops.add(on([1]), cpu), 'device_mismatch', '[add] expected b to be on cuda_sim:0');
+  });
+
+  it('gives all memory back, and the cache when asked', async () => {
+    const before = await heldMemory(cudaSim);
+    for (let i = 0; i < 3; ++i) {
+      using x = on([1, 2, 3]);
+      using y = gmr.ops.add(x, x);
+      expect([...(await y.data())]).to.deep.equal([2, 4, 6]);
+    }
+    expect(await heldMemory(cudaSim)).to.deep.equal(before);
+    gmr.emptyCache(cudaSim);
+    using last = on([1]);
+    await last.data();
+    expect(gmr.memory(cudaSim).cachedBytes).to.be.lessThan(4096);
+  });
+
+  it('uploads longer than the staging buffers arrive whole', async () => {
+    const values = Float32Array.from({ length: 5_000_000 }, (_, i) => i % 1021);
+    using x = gmr.tensor(values, undefined, { device: cudaSim });
+    values.fill(0, 0, 10); // copied at the call
+    const data = await x.data();
+    expect(data.every((value, i) => value === i % 1021)).to.equal(true);
+  });
+
+  it('reads in order while work goes on', async () => {
+    using x = on([1, 2]);
+    const sums = Array.from({ length: 20 }, (_, i) => gmr.ops.add(x, on([i, i])));
+    const read = await Promise.all(sums.map((sum) => sum.data()));
+    expect(read.map(([first]) => first)).to.deep.equal(sums.map((_, i) => i + 1));
+    for (const sum of sums) sum.dispose();
+  });
+
+  it('profiles passes', async () => {
+    const rows = await gmr.profile(cudaSim!, () => gmr.ops.add(on([1]), on([2])).data());
+    expect(rows.map(({ pass, count }) => [pass, count])).to.deep.equal([['add_forward', 1]]);
+    expect(rows[0]!.ms).to.be.greaterThan(0);
+  });
+
+  it('leaves parameters and running statistics alone after a target out of range, until it is reported', async () => {
+    const parameter = on([1, 2]);
+    const step = (): void => gmr.ops.sgd(parameter, on([1, 1]), null, { lr: 1, firstStep: true });
+    const logits = gmr.tensor([[1, 2]], undefined, { device: cudaSim });
+    const loss = gmr.ops.crossEntropy(logits, gmr.tensor(Int32Array.of(5), undefined, { device: cudaSim }));
+    step();
+    await expectRejection(
+      loss.item(),
+      'invalid_argument',
+      '[cross_entropy] expected targets[0] to be in [0, 2), received 5',
+    );
+    expect([...(await parameter.data())]).to.deep.equal([1, 2]);
+    step();
+    expect([...(await parameter.data())]).to.deep.equal([0, 1]);
+  });
+});

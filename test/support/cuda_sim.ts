@@ -1,0 +1,33 @@
+// The switches and findings of the CUDA interpreter (native/testing/cuda_sim/cuda_sim.h).
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+
+interface Control {
+  open(library: string): void;
+  /** All faults since the last reset, empty where there were none. */
+  report(): string;
+  /** Forgets faults, sticky errors and planned failures. */
+  reset(): void;
+  /** `<launches> <mangled name>`, a kernel a line. */
+  kernels(): string;
+  /** What kernels that were never launched need and the interpreter lacks. */
+  unsupported(): string;
+  /** 0 runs blocks and warps in order, any other number in an order and interleaving of its own. */
+  setSeed(seed: number): void;
+  /** The nth call from now of a CUDA function fails with an error; 0: all calls. */
+  fail(name: string, nth: number, error: number): void;
+}
+
+/** cudaError_t, those that tests provoke. */
+export const cudaError = { memoryAllocation: 2, insufficientDriver: 35, noDevice: 100, launchFailure: 719 } as const;
+
+let control: Control | undefined;
+
+/** Only where libgmr_cuda_sim.so was built: see `cudaSim` in devices.ts. */
+export function cudaSimControl(): Control {
+  if (control !== undefined) return control;
+  const folder = join(process.cwd(), 'build/Release');
+  control = createRequire(import.meta.url)(join(folder, 'testing/gmr_cuda_sim_control.node')) as Control;
+  control.open(join(folder, 'libgmr_cuda_sim.so'));
+  return control;
+}
