@@ -4,8 +4,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <cstdio>
+#include <atomic>
 #include <cstring>
+#include <mutex>
 #include <new>
 
 #include "testing/cuda_sim/machine.h"
@@ -18,42 +19,45 @@ namespace {
 constexpr uint64_t address_space = uint64_t{1} << 40;
 constexpr uint64_t page = 4096;
 
-uint64_t forbidden_from = 0;
+// Reserved once for the whole process, so that the handler below has one range to know.
+uint64_t reserved_from = 0;
+std::atomic<uint64_t> next_address{0};
 struct sigaction previous_action;
 
 // A host that reads or writes through a device pointer gets a reason before it ends as it would on a real machine.
 void on_segmentation_fault(int signal, siginfo_t* info, void* context) {
   const uint64_t address = reinterpret_cast<uint64_t>(info->si_addr);
-  if (address - forbidden_from < address_space) {
+  if (address - reserved_from < address_space) {
     static const char text[] = "cuda_sim: host access to device memory: host code used a device pointer as its own\n";
     if (write(STDERR_FILENO, text, sizeof text - 1) < 0) _exit(1);
-  }
-  if (previous_action.sa_flags & SA_SIGINFO && previous_action.sa_sigaction != nullptr) {
+  } else if (previous_action.sa_flags & SA_SIGINFO && previous_action.sa_sigaction != nullptr) {
     previous_action.sa_sigaction(signal, info, context);
     return;
   }
   sigaction(signal, &previous_action, nullptr);  // the instruction runs again and ends the process
 }
 
-}  // namespace
-
-DeviceMemory::DeviceMemory(uint64_t capacity) : capacity_(capacity) {
+void reserve_addresses() {
   void* const reserved = mmap(nullptr, address_space, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (reserved == MAP_FAILED) throw std::bad_alloc();
-  base_ = next_ = reinterpret_cast<uint64_t>(reserved);
-  forbidden_from = base_;
+  reserved_from = reinterpret_cast<uint64_t>(reserved);
+  next_address = reserved_from;
   struct sigaction action = {};
   action.sa_sigaction = on_segmentation_fault;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   sigaction(SIGSEGV, &action, &previous_action);
 }
 
+std::once_flag reserve_once;
+
+}  // namespace
+
+DeviceMemory::DeviceMemory(uint64_t capacity) : capacity_(capacity) { std::call_once(reserve_once, reserve_addresses); }
+
 DeviceMemory::~DeviceMemory() {
   for (auto& [address, allocation] : allocations_) {
     if (!allocation.host) munmap(allocation.storage, allocation.mapped_bytes);
   }
-  sigaction(SIGSEGV, &previous_action, nullptr);
-  munmap(reinterpret_cast<void*>(base_), address_space);
 }
 
 void* DeviceMemory::allocate(uint64_t bytes, const std::string& name) {
@@ -61,18 +65,18 @@ void* DeviceMemory::allocate(uint64_t bytes, const std::string& name) {
   Allocation allocation;
   allocation.mapped_bytes = (bytes + page - 1) / page * page;
   // A page between allocations: one that is overrun by a little never ends in its neighbour.
-  if (next_ + allocation.mapped_bytes + page > base_ + address_space) return nullptr;
+  const uint64_t address_bytes = allocation.mapped_bytes + page;
+  if (next_address + address_bytes > reserved_from + address_space) return nullptr;
   void* const storage = mmap(nullptr, allocation.mapped_bytes, PROT_READ | PROT_WRITE,
                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (storage == MAP_FAILED) return nullptr;
   std::memset(storage, 0xff, allocation.mapped_bytes);  // NaN in every floating-point type
-  allocation.address = next_;
+  allocation.address = next_address.fetch_add(address_bytes);
   allocation.bytes = bytes;
   allocation.storage = static_cast<std::byte*>(storage);
   allocation.name = name;
   allocation.serial = ++allocation_count_;
   allocation.initialised.assign((bytes + 63) / 64, 0);
-  next_ += allocation.mapped_bytes + page;
   used_ += bytes;
   void* const address = reinterpret_cast<void*>(allocation.address);
   allocations_.emplace(allocation.address, std::move(allocation));
@@ -113,7 +117,7 @@ bool DeviceMemory::remove_host(const void* address) {
 }
 
 bool DeviceMemory::is_device(const void* address) const {
-  return reinterpret_cast<uint64_t>(address) - base_ < address_space;
+  return reinterpret_cast<uint64_t>(address) - reserved_from < address_space;
 }
 
 DeviceMemory::Allocation* DeviceMemory::find(uint64_t address, uint64_t bytes) {

@@ -100,8 +100,6 @@ class DeviceMemory {
 
   uint64_t capacity_;
   uint64_t used_ = 0;
-  uint64_t base_ = 0;
-  uint64_t next_ = 0;
   uint32_t allocation_count_ = 0;
   std::map<uint64_t, Allocation> allocations_;
   std::map<uint64_t, Freed> freed_;

@@ -19,16 +19,22 @@
 
 namespace gmr::cuda_sim::tests {
 
+struct PlantedFault;
+
 struct Test {
   const char* name;
   void (*run)();
   bool last = false;  // needs what the others leave behind
+  const PlantedFault* fault = nullptr;
+  void (*run_fault)(const PlantedFault& fault) = nullptr;  // instead of `run`
 };
 
 std::vector<Test>& all_tests();
 
 struct Registration {
-  Registration(const char* name, void (*run)(), bool last = false) { all_tests().push_back({name, run, last}); }
+  Registration(const char* name, void (*run)(), bool last = false) {
+    all_tests().push_back({name, run, last, nullptr, nullptr});
+  }
 };
 
 #define GMR_SIM_TEST(name)                                    \

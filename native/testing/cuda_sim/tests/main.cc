@@ -14,7 +14,11 @@ int main(int argc, char** argv) {
     for (const Test& test : all_tests()) {
       if (test.last != last || std::strstr(test.name, filter) == nullptr || (last && *filter != '\0')) continue;
       try {
-        test.run();
+        if (test.fault != nullptr) {
+          test.run_fault(*test.fault);
+        } else {
+          test.run();
+        }
         ++passed;
         std::printf("ok %s\n", test.name);
       } catch (const std::exception& problem) {
