@@ -183,7 +183,9 @@ __global__ void mbarrier_short_of_arrivals(float* data, float*) {
   uint32_t done = 0;
   while (done == 0) {
     asm volatile("{ .reg .pred p; mbarrier.try_wait.parity.shared.b64 p, [%1], 0; selp.u32 %0, 1, 0, p; }"
-                 : "=r"(done) : "r"(at) : "memory");
+                 : "=r"(done)
+                 : "r"(at)
+                 : "memory");
   }
   data[threadIdx.x] = 1;
 }
@@ -216,8 +218,10 @@ void start_after_free(bool right, float*, float*) {
   if (right) cudaFree(freed);
 }
 
-#define GMR_FAULT(name, kind, thread, blocks, threads) \
-  { #name, kind, thread, start<name<true>, name<false>, blocks, threads> }
+#define GMR_FAULT(name, kind, thread, blocks, threads)                         \
+  {                                                                            \
+#name, kind, thread, start < name < true>, name < false>, blocks, threads> \
+  }
 
 constexpr PlantedFault faults[] = {
     GMR_FAULT(global_out_of_bounds, "out of bounds", "thread (56,0,0)", 1, 64),
