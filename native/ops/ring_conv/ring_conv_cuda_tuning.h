@@ -7,4 +7,8 @@ namespace gmr::cuda {
 // memory.
 constexpr double ring_product_cost = 16;
 
+// Outputs that a tile must have: with fewer, ever more of the product's 64 columns are empty, and windows overlap so
+// much that reading taps where they lie costs no more.
+constexpr int ring_least_positions = 8;
+
 }  // namespace gmr::cuda

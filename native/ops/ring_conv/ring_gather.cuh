@@ -28,10 +28,15 @@ inline int64_t channel_floats(const WindowGeometry& g, const Box& box) {
   return box.window_floats() + runs_floats(g, box);
 }
 
-// The box that takes the fewest additions and products.
+// The box that takes the fewest additions and products; extent 0: there is none worth it.
 inline Box choose_ring_box(const WindowGeometry& g, int64_t images, int64_t rings, int64_t most_floats) {
+  const double least_positions =
+      std::min<double>(ring_least_positions, static_cast<double>(images) * static_cast<double>(volume(g.out)));
   return choose_box(g, images, product_pixels, 1, most_floats, [&](const Box& box) {
-    if (channel_floats(g, box) > most_floats) return std::numeric_limits<double>::infinity();
+    const int positions = box.images * box.extent[0] * box.extent[1] * box.extent[2];
+    if (channel_floats(g, box) > most_floats || positions < least_positions) {
+      return std::numeric_limits<double>::infinity();
+    }
     return box.window_floats() + 2.0 * static_cast<double>(runs_floats(g, box)) +
            ring_product_cost * static_cast<double>(rings * product_pixels);
   });

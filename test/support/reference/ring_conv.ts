@@ -50,6 +50,7 @@ export const ringConvSuite: OpSuite<Options> = {
     square(3, [1, 2, 5, 4, 6], 3),
     square(5, [1, 1, 6, 7, 5], 2),
     square(9, [1, 1, 5, 6, 7], 2),
+    square(17, [1, 1, 3, 4, 4], 2),
     ringCase('valid', { x: [2, 2, 11, 12], v: [3, 2, 4], bias: [3] }, [7, 7]),
     ringCase('stride 2', { x: [2, 2, 13, 16], v: [3, 2, 3], bias: [3] }, [5, 5], { stride: 2, padding: 2 }),
     ringCase('stride 2 and 3', { x: [2, 2, 13, 16], v: [3, 2, 5], bias: [3] }, [9, 9], { stride: [2, 3], padding: 4 }),
