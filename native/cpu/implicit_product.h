@@ -309,9 +309,13 @@ void product_backward_weight(const ProductShape& shape, const Gather& gather, co
       }
       operand.multiply(part, tile.pixels(), task_depth, panel, gradient, result, t > first_tile);
     }
-    const int64_t o = group * shape.outputs + operand.first_output(part);
-    transpose(task_depth, operand.outputs(part), result, operand.result_pitch(),
-              partials + split * size + o * depth + first * rows, depth);
+    const int64_t first_output = group * shape.outputs + operand.first_output(part);
+    float* target = partials + split * size + first_output * depth + first * rows;
+    // A few rows of the gradient at a time, so that each is written from its beginning to its end.
+    for (int64_t o = 0; o < operand.outputs(part); o += lanes) {
+      transpose(task_depth, std::min<int64_t>(lanes, operand.outputs(part) - o), result + o, operand.result_pitch(),
+                target + o * depth, depth);
+    }
   });
 
   if (splits > 1) {
