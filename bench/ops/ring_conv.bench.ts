@@ -60,11 +60,11 @@ export const suite = benchSuite(ringConvSuite, [
   layer('', plane(8, 512, 512, 7, 5), { ...kernel5, floorFraction: 0.65 }),
   layer('', plane(2, 64, 64, 56, 31), { floorFraction: 0.6, peers: { 'dense k': 0.05 }, trainOverForward }),
   layer('', cube(2, 16, 16, 16, 9), { peers: { 'dense k': 1 / 30 }, trainOverForward }),
-  // The demo's network, at its batch of 128.
-  layer('demo ', plane(128, 1, 16, 28, 9)),
-  layer('demo ', plane(128, 16, 16, 28, 9)),
-  layer('demo ', plane(128, 16, 32, 14, 7)),
-  layer('demo ', plane(128, 32, 32, 14, 7)),
-  layer('demo ', plane(128, 32, 64, 7, 5)),
-  layer('demo ', plane(128, 64, 64, 7, 5)),
+  // The demo's network, at its batch.
+  layer('demo ', plane(64, 1, 16, 28, 9)),
+  layer('demo ', plane(64, 16, 16, 28, 9)),
+  layer('demo ', plane(64, 16, 32, 14, 9)),
+  layer('demo ', plane(64, 32, 32, 14, 9)),
+  layer('demo ', plane(64, 32, 64, 7, 7)),
+  layer('demo ', plane(64, 64, 64, 7, 7)),
 ]);
