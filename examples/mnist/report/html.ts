@@ -25,9 +25,9 @@ export function thousands(value: number): string {
   return value.toLocaleString('en');
 }
 
-/** A share of 1 as a percentage with one digit. Rounded down: 99.96 % is not 100 %. */
+/** A share of 1 as a percentage with one digit. 99.96 % is not 100 %. */
 export function share(value: number): string {
-  return (Math.floor(value * 1000 + 1e-9) / 10).toFixed(1);
+  return (value < 1 ? Math.min(99.9, 100 * value) : 100 * value).toFixed(1);
 }
 
 /** A small number, e.g. 2.4 × 10⁻⁶. */
