@@ -59,7 +59,7 @@ function lastLines(output, count) {
     .slice(-count);
 }
 
-/** Runs a command under a heading; on a terminal the newest line of its output is shown while it runs. */
+/** Runs a command under a heading; on a terminal the newest line of its output is shown while it runs. Resolves to all of it. */
 export async function step(heading, command, args, hint = '') {
   const start = performance.now();
   let newest = '';
@@ -88,6 +88,7 @@ export async function step(heading, command, args, hint = '') {
     );
   }
   console.log(`${terminal ? heading : '  done'}  ${seconds(start)}`);
+  return result.output;
 }
 
 function readJson(path) {
@@ -125,10 +126,12 @@ export async function installPackages(heading) {
 }
 
 /** @param options CMake's, e.g. `GMR_WERROR=ON`; what is not named stays as the last build had it. */
-export function buildNative(heading, options = []) {
+export async function buildNative(heading, options = []) {
   const hint = 'It needs CMake 3.25 or newer and a C++20 compiler (GCC 12, Clang 19 or newer).';
   const args = ['run', '--silent', 'build:native', '--', ...options.map((option) => `--CD${option}`)];
-  return step(`${heading} (cmake; the first time takes minutes)`, 'npm', args, hint);
+  const output = await step(`${heading} (cmake; the first time takes minutes)`, 'npm', args, hint);
+  const cuda = /CUDA backend: .*/.exec(output);
+  if (cuda !== null) console.log(`  ${cuda[0]}`);
 }
 
 export function compileTypeScript(heading) {
