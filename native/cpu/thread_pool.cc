@@ -77,9 +77,9 @@ void pause() {
 
 class ThreadPool {
  public:
-  ThreadPool() : scratch_(static_cast<size_t>(wanted_threads()) * scratch_slots) {
+  explicit ThreadPool(int wanted) : scratch_(static_cast<size_t>(wanted) * scratch_slots) {
     try {
-      for (; threads_ < wanted_threads(); ++threads_) {
+      for (; threads_ < wanted; ++threads_) {
         std::thread([this, worker = threads_] { work(worker); }).detach();
       }
     } catch (const std::system_error&) {
@@ -168,7 +168,7 @@ class ThreadPool {
 
 // Never destroyed: its threads may run until the process is gone (the library is linked with -z nodelete).
 ThreadPool& pool() {
-  static ThreadPool* const instance = new ThreadPool();
+  static ThreadPool* const instance = new ThreadPool(wanted_threads());
   return *instance;
 }
 

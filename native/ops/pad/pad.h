@@ -22,6 +22,22 @@ struct PadGeometry {
   PadMode mode;
 
   constexpr int64_t output(int axis) const { return low[axis] + input[axis] + high[axis]; }
+
+  // The input index of output index o of an axis, -1 for a zero.
+  constexpr int64_t source(int axis, int64_t o) const {
+    const int64_t i = o - low[axis], extent = input[axis];
+    if (i >= 0 && i < extent) return i;
+    switch (mode) {
+      case PadMode::reflect:
+        return i < 0 ? -i : 2 * (extent - 1) - i;
+      case PadMode::replicate:
+        return i < 0 ? 0 : extent - 1;
+      case PadMode::circular:
+        return i < 0 ? i + extent : i - extent;
+      default:
+        return -1;
+    }
+  }
 };
 
 struct PadForward {

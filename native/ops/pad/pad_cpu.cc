@@ -7,25 +7,11 @@
 namespace gmr::cpu {
 namespace {
 
-int64_t source_of(int64_t i, int64_t extent, PadMode mode) {
-  if (i >= 0 && i < extent) return i;
-  switch (mode) {
-    case PadMode::reflect:
-      return i < 0 ? -i : 2 * (extent - 1) - i;
-    case PadMode::replicate:
-      return i < 0 ? 0 : extent - 1;
-    case PadMode::circular:
-      return i < 0 ? i + extent : i - extent;
-    default:
-      return -1;
-  }
-}
-
 // The input index of each output index of an axis, -1 for a zero.
 std::vector<int64_t> sources_of(const PadGeometry& g, int axis) {
   std::vector<int64_t> sources;
   for (int64_t o = 0; o < g.output(axis); ++o) {
-    sources.push_back(source_of(o - g.low[axis], g.input[axis], g.mode));
+    sources.push_back(g.source(axis, o));
   }
   return sources;
 }

@@ -5,22 +5,6 @@
 namespace gmr::cuda {
 namespace {
 
-// The input index of output o, -1 for a zero.
-__device__ int64_t source_of(const PadGeometry& g, int axis, int64_t o) {
-  const int64_t i = o - g.low[axis], extent = g.input[axis];
-  if (i >= 0 && i < extent) return i;
-  switch (g.mode) {
-    case PadMode::reflect:
-      return i < 0 ? -i : 2 * (extent - 1) - i;
-    case PadMode::replicate:
-      return i < 0 ? 0 : extent - 1;
-    case PadMode::circular:
-      return i < 0 ? i + extent : i - extent;
-    default:
-      return -1;
-  }
-}
-
 struct Range {
   int64_t begin, end;
 };
@@ -54,7 +38,7 @@ __global__ void pad_forward_kernel(const __grid_constant__ PadForward p, const _
   const PadGeometry& g = p.geometry;
   for (int64_t i = first_item(); i < count; i += item_step()) {
     const Position o = outputs.position(i);
-    const int64_t z = source_of(g, 0, o.z), y = source_of(g, 1, o.y), x = source_of(g, 2, o.x);
+    const int64_t z = g.source(0, o.z), y = g.source(1, o.y), x = g.source(2, o.x);
     const bool is_zero = z < 0 || y < 0 || x < 0;
     p.y[i] = is_zero ? 0 : p.x[((o.plane * g.input[0] + z) * g.input[1] + y) * g.input[2] + x];
   }

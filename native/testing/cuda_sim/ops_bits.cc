@@ -1,6 +1,7 @@
 // Logic, shifts, bit fields, permutations of bytes.
 #include <bit>
 
+#include "testing/cuda_sim/functions.h"
 #include "testing/cuda_sim/lanes.h"
 #include "testing/cuda_sim/opcode_table.h"
 #include "testing/cuda_sim/types.h"
@@ -9,24 +10,6 @@ namespace gmr::cuda_sim {
 
 namespace {
 
-struct And {
-  template <class T>
-  T operator()(T a, T b) const {
-    return a & b;
-  }
-};
-struct Or {
-  template <class T>
-  T operator()(T a, T b) const {
-    return a | b;
-  }
-};
-struct Xor {
-  template <class T>
-  T operator()(T a, T b) const {
-    return a ^ b;
-  }
-};
 struct Not {
   template <class T>
   T operator()(T a) const {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "testing/cuda_sim/functions.h"
 #include "testing/cuda_sim/lanes.h"
 #include "testing/cuda_sim/opcode_table.h"
 #include "testing/cuda_sim/types.h"
@@ -76,18 +77,6 @@ struct Remainder {
     if (b == 0) return a;
     if (std::is_signed_v<T> && b == static_cast<T>(-1)) return 0;
     return static_cast<T>(a % b);
-  }
-};
-struct Minimum {
-  template <class T>
-  T operator()(T a, T b) const {
-    return std::min(a, b);
-  }
-};
-struct Maximum {
-  template <class T>
-  T operator()(T a, T b) const {
-    return std::max(a, b);
   }
 };
 struct Absolute {

@@ -1,6 +1,7 @@
 // What the lanes of a warp do together: shfl, vote, match, redux, elect, __syncwarp.
 #include <algorithm>
 
+#include "testing/cuda_sim/functions.h"
 #include "testing/cuda_sim/lanes.h"
 #include "testing/cuda_sim/opcode_table.h"
 #include "testing/cuda_sim/types.h"
@@ -94,36 +95,6 @@ struct Add {
   template <class T>
   T operator()(T a, T b) const {
     return static_cast<T>(uint32_t(a) + uint32_t(b));
-  }
-};
-struct Minimum {
-  template <class T>
-  T operator()(T a, T b) const {
-    return std::min(a, b);
-  }
-};
-struct Maximum {
-  template <class T>
-  T operator()(T a, T b) const {
-    return std::max(a, b);
-  }
-};
-struct And {
-  template <class T>
-  T operator()(T a, T b) const {
-    return a & b;
-  }
-};
-struct Or {
-  template <class T>
-  T operator()(T a, T b) const {
-    return a | b;
-  }
-};
-struct Xor {
-  template <class T>
-  T operator()(T a, T b) const {
-    return a ^ b;
   }
 };
 
