@@ -1,5 +1,5 @@
 // `npm run bench`: measures the machine's peaks, then every op's cases at each number of threads, and prints the figures.
-import { fork } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -7,7 +7,15 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { BenchCase } from './support/cases.js';
-import { agree, best, describeMachine, measurePeaks, type Machine, type Peaks } from './support/machine.js';
+import {
+  agree,
+  best,
+  describeMachine,
+  keptOnCores,
+  measurePeaks,
+  type Machine,
+  type Peaks,
+} from './support/machine.js';
 import { installPeer } from './support/peer.js';
 import {
   passResults,
@@ -37,7 +45,9 @@ in the same rounds.
 
 ms        median of the samples, by the native clock of the passes in their stream; quartiles: the middle half
 wall      the same from the call in JavaScript to the answer
-of FMA    the product's operations a second (ring convolution: 2 N O C/G R P) over the measured multiply-add peak
+GFLOP/s   of the product: ring convolution 2 N O C/G R P operations
+FMA       GFLOP/s that multiply-adds alone reach, measured after each sample: the processor's clock moves with its load
+of FMA    the product's over those
 floor     least ms: product / FMA peak + ring sums' additions / addition peak; for ops that memory limits bytes / bandwidth, if
           they are far beyond the caches. Ops that write in place or only read can beat it: a copy, which the bandwidth is
           measured by, also reads each line that it is about to overwrite.
@@ -103,8 +113,11 @@ function parse(args: string[]): Options | 'help' {
 
 /** Runs the cases in a process of their own with this many threads. */
 async function timeCases(task: Task, threads: number, onCase: (done: number) => void): Promise<CaseTimes[]> {
-  const worker = fork(fileURLToPath(new URL('worker.js', import.meta.url)), [JSON.stringify(task)], {
+  const program = fileURLToPath(new URL('worker.js', import.meta.url));
+  const [command, ...args] = [...keptOnCores(threads), process.execPath, program, JSON.stringify(task)];
+  const worker = spawn(command, args, {
     env: { ...process.env, GMR_NUM_THREADS: String(threads) },
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   });
   const times: CaseTimes[] = [];
   worker.on('message', (message) => onCase(times.push(message as CaseTimes)));

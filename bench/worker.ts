@@ -1,6 +1,7 @@
 // Times the cases of one op at one number of threads: that number is fixed for a process, so run.ts starts one for each.
 import * as gmr from '../lib/index.js';
 import type { BenchCase, BenchSuite } from './support/cases.js';
+import { startYardstick } from './support/machine.js';
 import { prepare } from './support/ours.js';
 import { preparePeer } from './support/peer.js';
 import type { CaseTimes } from './support/report.js';
@@ -15,7 +16,7 @@ export interface Task {
 }
 
 async function timeCase(suite: BenchSuite, benchCase: BenchCase, device: gmr.Device, task: Task): Promise<CaseTimes> {
-  const ours = prepare(suite, benchCase, device);
+  const ours = prepare(suite, benchCase, device, yardstick);
   const peerCases = task.withPeer ? (benchCase.peers ?? []) : [];
   const peers = [];
   for (const peerCase of peerCases) peers.push(await preparePeer(peerCase, device.threads));
@@ -34,8 +35,10 @@ async function timeCase(suite: BenchSuite, benchCase: BenchCase, device: gmr.Dev
 
 const task = JSON.parse(process.argv[2]!) as Task;
 const device = await gmr.device('cpu');
+const yardstick = startYardstick(device.threads);
 const suite = await loadSuite(task.op);
 for (const benchCase of suite.cases.filter(({ name }) => task.cases.includes(name))) {
   process.send!(await timeCase(suite, benchCase, device, task));
 }
+yardstick.close();
 process.disconnect();

@@ -4,6 +4,10 @@
 // no fused one), additions, copy and triad. All threads run at once between two barriers; a figure is the work of all
 // threads over the time from the first one's start to the last one's end, and of several rounds the best: noise only
 // ever subtracts.
+//   gmr_peaks_<level> threads now
+// answers each line of its input with the multiply-adds of this moment, in GFLOP/s. A processor under load changes its
+// clock from second to second (by 25 % on a Xeon of 2024), so what a kernel reaches is a fraction of what multiply-adds
+// alone reach next to it, not of what they reached when the machine was cool.
 #include <algorithm>
 #include <barrier>
 #include <chrono>
@@ -11,6 +15,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <numeric>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -32,6 +38,9 @@ constexpr int steps_per_turn = 8;
 
 constexpr int rounds = 10;
 constexpr double round_seconds = 0.03;
+
+// Of `now`: long against waking the threads, too short for the clock to rise because memory is idle (it takes 3 ms).
+constexpr double moment_seconds = 0.0005;
 
 // Three arrays of this size, shared out among the threads, are far beyond any last-level cache that a core reaches.
 constexpr int64_t array_bytes = int64_t{192} << 20;
@@ -146,19 +155,63 @@ double least_seconds(int threads, F&& work) {
   return best;
 }
 
-// 1e9 vector lanes a second of work in `loop(turns)`, all threads together.
 template <typename F>
-double giga_lanes(int threads, F&& loop) {
-  int64_t turns = 1000;
-  for (;;) {
-    const auto start = Clock::now();
-    loop(turns);
-    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    if (seconds > round_seconds / 2) break;
-    turns *= 2;
+double seconds_of(F&& work) {
+  const auto start = Clock::now();
+  work();
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Turns of `loop` that take about this long.
+template <typename F>
+int64_t turns_in(double seconds, F&& loop) {
+  int64_t turns = 100;
+  while (seconds_of([&] { loop(turns); }) < seconds / 2) turns *= 2;
+  return turns;
+}
+
+// 1e9 vector lanes of work in that many turns.
+double giga_lanes(int64_t turns) { return double(turns) * steps_per_turn * chains * lanes / 1e9; }
+
+// 1e9 vector lanes a second, all threads together.
+template <typename F>
+double peak(int threads, F&& loop) {
+  const int64_t turns = turns_in(round_seconds, loop);
+  return giga_lanes(turns) * threads / least_seconds(threads, [&](int) { loop(turns); });
+}
+
+// Each thread has a clock of its own: they do not wake at the same time.
+void answer_with_moments(int threads) {
+  const int64_t turns = turns_in(moment_seconds, multiply_adds);
+  std::vector<double> rates(static_cast<size_t>(threads));
+  bool is_over = false;
+  std::barrier sync(threads);
+  const auto measure = [&](int thread) {
+    const double seconds = seconds_of([&] { multiply_adds(turns); });
+    rates[static_cast<size_t>(thread)] = 2 * giga_lanes(turns) / seconds;
+  };
+  std::vector<std::thread> others;
+  for (int thread = 1; thread < threads; ++thread) {
+    others.emplace_back([&, thread] {
+      for (;;) {
+        sync.arrive_and_wait();
+        if (is_over) return;
+        measure(thread);
+        sync.arrive_and_wait();
+      }
+    });
   }
-  const double done = double(turns) * steps_per_turn * chains * lanes * threads;
-  return done / least_seconds(threads, [&](int) { loop(turns); }) / 1e9;
+  for (int byte; (byte = std::getchar()) != EOF;) {
+    if (byte != '\n') continue;
+    sync.arrive_and_wait();
+    measure(0);
+    sync.arrive_and_wait();
+    std::printf("%.2f\n", std::accumulate(rates.begin(), rates.end(), 0.0));
+    std::fflush(stdout);
+  }
+  is_over = true;
+  sync.arrive_and_wait();
+  for (auto& other : others) other.join();
 }
 
 struct Array {
@@ -200,12 +253,17 @@ Bandwidth bandwidth(int threads) {
 
 int main(int argc, char** argv) {
   const int threads = argc > 1 ? std::atoi(argv[1]) : 1;
-  if (threads < 1) {
-    std::fprintf(stderr, "usage: machine_peaks [threads]\n");
+  const bool is_of_moments = argc == 3 && std::string_view(argv[2]) == "now";
+  if (threads < 1 || argc > 3 || (argc == 3 && !is_of_moments)) {
+    std::fprintf(stderr, "usage: gmr_peaks [threads [now]]\n");
     return 2;
   }
-  const double fma = 2 * giga_lanes(threads, multiply_adds);
-  const double add = giga_lanes(threads, additions);
+  if (is_of_moments) {
+    answer_with_moments(threads);
+    return 0;
+  }
+  const double fma = 2 * peak(threads, multiply_adds);
+  const double add = peak(threads, additions);
   const Bandwidth memory = bandwidth(threads);
   std::printf(
       "{\"level\": \"%s\", \"threads\": %d, \"fmaGflops\": %.2f, \"addGadds\": %.2f, \"copyGBs\": %.2f, \"triadGBs\": "

@@ -1,8 +1,10 @@
 // What the machine is, and what it can do at most by the same instruction-set level as the kernels.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { native } from '../../lib/native.js';
 import { beyondCachesBytes, type Work } from './cases.js';
 import { repository } from './paths.js';
@@ -91,13 +93,60 @@ export function describeMachine(): Machine {
   };
 }
 
-/** Runs the program that measures the peaks; its figures are those of an otherwise idle machine. */
-export function measurePeaks(level: string, threads: number): Peaks {
+function peaksProgram(level: string): string {
   const program = join(repository, 'build', 'Release', `gmr_peaks_${level.replace('x86-64-', '')}`);
   if (!existsSync(program)) {
     throw new Error(`expected ${program} to be there; \`npm run build\` makes it (CMake option GMR_BENCH)`);
   }
-  return JSON.parse(execFileSync(program, [String(threads)]).toString()) as Peaks;
+  return program;
+}
+
+/** Runs the program that measures the peaks; its figures are those of an otherwise idle machine. */
+export function measurePeaks(level: string, threads: number): Peaks {
+  return JSON.parse(execFileSync(peaksProgram(level), [String(threads)]).toString()) as Peaks;
+}
+
+/**
+ * The multiply-adds of this moment: half a millisecond of them between the samples of a case. The processor's clock depends on
+ * what it has been doing, so that only figures next to each other can be compared.
+ */
+export interface Yardstick {
+  fmaGflops(): Promise<number>;
+  close(): void;
+}
+
+export function startYardstick(threads: number): Yardstick {
+  const child = spawn(peaksProgram(cpuLevel()), [String(threads), 'now'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout });
+  return {
+    async fmaGflops() {
+      const answer = once(lines, 'line') as Promise<[string]>;
+      child.stdin.write('\n');
+      return Number((await answer)[0]);
+    },
+    close() {
+      child.stdin.end();
+    },
+  };
+}
+
+/**
+ * What to put before a command so that it stays on as many cores as it has threads: the yardstick must meet the core that has been
+ * working, whose clock is not that of an idle one. Empty where that is every core, or where there is no taskset (Linux has it).
+ */
+export function keptOnCores(threads: number): string[] {
+  const allowed = /^Cpus_allowed_list:\s*(.*)$/m.exec(readText('/proc/self/status'))?.[1] ?? '';
+  const cores = allowed.split(',').flatMap((range) => {
+    const [first, last = first] = range.split('-').map(Number);
+    return Array.from({ length: last! - first! + 1 }, (_, i) => first! + i);
+  });
+  if (cores.length <= threads || spawnSync('taskset', ['--version']).error !== undefined) return [];
+  return ['taskset', '--cpu-list', cores.slice(-threads).join()];
+}
+
+/** The limits at a moment when multiply-adds reach this: arithmetic follows the clock, memory does not. */
+export function peaksAt(fmaGflops: number, peaks: Peaks): Peaks {
+  return { ...peaks, fmaGflops, addGadds: (peaks.addGadds * fmaGflops) / peaks.fmaGflops };
 }
 
 /** The better of two measurements of the same limits: noise only ever subtracts. */

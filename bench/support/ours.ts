@@ -2,6 +2,7 @@
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import * as gmr from '../../lib/index.js';
 import { type BenchCase, type BenchSuite, product } from './cases.js';
+import type { Yardstick } from './machine.js';
 import type { Contestant } from './timing.js';
 
 export interface Prepared {
@@ -18,7 +19,12 @@ function repeated(block: Float32Array, count: number): Float32Array {
   return values;
 }
 
-export function prepare({ test }: BenchSuite, benchCase: BenchCase, device: gmr.Device): Prepared {
+export function prepare(
+  { test }: BenchSuite,
+  benchCase: BenchCase,
+  device: gmr.Device,
+  yardstick: Yardstick,
+): Prepared {
   const generator = xoroshiro128plus(20250404);
   const block = Float32Array.from({ length: 65_521 }, () => generator.next() / 2 ** 31);
   const valuesOf = (name: string, shape: readonly number[]): Float32Array | Int32Array => {
@@ -52,7 +58,7 @@ export function prepare({ test }: BenchSuite, benchCase: BenchCase, device: gmr.
         wallMs = performance.now() - start;
       });
       const ms = rows.reduce((total, row) => total + row.ms, 0);
-      return { ms: ms / calls, wallMs: wallMs / calls };
+      return { ms: ms / calls, wallMs: wallMs / calls, fmaGflops: await yardstick.fmaGflops() };
     },
   });
 

@@ -1,6 +1,6 @@
 // From times to figures, and from figures to tables.
 import type { BenchCase, PeerName, Work } from './cases.js';
-import { floorMs, type Peaks } from './machine.js';
+import { floorMs, peaksAt, type Peaks } from './machine.js';
 import { number3, percent, table, type Column } from './table.js';
 import type { Timing } from './timing.js';
 
@@ -18,6 +18,8 @@ export interface PassResult {
   timing: Timing;
   work: Work;
   gflops: number;
+  /** Of multiply-adds alone, between the samples. */
+  fmaGflops: number;
   /** The product's operations a second, of the FMA peak. */
   fmaFraction: number;
   floorMs?: number;
@@ -36,8 +38,9 @@ export interface TargetResult {
   pass: boolean;
 }
 
-function passResult(benchCase: BenchCase, pass: 'forward' | 'train', times: CaseTimes, peaks: Peaks): PassResult {
+function passResult(benchCase: BenchCase, pass: 'forward' | 'train', times: CaseTimes, coolPeaks: Peaks): PassResult {
   const timing = times[pass]!;
+  const peaks = timing.fmaGflops === undefined ? coolPeaks : peaksAt(timing.fmaGflops, coolPeaks);
   const work = benchCase[pass]!;
   const gflops = work.flops / timing.ms / 1e6;
   const floor = floorMs(work, benchCase.bound, peaks);
@@ -48,6 +51,7 @@ function passResult(benchCase: BenchCase, pass: 'forward' | 'train', times: Case
     timing,
     work,
     gflops,
+    fmaGflops: peaks.fmaGflops,
     fmaFraction: gflops / peaks.fmaGflops,
     ...(floor === undefined ? {} : { floorMs: floor, floorFraction: floor / timing.ms }),
     gigabytesPerSecond: work.bytes / timing.ms / 1e6,
@@ -107,6 +111,7 @@ const columns: readonly Column<PassResult>[] = [
   },
   { title: 'wall', align: 'right', cell: (row) => number3(row.timing.wallMs) },
   { title: 'GFLOP/s', align: 'right', cell: (row) => (row.work.flops > 0 ? number3(row.gflops) : '') },
+  { title: 'FMA', align: 'right', cell: (row) => (row.work.flops > 0 ? number3(row.fmaGflops) : '') },
   { title: 'of FMA', align: 'right', cell: (row) => (row.work.flops > 0 ? percent(row.fmaFraction) : '') },
   { title: 'floor', align: 'right', cell: (row) => (row.floorMs === undefined ? '' : number3(row.floorMs)) },
   {

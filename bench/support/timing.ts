@@ -5,6 +5,8 @@ export interface Sample {
   ms: number;
   /** Milliseconds a call from the first request to the answer. */
   wallMs: number;
+  /** What multiply-adds alone reached right after it, for contestants that are held against that. */
+  fmaGflops?: number;
 }
 
 export interface Contestant {
@@ -16,6 +18,7 @@ export interface Timing {
   /** Medians of the samples. */
   ms: number;
   wallMs: number;
+  fmaGflops?: number;
   /** The middle half of the samples. */
   quartilesMs: readonly [number, number];
   samples: number;
@@ -56,14 +59,14 @@ export async function race(contestants: readonly Contestant[], rounds: number): 
       if (round % plan.every === 0) plan.samples.push(await plan.contestant.sample(plan.calls, plan.warm));
     }
   }
+  const median = (values: readonly number[]): number => quantile(values, 0.5);
   return plans.map(({ samples, calls }) => {
     const times = samples.map(({ ms }) => ms);
+    const moments = samples.flatMap(({ fmaGflops }) => fmaGflops ?? []);
     return {
-      ms: quantile(times, 0.5),
-      wallMs: quantile(
-        samples.map(({ wallMs }) => wallMs),
-        0.5,
-      ),
+      ms: median(times),
+      wallMs: median(samples.map(({ wallMs }) => wallMs)),
+      ...(moments.length === 0 ? {} : { fmaGflops: median(moments) }),
       quartilesMs: [quantile(times, 0.25), quantile(times, 0.75)],
       samples: samples.length,
       callsPerSample: calls,
