@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "cpu/divide_up.h"
 #include "cpu/product_tuning.h"
 #include "cpu/simd.h"
 
@@ -22,7 +23,7 @@ namespace gmr::cpu {
 // Row pitch, in floats, of a panel of `columns`, with room for a vector of spill.
 inline int64_t panel_pitch(int64_t columns) {
   constexpr int64_t line = 16;
-  return ((columns + lanes + line - 1) / line | 1) * line;
+  return (divide_up(columns + lanes, line) | 1) * line;
 }
 
 namespace detail {
@@ -77,7 +78,7 @@ constexpr std::array<TileProduct, sizeof...(I)> tile_products(std::integer_seque
 inline void panel_product(int64_t rows, int64_t columns, int64_t depth, const float* a, int64_t a_pitch, const float* b,
                           int64_t b_pitch, float* c, int64_t c_pitch, bool accumulate) {
   static constexpr auto kernels = detail::tile_products(std::make_integer_sequence<int, tile_rows * tile_vectors>{});
-  const int64_t vectors = (columns + lanes - 1) / lanes;
+  const int64_t vectors = divide_up(columns, lanes);
   for (int64_t v = 0, nv; v < vectors; v += nv) {
     // One more than full tiles is shared by the last two: a tile of one vector waits for its loads.
     const int64_t left = vectors - v;

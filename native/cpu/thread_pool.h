@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "cpu/divide_up.h"
+
 namespace gmr::cpu {
 
 int thread_count();
@@ -35,7 +37,7 @@ void parallel_for(int64_t tasks, F&& f) {
 // Splits [0, count) into runs of at most `grain` elements and calls f(begin, end) for each.
 template <typename F>
 void parallel_ranges(int64_t count, int64_t grain, F&& f) {
-  parallel_for((count + grain - 1) / grain, [&](int64_t task) {
+  parallel_for(divide_up(count, grain), [&](int64_t task) {
     const int64_t begin = task * grain;
     f(begin, begin + grain < count ? begin + grain : count);
   });

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 
+#include "cpu/divide_up.h"
 #include "cpu/implicit_product.h"
 #include "cpu/simd.h"
 #include "ops/conv/window_geometry.h"
@@ -29,8 +30,8 @@ class Window {
       Range& range = ranges_[axis];
       range.spread = g.spread[axis];
       range.origin = origin;
-      range.first = origin <= 0 ? 0 : (origin + range.spread - 1) / range.spread;
-      range.last = end <= 0 ? 0 : std::min(g.in[axis], (end + range.spread - 1) / range.spread);
+      range.first = origin <= 0 ? 0 : divide_up(origin, range.spread);
+      range.last = end <= 0 ? 0 : std::min(g.in[axis], divide_up(end, range.spread));
       in_[axis] = g.in[axis];
       rows_[axis] = span(g, box, axis);
     }
@@ -68,7 +69,7 @@ class Window {
     return (box.extent(axis) - 1) * g.stride[axis] + (g.kernel[axis] - 1) * g.dilation[axis] + 1;
   }
   static int64_t phase_pitch(const WindowGeometry& g, const Box& box) {
-    return ((span(g, box, 2) + g.stride[2] - 1) / g.stride[2] + lanes + 15) / 16 * 16;
+    return (divide_up(span(g, box, 2), g.stride[2]) + lanes + 15) / 16 * 16;
   }
 
   void fill_row(const float* row, float* to, const Range& x) const {

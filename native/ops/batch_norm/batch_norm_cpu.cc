@@ -3,6 +3,7 @@
 #include <limits>
 #include <vector>
 
+#include "cpu/divide_up.h"
 #include "cpu/double_vector.h"
 #include "cpu/kernels.h"
 #include "cpu/thread_pool.h"
@@ -30,8 +31,8 @@ class Partition {
         positions_(extents.batch * extents.pixels),
         tile_(std::clamp<int64_t>(batch_norm_run / std::max<int64_t>(extents.pixels, 1), 1, batch_norm_run)),
         piece_(batch_norm_grain / tile_),
-        tiles_((extents.channels + tile_ - 1) / tile_),
-        pieces_((positions_ + piece_ - 1) / piece_),
+        tiles_(divide_up(extents.channels, tile_)),
+        pieces_(divide_up(positions_, piece_)),
         resident_(tiles_ >= batch_norm_resident_tasks &&
                   positions_ * tile_ * arrays_read_twice <= batch_norm_resident_floats) {}
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "cpu/divide_up.h"
 #include "cpu/double_vector.h"
 #include "cpu/elementwise_tuning.h"
 #include "cpu/kernels.h"
@@ -28,10 +29,9 @@ struct Cells {
   int64_t columns, tiles;  // the inner axis, cut into tiles of `columns`
 
   explicit Cells(const ReduceForward& p)
-      : columns(std::clamp<int64_t>(p.inner, 1, reduce_columns)), tiles((p.inner + columns - 1) / columns) {
+      : columns(std::clamp<int64_t>(p.inner, 1, reduce_columns)), tiles(divide_up(p.inner, columns)) {
     rows = std::clamp<int64_t>(p.reduced, 1, reduce_grain / columns);
-    pieces =
-        std::max<int64_t>((p.reduced + rows - 1) / rows, 1);  // one even where there is nothing to add: y is 0 then
+    pieces = std::max<int64_t>(divide_up(p.reduced, rows), 1);  // one even where there is nothing to add: y is 0 then
   }
 };
 

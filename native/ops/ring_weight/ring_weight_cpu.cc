@@ -2,6 +2,7 @@
 #include <cmath>
 #include <vector>
 
+#include "cpu/divide_up.h"
 #include "cpu/kernels.h"
 #include "cpu/thread_pool.h"
 #include "ops/ring_weight/ring_weight_tuning.h"
@@ -67,7 +68,7 @@ void for_blocks(int64_t task, int64_t total_rows, F&& f) {
   }
 }
 
-int64_t task_count(int64_t rows) { return (rows + ring_weight_task - 1) / ring_weight_task; }
+int64_t task_count(int64_t rows) { return divide_up(rows, ring_weight_task); }
 
 }  // namespace
 

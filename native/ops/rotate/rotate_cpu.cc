@@ -2,6 +2,7 @@
 #include <cmath>
 #include <vector>
 
+#include "cpu/divide_up.h"
 #include "cpu/elementwise_tuning.h"
 #include "cpu/kernels.h"
 #include "cpu/thread_pool.h"
@@ -105,7 +106,7 @@ void map_slices(const RotateGeometry& g, const float* source, bool mirror_source
   const int64_t total = g.planes * g.extent[g.slice_axis()];
   const Strides stride{g.row_axis == 0 ? g.extent[1] * g.extent[2] : g.extent[2], g.column_axis == 1 ? g.extent[2] : 1};
   const int64_t grain = std::max<int64_t>(1, elementwise_grain / pixels);
-  parallel_for((total + grain - 1) / grain, [&](int64_t task, int worker) {
+  parallel_for(divide_up(total, grain), [&](int64_t task, int worker) {
     float* from = scratch(worker, 0, static_cast<size_t>(pixels + 1));
     float* to = scratch(worker, 1, static_cast<size_t>(pixels + 1));
     for (int64_t index = task * grain; index < std::min(total, (task + 1) * grain); ++index) {
