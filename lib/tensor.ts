@@ -196,7 +196,7 @@ export function tensor(
   shape?: Shape,
   options: TensorOptions = {},
 ): Tensor {
-  expectOptions('tensor', options);
+  expectOptions('tensor', options, { device: true, requiresGrad: true });
   let values: Float32Array | Int32Array;
   let natural: number[];
   if (data instanceof Float32Array || data instanceof Int32Array) {

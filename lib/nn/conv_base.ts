@@ -1,10 +1,10 @@
 // What plain and ring convolution layers share: arguments, padding, the missing batch axis, first values.
-import { expectBoolean, expectInteger, expectOptions, fail } from '../errors.js';
+import { expectBoolean, expectInteger, fail, type OptionNames } from '../errors.js';
 import { pad, type PadMode } from '../ops/index.js';
 import { perAxis, type Extents } from '../ops/spatial.js';
 import { elementCount, type Shape, type Tensor } from '../tensor.js';
 import { withBatch } from './batch_axis.js';
-import { weightParameter, type Fans, type LayerOptions, type WeightInit } from './init.js';
+import { layerOptionNames, weightParameter, type Fans, type LayerOptions, type WeightInit } from './init.js';
 import { Module } from './module.js';
 
 export interface ConvLayerOptions extends LayerOptions {
@@ -23,6 +23,18 @@ export interface ConvLayerOptions extends LayerOptions {
   /** Default `uniformFanIn`. */
   weightInit?: WeightInit;
 }
+
+/** @internal */
+export const convLayerOptionNames: OptionNames<ConvLayerOptions> = {
+  ...layerOptionNames,
+  stride: true,
+  padding: true,
+  dilation: true,
+  groups: true,
+  bias: true,
+  paddingMode: true,
+  weightInit: true,
+};
 
 /** Channels and groups of a layer, checked. */
 export interface Channels {
@@ -118,7 +130,6 @@ export abstract class ConvBase extends Module {
     options: ConvLayerOptions,
   ) {
     super();
-    expectOptions(layer, options);
     const { groups } = expectChannels(layer, inChannels, outChannels, options.groups);
     this.inChannels = inChannels;
     this.outChannels = outChannels;

@@ -127,7 +127,7 @@ export abstract class Module<Args extends unknown[] = [x: Tensor]> {
    * @throws GmrError `state_dict_mismatch` lists all that is wrong; nothing has changed then.
    */
   loadStateDict(source: StateSource, options: { strict?: boolean } = {}): StateCheck {
-    expectOptions('loadStateDict', options);
+    expectOptions('loadStateDict', options, { strict: true });
     const targets = new Map([...this.slots()].map(({ path, value }) => [path, value]));
     const derived = new Map<string, Shape>();
     for (const [prefix, module] of this.namedModules()) {

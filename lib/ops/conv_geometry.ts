@@ -1,6 +1,6 @@
 // Arguments that plain and ring convolutions share, checked and in the form that native code takes.
 import type { ConvGeometry } from '../../binding.js';
-import { expectInteger, fail } from '../errors.js';
+import { expectInteger, fail, type OptionNames } from '../errors.js';
 import type { Shape, Tensor } from '../tensor.js';
 import { perAxis, spatialRank, toTriple, type Extents } from './spatial.js';
 
@@ -21,6 +21,18 @@ export interface ConvTransposeOptions extends ConvOptions {
   /** Rows added behind each axis, to choose among the extents that a strided convolution maps to one. Default 0. */
   outputPadding?: Extents;
 }
+
+/** @internal */
+export const convOptionNames: OptionNames<ConvOptions> = {
+  stride: true,
+  padding: true,
+  dilation: true,
+  groups: true,
+  bias: true,
+};
+
+/** @internal */
+export const convTransposeOptionNames: OptionNames<ConvTransposeOptions> = { ...convOptionNames, outputPadding: true };
 
 interface Axes {
   kernel: number[];

@@ -2,9 +2,10 @@
 // legal result.
 import { expect } from 'chai';
 import { setTimeout } from 'node:timers/promises';
-import { errorCodes, GmrError } from '../../lib/errors.js';
+import { errorCodes, GmrError, isPlainObject } from '../../lib/errors.js';
 import * as gmr from '../../lib/index.js';
 import { garbage, variants } from '../support/garbage.js';
+import { expectRejection } from '../support/failure.js';
 import { publicCalls } from '../support/public_calls.js';
 
 // These say what is wrong with a file or a state dict as a whole.
@@ -79,6 +80,9 @@ const notPublic = new Set([
 // `tensor` and `device` make them.
 const notConstructed = new Set(['Tensor', 'Device']);
 
+// What comes last there is no object of options: names are the caller's own, or all that is read must be there.
+const takesNoOptions = new Set(['nn.Sequential', 'io.writeSafetensors', 'optim.SGD.loadStateDict']);
+
 describe('bad input: every public function', () => {
   it('has a row in test/support/public_calls.ts, and no row is left over', () => {
     const rows = new Set(Object.keys(publicCalls).map((name) => name.replace(/ \(.*/, '')));
@@ -102,6 +106,17 @@ describe('bad input: every public function', () => {
         }
       }
       expect(faults).to.deep.equal([]);
+    });
+  }
+});
+
+describe('bad input: an option that there is not', () => {
+  for (const [name, { args, call }] of Object.entries(publicCalls)) {
+    const options = args().at(-1);
+    if (!isPlainObject(options) || takesNoOptions.has(name)) continue;
+    it(`is refused by ${name}`, async () => {
+      const given = [...args().slice(0, -1), { ...options, noSuchOption: 1 }];
+      await expectRejection((async () => consume(await call(...given)))(), 'invalid_argument', '"noSuchOption"');
     });
   }
 });
