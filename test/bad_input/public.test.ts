@@ -41,7 +41,8 @@ async function fault(call: () => unknown): Promise<string | undefined> {
   } catch (error) {
     if (!(error instanceof GmrError)) return `throws ${(error as Error).stack ?? String(error)}`;
     if (!errorCodes.includes(error.code)) return `has the code ${error.code}`;
-    const isClear = otherMessages.has(error.code) || /^\[[^\]]+\] expected .+ to .+, received ./s.test(error.message);
+    const isClear =
+      otherMessages.has(error.code) || /^(in \S+: )?\[[^\]]+\] expected .+ to .+, received ./s.test(error.message);
     return isClear ? undefined : `says ${error.message}`;
   } finally {
     hang.abort();
