@@ -40,7 +40,7 @@ export function fail(
   throw new GmrError(code, `[${where}] expected ${argument} to ${expectation}, received ${show(received)}`);
 }
 
-/** Words that stand in an error message as they are, where the received thing is no plain value. */
+/** @internal Words that stand in an error message as they are, where the received thing is no plain value. */
 export class Described {
   constructor(readonly text: string) {}
 }
@@ -75,7 +75,7 @@ export function expectPlainObject(where: string, argument: string, value: unknow
   if (!isPlainObject(value)) fail(where, argument, 'be a plain object', value);
 }
 
-/** The names that an interface of options has: with one forgotten, or one too many, it does not compile. */
+/** @internal The names that an interface of options has: with one forgotten, or one too many, it does not compile. */
 export type OptionNames<O> = Readonly<Record<keyof O, true>>;
 
 /** Whether two names differ by one letter at most, whatever their case and underscores. */
@@ -87,7 +87,7 @@ function isClose(a: string, b: string): boolean {
   return restX.slice(1) === restY || restX === restY.slice(1) || restX.slice(1) === restY.slice(1);
 }
 
-/** Options of known names, or an error: what is misspelt would be ignored without a word. */
+/** @internal Options of known names, or an error: what is misspelt would be ignored without a word. */
 export function expectOptions<O extends object>(
   where: string,
   options: O,

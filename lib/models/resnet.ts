@@ -185,6 +185,7 @@ export class GmrResNet extends Module {
   private readonly pool: Module;
   private readonly globalPool = new GlobalAvgPool();
 
+  /** @internal The functions below make it. */
   constructor(
     model: string,
     block: new (options: BlockOptions) => Block,

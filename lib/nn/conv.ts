@@ -18,6 +18,7 @@ class ConvNd extends ConvBase {
     super(layer, inChannels, outChannels, sides, sides, options);
   }
 
+  /** @internal */
   protected override convolve(x: Tensor, geometry: ConvArguments): Tensor {
     return conv(x, this.weight, geometry);
   }

@@ -36,7 +36,7 @@ export const convLayerOptionNames: OptionNames<ConvLayerOptions> = {
   weightInit: true,
 };
 
-/** Channels and groups of a layer, checked. */
+/** @internal Channels and groups of a layer, checked. */
 export interface Channels {
   inChannels: number;
   outChannels: number;
@@ -97,7 +97,7 @@ function resolvePadding(
 
 const paddingModes: readonly PadMode[] = ['zeros', 'reflect', 'replicate', 'circular'];
 
-/** Geometry as the ops take it. */
+/** @internal Geometry as the ops take it. */
 export interface ConvArguments {
   stride: readonly number[];
   padding: readonly number[];
@@ -150,7 +150,7 @@ export abstract class ConvBase extends Module {
     ({ weight: this.weight, bias: this.bias } = convParameters(layer, weight, outChannels, options));
   }
 
-  /** The op on `[N, C, ...]`. */
+  /** @internal The op on `[N, C, ...]`. */
   protected abstract convolve(x: Tensor, geometry: ConvArguments): Tensor;
 
   protected override compute(x: Tensor): Tensor {

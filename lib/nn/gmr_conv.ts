@@ -44,6 +44,7 @@ class GMRConvNd extends ConvBase {
     return this.kernel.circular;
   }
 
+  /** @internal */
   protected override convolve(x: Tensor, geometry: ConvArguments): Tensor {
     const { kernelSize, circular } = this.kernel;
     return ringConv(x, effectiveWeight(this.weight, this.logSigmas), { ...geometry, kernelSize, circular });

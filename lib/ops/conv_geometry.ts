@@ -70,13 +70,14 @@ function expectGroups(op: string, options: ConvOptions, c: number, o: number): n
   return groups;
 }
 
+/** @internal */
 export interface Resolved {
   geometry: ConvGeometry;
   /** Shape of the result. */
   shape: Shape;
 }
 
-/** Geometry of a convolution of `x` `[N, C, ...]` with weights `[O, C/G, ...]`. */
+/** @internal Geometry of a convolution of `x` `[N, C, ...]` with weights `[O, C/G, ...]`. */
 export function convGeometry(
   op: string,
   x: Tensor,
@@ -113,6 +114,7 @@ export function convGeometry(
 /**
  * Geometry of the convolution whose adjoint maps `x` `[N, C, ...]` with weights `[C, O/G, ...]`: there `x` takes the place of the output,
  * so its `o` is C and its `in` is the result's extents.
+ * @internal
  */
 export function convTransposeGeometry(
   op: string,
@@ -149,7 +151,7 @@ export function convTransposeGeometry(
   };
 }
 
-/** The axes of `[N, C, ...]` over which a bias gradient sums: all but the channels. */
+/** @internal The axes of `[N, C, ...]` over which a bias gradient sums: all but the channels. */
 export function biasAxes(y: Tensor): number[] {
   return y.shape.map((_, axis) => axis).filter((axis) => axis !== 1);
 }
