@@ -12,6 +12,7 @@ type Gradients<I extends readonly (Tensor | null | undefined)[]> = { readonly [K
 /**
  * Computes input gradients from the output's. Returns one entry an input: a new tensor, `dy` itself, or null where `needs` says
  * that nobody wants it or the input was absent.
+ * @internal
  */
 export type Gradient<I extends readonly (Tensor | null | undefined)[], S> = (
   dy: Tensor,

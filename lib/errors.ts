@@ -40,7 +40,7 @@ export function fail(
   throw new GmrError(code, `[${where}] expected ${argument} to ${expectation}, received ${show(received)}`);
 }
 
-/** Words that stand in an error message as they are, where the received thing is no plain value. */
+/** @internal Words that stand in an error message as they are, where the received thing is no plain value. */
 export class Described {
   constructor(readonly text: string) {}
 }
@@ -70,9 +70,37 @@ export function isPlainObject(value: unknown): value is Record<string, unknown> 
   return prototype === null || (Object.getPrototypeOf(prototype) === null && !Array.isArray(value));
 }
 
-/** An object of options, or an error: a number or tensor in its place would be ignored without a word. */
-export function expectOptions(where: string, value: unknown, argument = 'options'): void {
+/** A plain object, or an error. */
+export function expectPlainObject(where: string, argument: string, value: unknown): void {
   if (!isPlainObject(value)) fail(where, argument, 'be a plain object', value);
+}
+
+/** @internal The names that an interface of options has: with one forgotten, or one too many, it does not compile. */
+export type OptionNames<O> = Readonly<Record<keyof O, true>>;
+
+/** Whether two names differ by one letter at most, whatever their case and underscores. */
+function isClose(a: string, b: string): boolean {
+  const [x, y] = [a, b].map((name) => name.toLowerCase().replaceAll('_', '')) as [string, string];
+  let same = 0;
+  while (same < x.length && x[same] === y[same]) same += 1;
+  const [restX, restY] = [x.slice(same), y.slice(same)];
+  return restX.slice(1) === restY || restX === restY.slice(1) || restX.slice(1) === restY.slice(1);
+}
+
+/** @internal Options of known names, or an error: what is misspelt would be ignored without a word. */
+export function expectOptions<O extends object>(
+  where: string,
+  options: O,
+  names: OptionNames<NoInfer<O>>,
+  argument = 'options',
+): void {
+  expectPlainObject(where, argument, options);
+  const unknown = Object.keys(options).find((key) => !Object.hasOwn(names, key));
+  if (unknown === undefined) return;
+  const known = Object.keys(names);
+  const close = known.find((name) => isClose(name, unknown));
+  const received = `${show(unknown)}${close === undefined ? '' : ` (did you mean '${close}'?)`}`;
+  fail(where, argument, `hold only ${known.join(', ')}`, new Described(received));
 }
 
 export function expectFunction(where: string, argument: string, value: unknown): void {

@@ -1,3 +1,5 @@
+// For consumers whose library has no Symbol.dispose: declarations mention it.
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * GMR convolution for Node: convolution whose kernels are Gaussian-mixture rings (arXiv 2504.02819), with autograd.
  * @packageDocumentation

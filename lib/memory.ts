@@ -51,6 +51,11 @@ export function untrack(tensor: Disposable): void {
   scopes.at(-1)?.delete(tensor);
 }
 
+/** @internal Whether the innermost scope would free a tensor: made there, or returned by a scope in it. */
+export function isTracked(tensor: Disposable): boolean {
+  return scopes.at(-1)?.has(tensor) ?? false;
+}
+
 /** @internal Runs `fn` with no scope: what it makes has owners of its own. */
 export function withoutScope<T>(fn: () => T): T {
   scopes.push(untracked);

@@ -196,7 +196,7 @@ export function tensor(
   shape?: Shape,
   options: TensorOptions = {},
 ): Tensor {
-  expectOptions('tensor', options);
+  expectOptions('tensor', options, { device: true, requiresGrad: true });
   let values: Float32Array | Int32Array;
   let natural: number[];
   if (data instanceof Float32Array || data instanceof Int32Array) {
@@ -245,7 +245,7 @@ export function empty(shape: Shape, device: Device = defaultDevice(), dtype: DTy
   return new Tensor(new Storage(device, handle), shape, dtype);
 }
 
-/** Parameters of a pass with tensors where native code wants buffers. */
+/** @internal Parameters of a pass with tensors where native code wants buffers. */
 export type TensorParams<P> = {
   [K in keyof P]: Extract<P[K], BufferHandle> extends never ? P[K] : Exclude<P[K], BufferHandle> | Tensor;
 };
@@ -265,6 +265,7 @@ export function run<P extends PassName>(pass: P, params: TensorParams<PassParams
   attempt(() => native()[pass]((device ?? defaultDevice()).handle, native_ as never, currentLabel()));
 }
 
+/** @internal */
 export interface TensorExpectation {
   /** Number of axes, or the least and most. */
   rank?: number | readonly [number, number];

@@ -1,4 +1,5 @@
-// The steps that npm test and npm run demo share: packages, native code, TypeScript; how a step is shown and how it fails.
+// The steps that npm test, npm run demo and npm run bench share: packages, native code, TypeScript; how a step is shown
+// and how it fails.
 // Needs Node alone: it runs before there are any packages.
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -136,6 +137,17 @@ export async function buildNative(heading, options = []) {
 
 export function compileTypeScript(heading) {
   return step(heading, process.execPath, [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', '.']);
+}
+
+/** Brings everything into place, then runs a compiled script with our arguments; resolves to its exit code. */
+export async function runCompiled(what, ...script) {
+  await installPackages('[1/4] Packages');
+  await buildNative('[2/4] Native code');
+  await compileTypeScript('[3/4] TypeScript');
+  console.log(`[4/4] ${what}\n`);
+  const path = join('build-ts', ...script);
+  const args = ['--enable-source-maps', path, ...process.argv.slice(2)];
+  return (await run(process.execPath, args, { inherit: true })).code;
 }
 
 /** Runs `main`, which resolves to the exit code. */

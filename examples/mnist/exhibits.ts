@@ -12,6 +12,7 @@ const sampleAngles = Array.from({ length: 8 }, (_, i) => 45 * i);
 const shownLayers = ['conv1', 'conv2', 'conv3', 'conv5'];
 const shownKernels = 16;
 const warmUpSteps = 2;
+const timedSteps = 15;
 
 /** The first test image of each digit at some angles, with both networks' answers. */
 export async function sampleDigits(
@@ -68,7 +69,15 @@ export async function learnedKernels({ convolutions }: Network): Promise<RingKer
   return result;
 }
 
-/** Times one training step of a GMR network that has been warmed up; a network of its own, so that nothing else is touched. */
+/** The median time of each pass over runs, odd in number, that all do the same. */
+export function medianRows(runs: readonly (readonly gmr.ProfileRow[])[]): gmr.ProfileRow[] {
+  return runs[0]!.map((row) => {
+    const times = runs.map((run) => run.find(({ label, pass }) => label === row.label && pass === row.pass)!.ms);
+    return { ...row, ms: times.toSorted((a, b) => a - b)[runs.length >> 1]! };
+  });
+}
+
+/** Times training steps of a GMR network that is warmed up; a network of its own, so that nothing else is touched. */
 export async function profileStep(
   images: LabelledImages,
   settings: Settings,
@@ -81,5 +90,7 @@ export async function profileStep(
   network.model.train();
   const step = (): Promise<number> => queueStep(network, optimizer, images, positions, settings.labelSmoothing, device);
   for (let i = 0; i < warmUpSteps; ++i) await step();
-  return { batch, rows: await gmr.profile(device, step) };
+  const runs: gmr.ProfileRow[][] = [];
+  for (let i = 0; i < timedSteps; ++i) runs.push(await gmr.profile(device, step));
+  return { batch, steps: timedSteps, rows: medianRows(runs) };
 }

@@ -45,10 +45,12 @@ async function trainWithProgress(
   device: gmr.Device,
   signal: AbortSignal,
 ): Promise<Training> {
-  const progress = startProgress(`training ${network.name.padEnd(14)}`, settings.epochs * digits.train.count);
+  const { epochs } = settings;
+  const { count } = digits.train;
+  const progress = startProgress(`training ${network.name.padEnd(14)}`, epochs * count, epochs);
   try {
     return await train(network, digits.train, settings, device, signal, (seen, loss) =>
-      progress.update(seen, `loss ${loss.toFixed(3)}`),
+      progress.update(seen, `epoch ${Math.ceil(seen / count)} of ${epochs}, loss ${loss.toFixed(3)}`),
     );
   } finally {
     progress.stop();
@@ -63,7 +65,7 @@ async function evaluateWithProgress(
   signal: AbortSignal,
 ): Promise<{ evaluations: Evaluation[]; seconds: number }> {
   const transforms = testTransforms(settings).length;
-  const progress = startProgress('testing both'.padEnd(23), transforms * digits.test.count);
+  const progress = startProgress('testing both'.padEnd(23), transforms * digits.test.count, transforms);
   const start = performance.now();
   try {
     const evaluations = await evaluate(networks, digits.test, settings, device, signal, (seen) =>

@@ -2,7 +2,7 @@
 import { isExact } from './evaluate.js';
 import type { NetworkResult, PromiseCheck, Results } from './results.js';
 import { invarianceTolerance, type AccuracyLimits } from './settings.js';
-import { percent } from './terminal.js';
+import { percent, scientific } from './terminal.js';
 
 /** Four right angles and two mirrors. */
 const exactViews = 6;
@@ -31,10 +31,10 @@ function invarianceCheck({ invariance }: NetworkResult, testImages: number): Pro
   const changed = invariance.reduce((total, { changedPredictions }) => total + changedPredictions, 0);
   const moved = Math.max(...invariance.map(({ maxRelativeDifference }) => maxRelativeDifference));
   const asked = (testImages * invariance.length).toLocaleString('en');
-  const limit = invarianceTolerance.toExponential(0);
+  const limit = scientific(invarianceTolerance, 0);
   return {
     claim: `GMR network, turned by right angles and mirrored: the same answers, logits to ${limit}`,
-    measured: `${changed} of ${asked} answers changed, logits moved by ${moved.toExponential(1)}`,
+    measured: `${changed} of ${asked} answers changed, logits moved by ${scientific(moved)}`,
     // An empty list has a maximum of -Infinity.
     kept: changed === 0 && moved >= 0 && moved <= invarianceTolerance,
   };

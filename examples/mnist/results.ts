@@ -64,9 +64,10 @@ export interface RingKernels {
   kernels: number[][];
 }
 
-/** Time of one training step of the GMR network by module and pass. */
+/** Time of a training step of the GMR network by module and pass, each the median of some steps. */
 export interface StepProfile {
   batch: number;
+  steps: number;
   rows: { label: string; pass: string; count: number; ms: number }[];
 }
 

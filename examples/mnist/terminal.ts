@@ -1,4 +1,5 @@
-// What the demo prints while it runs: a progress bar on a terminal, a plain line every few seconds elsewhere.
+// What the demo prints while it runs: a progress bar on a terminal; elsewhere a plain line every few seconds and at the
+// end of each stage.
 import { SingleBar } from 'cli-progress';
 import type { Results } from './results.js';
 import { transformName } from './results.js';
@@ -18,25 +19,45 @@ export function percent(share: number): string {
   return `${(100 * share).toFixed(2)} %`;
 }
 
+/** Of the minus sign and the digits. */
+export const superscripts = '⁻⁰¹²³⁴⁵⁶⁷⁸⁹';
+
+/** A number with its power of ten, e.g. 2.4 × 10⁻⁶. */
+export function scientific(value: number, digits = 1): string {
+  if (value === 0 || !Number.isFinite(value)) return String(value);
+  const [mantissa, exponent] = value.toExponential(digits).split('e') as [string, string];
+  const raised = Array.from(String(Number(exponent)), (sign) => superscripts['-0123456789'.indexOf(sign)]).join('');
+  return `${mantissa === '1' ? '' : `${mantissa} × `}10${raised}`;
+}
+
 export interface Progress {
   /** `note` is short, e.g. the loss. */
   update(done: number, note: string): void;
   stop(): void;
 }
 
-/** Shows how far `total` images have got, how fast, and how long it will take. */
-export function startProgress(title: string, total: number, out: NodeJS.WriteStream = process.stdout): Progress {
+/** Shows how far `total` images have got, in `stages` of as many each, how fast, and how long it will take. */
+export function startProgress(
+  title: string,
+  total: number,
+  stages: number,
+  out: Pick<NodeJS.WriteStream, 'isTTY' | 'write'> = process.stdout,
+): Progress {
   const start = performance.now();
   const speed = (done: number): number => done / Math.max(1e-3, (performance.now() - start) / 1000);
-  const left = (done: number): string => (done === 0 ? '' : `${duration((total - done) / speed(done))} left`);
+  const left = (done: number): string =>
+    done === 0 || done === total ? '' : `${duration((total - done) / speed(done))} left`;
   const rate = (done: number): string => `${Math.round(speed(done)).toLocaleString('en')} images/s`;
 
   if (!out.isTTY) {
     let last = start;
+    let ended = 0;
     return {
       update(done, note) {
-        if (performance.now() - last < plainEverySeconds * 1000) return;
+        const stage = Math.floor((done * stages) / total);
+        if (stage === ended && performance.now() - last < plainEverySeconds * 1000) return;
         last = performance.now();
+        ended = stage;
         const share = `${Math.floor((100 * done) / total)} %`.padStart(5);
         out.write(`  ${title} ${share}  ${[note, rate(done), left(done)].filter(Boolean).join('  ')}\n`);
       },
@@ -51,7 +72,7 @@ export function startProgress(title: string, total: number, out: NodeJS.WriteStr
     hideCursor: true,
     fps: 5,
     gracefulExit: false,
-    stream: out,
+    stream: out as NodeJS.WriteStream,
   });
   bar.start(total, 0, { note: '', rate: '', left: '' });
   return {

@@ -2,7 +2,7 @@
 // Format: https://huggingface.co/docs/safetensors/index#format
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
-import { Described, expectOptions, expectString, fail, GmrError, show } from '../errors.js';
+import { Described, expectPlainObject, expectString, fail, GmrError, show } from '../errors.js';
 import { elementCount, Tensor } from '../tensor.js';
 import { writeAtomically } from './atomic_file.js';
 import {
@@ -186,7 +186,7 @@ export async function writeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   expectString('writeSafetensors', 'path', path);
-  expectOptions('writeSafetensors', metadata, 'metadata');
+  expectPlainObject('writeSafetensors', 'metadata', metadata);
   const named = namedEntries<Writable>('writeSafetensors', 'tensors', tensors);
   if (named.some(([name]) => name === '__metadata__')) {
     fail('writeSafetensors', 'tensors', 'have no tensor of the name __metadata__', new Described('one'));

@@ -1,6 +1,6 @@
 // GMR-ResNet: residual networks whose 3 x 3 convolutions are GMR convolutions and whose strides are average pools, so that the whole
 // commutes with the grid's turns and mirrors. Structure and state-dict names are the reference's (arXiv 2504.02819).
-import { expectBoolean, expectInteger, expectOptions, expectString, fail } from '../errors.js';
+import { expectBoolean, expectInteger, expectOptions, expectString, fail, type OptionNames } from '../errors.js';
 import {
   AvgPool2d,
   BatchNorm2d,
@@ -15,6 +15,7 @@ import {
   type LayerOptions,
 } from '../nn/index.js';
 import { withBatch } from '../nn/batch_axis.js';
+import { layerOptionNames } from '../nn/init.js';
 import { pipe } from '../nn/pipe.js';
 import { perAxis } from '../ops/spatial.js';
 import type { Tensor } from '../tensor.js';
@@ -37,6 +38,18 @@ export interface GmrResNetOptions extends LayerOptions {
   /** Starts each block as the identity: the last normalisation's weight is 0. Default false. */
   zeroInitResidual?: boolean;
 }
+
+const optionNames: OptionNames<GmrResNetOptions> = {
+  ...layerOptionNames,
+  numClasses: true,
+  inChannels: true,
+  inplanes: true,
+  gmrConvSize: true,
+  numRings: true,
+  layerStride: true,
+  skipFirstPool: true,
+  zeroInitResidual: true,
+};
 
 interface BlockOptions {
   inChannels: number;
@@ -172,6 +185,7 @@ export class GmrResNet extends Module {
   private readonly pool: Module;
   private readonly globalPool = new GlobalAvgPool();
 
+  /** @internal The functions below make it. */
   constructor(
     model: string,
     block: new (options: BlockOptions) => Block,
@@ -182,7 +196,7 @@ export class GmrResNet extends Module {
     expectString('GmrResNet', 'model', model);
     if (block !== BasicBlock && block !== Bottleneck) fail(model, 'block', 'be one of this file', block);
     const blocksPerStage = perAxis(model, 'counts', counts, stages, 1);
-    expectOptions(model, options);
+    expectOptions(model, options, optionNames);
     const {
       numClasses = 1000,
       inChannels = 3,

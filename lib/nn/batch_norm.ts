@@ -1,12 +1,14 @@
-import { expectBoolean, expectInteger, expectNumber, expectOptions } from '../errors.js';
+import { expectBoolean, expectInteger, expectNumber, expectOptions, type OptionNames } from '../errors.js';
 import { batchNorm } from '../ops/index.js';
 import { expectTensor, type Tensor } from '../tensor.js';
 import { withBatch } from './batch_axis.js';
-import { constantParameter, type LayerOptions } from './init.js';
+import { expectGenerator } from '../random.js';
+import { constantParameter, layerOptionNames, type LayerOptions } from './init.js';
 import { Module } from './module.js';
 import { Counter } from './state_dict.js';
 
-export interface BatchNormLayerOptions extends Pick<LayerOptions, 'device'> {
+/** `generator` is there so that one object can serve all layers: first values here are constants. */
+export interface BatchNormLayerOptions extends LayerOptions {
   /** Added to the variance. Default 1e-5. */
   eps?: number;
   /** How far running statistics move towards a batch's; null: they are the mean over all batches. Default 0.1. */
@@ -19,6 +21,15 @@ export interface BatchNormLayerOptions extends Pick<LayerOptions, 'device'> {
   trackRunningStats?: boolean;
 }
 
+const optionNames: OptionNames<BatchNormLayerOptions> = {
+  ...layerOptionNames,
+  eps: true,
+  momentum: true,
+  affine: true,
+  initialWeight: true,
+  trackRunningStats: true,
+};
+
 /** What the normalisation takes over from layers behind it, in the same pass over memory. */
 export interface Fused {
   /** Added to the result; of x's shape. */
@@ -26,6 +37,8 @@ export interface Fused {
   /** Whether a rectifier follows, after the residual. Default false. */
   relu?: boolean;
 }
+
+const fusedNames: OptionNames<Fused> = { residual: true, relu: true };
 
 /** Batch normalisation of any spatial rank; see its subclasses. */
 export abstract class BatchNormBase extends Module<[x: Tensor, fused?: Fused]> {
@@ -48,9 +61,10 @@ export abstract class BatchNormBase extends Module<[x: Tensor, fused?: Fused]> {
   ) {
     super();
     const layer = `BatchNorm${spatialDims}d`;
-    expectOptions(layer, options);
+    expectOptions(layer, options, optionNames);
     const { eps = 1e-5, momentum = 0.1, affine = true, initialWeight = 1, trackRunningStats = true } = options;
     this.layer = layer;
+    if (options.generator !== undefined) expectGenerator(layer, options.generator);
     this.numFeatures = expectInteger(layer, 'numFeatures', numFeatures, 1);
     this.eps = expectNumber(layer, 'eps', eps, 0);
     this.momentum = momentum === null ? null : expectNumber(layer, 'momentum', momentum, 0, 1);
@@ -77,7 +91,7 @@ export abstract class BatchNormBase extends Module<[x: Tensor, fused?: Fused]> {
   }
 
   protected override compute(x: Tensor, fused: Fused = {}): Tensor {
-    expectOptions(this.layer, fused, 'fused');
+    expectOptions(this.layer, fused, fusedNames, 'fused');
     return withBatch(this.layer, x, this.spatialDims, (batch) => {
       const { residual } = fused;
       if (batch === x || residual === undefined) return this.normalise(batch, fused);
@@ -99,7 +113,7 @@ export class BatchNorm1d extends BatchNormBase {
   }
 
   protected override compute(x: Tensor, fused: Fused = {}): Tensor {
-    expectOptions(this.layer, fused, 'fused');
+    expectOptions(this.layer, fused, fusedNames, 'fused');
     return this.normalise(expectTensor(this.layer, 'x', x, { rank: [2, 3] }), fused);
   }
 }

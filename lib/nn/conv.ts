@@ -1,7 +1,8 @@
+import { expectOptions } from '../errors.js';
 import { conv } from '../ops/index.js';
 import { perAxis, type Extents } from '../ops/spatial.js';
 import type { Tensor } from '../tensor.js';
-import { ConvBase, type ConvArguments, type ConvLayerOptions } from './conv_base.js';
+import { ConvBase, convLayerOptionNames, type ConvArguments, type ConvLayerOptions } from './conv_base.js';
 
 class ConvNd extends ConvBase {
   constructor(
@@ -12,10 +13,12 @@ class ConvNd extends ConvBase {
     options: ConvLayerOptions,
   ) {
     const layer = `Conv${spatialDims}d`;
+    expectOptions(layer, options, convLayerOptionNames);
     const sides = perAxis(layer, 'kernelSize', kernelSize, spatialDims, 1);
     super(layer, inChannels, outChannels, sides, sides, options);
   }
 
+  /** @internal */
   protected override convolve(x: Tensor, geometry: ConvArguments): Tensor {
     return conv(x, this.weight, geometry);
   }

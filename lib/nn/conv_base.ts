@@ -1,10 +1,10 @@
 // What plain and ring convolution layers share: arguments, padding, the missing batch axis, first values.
-import { expectBoolean, expectInteger, expectOptions, fail } from '../errors.js';
+import { expectBoolean, expectInteger, fail, type OptionNames } from '../errors.js';
 import { pad, type PadMode } from '../ops/index.js';
 import { perAxis, type Extents } from '../ops/spatial.js';
 import { elementCount, type Shape, type Tensor } from '../tensor.js';
 import { withBatch } from './batch_axis.js';
-import { weightParameter, type Fans, type LayerOptions, type WeightInit } from './init.js';
+import { layerOptionNames, weightParameter, type Fans, type LayerOptions, type WeightInit } from './init.js';
 import { Module } from './module.js';
 
 export interface ConvLayerOptions extends LayerOptions {
@@ -24,7 +24,19 @@ export interface ConvLayerOptions extends LayerOptions {
   weightInit?: WeightInit;
 }
 
-/** Channels and groups of a layer, checked. */
+/** @internal */
+export const convLayerOptionNames: OptionNames<ConvLayerOptions> = {
+  ...layerOptionNames,
+  stride: true,
+  padding: true,
+  dilation: true,
+  groups: true,
+  bias: true,
+  paddingMode: true,
+  weightInit: true,
+};
+
+/** @internal Channels and groups of a layer, checked. */
 export interface Channels {
   inChannels: number;
   outChannels: number;
@@ -85,7 +97,7 @@ function resolvePadding(
 
 const paddingModes: readonly PadMode[] = ['zeros', 'reflect', 'replicate', 'circular'];
 
-/** Geometry as the ops take it. */
+/** @internal Geometry as the ops take it. */
 export interface ConvArguments {
   stride: readonly number[];
   padding: readonly number[];
@@ -118,7 +130,6 @@ export abstract class ConvBase extends Module {
     options: ConvLayerOptions,
   ) {
     super();
-    expectOptions(layer, options);
     const { groups } = expectChannels(layer, inChannels, outChannels, options.groups);
     this.inChannels = inChannels;
     this.outChannels = outChannels;
@@ -139,7 +150,7 @@ export abstract class ConvBase extends Module {
     ({ weight: this.weight, bias: this.bias } = convParameters(layer, weight, outChannels, options));
   }
 
-  /** The op on `[N, C, ...]`. */
+  /** @internal The op on `[N, C, ...]`. */
   protected abstract convolve(x: Tensor, geometry: ConvArguments): Tensor;
 
   protected override compute(x: Tensor): Tensor {

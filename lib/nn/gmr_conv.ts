@@ -1,13 +1,15 @@
 // GMR convolution layers: Du et al., "GMR-Conv", arXiv 2504.02819.
+import { expectOptions } from '../errors.js';
 import { ringConv } from '../ops/index.js';
 import type { Extents } from '../ops/spatial.js';
 import type { Shape, Tensor } from '../tensor.js';
-import { ConvBase, type ConvArguments, type ConvLayerOptions } from './conv_base.js';
+import { ConvBase, convLayerOptionNames, type ConvArguments, type ConvLayerOptions } from './conv_base.js';
 import {
   derivedRingState,
   effectiveWeight,
   initialLogSigmas,
   resolveRingKernel,
+  ringOptionNames,
   type RingKernel,
   type RingOptions,
 } from './ring_kernel.js';
@@ -27,6 +29,7 @@ class GMRConvNd extends ConvBase {
     options: GMRConvOptions,
   ) {
     const layer = `GMRConv${spatialDims}d`;
+    expectOptions(layer, options, { ...convLayerOptionNames, ...ringOptionNames });
     const kernel = resolveRingKernel(layer, spatialDims, kernelSize, options);
     super(layer, inChannels, outChannels, kernel.kernelSize, [kernel.numRings], options);
     this.kernel = kernel;
@@ -41,6 +44,7 @@ class GMRConvNd extends ConvBase {
     return this.kernel.circular;
   }
 
+  /** @internal */
   protected override convolve(x: Tensor, geometry: ConvArguments): Tensor {
     const { kernelSize, circular } = this.kernel;
     return ringConv(x, effectiveWeight(this.weight, this.logSigmas), { ...geometry, kernelSize, circular });

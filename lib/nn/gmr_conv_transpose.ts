@@ -1,17 +1,18 @@
 // Transposed GMR convolution layers: the adjoint of GMRConv in its input, as a forward pass.
-import { fail } from '../errors.js';
+import { expectOptions, fail, type OptionNames } from '../errors.js';
 import { ringConvTranspose } from '../ops/index.js';
 import { perAxis, type Extents } from '../ops/spatial.js';
 import { elementCount, type Shape, type Tensor } from '../tensor.js';
 import { withBatch } from './batch_axis.js';
 import { convParameters, expectChannels } from './conv_base.js';
-import type { LayerOptions, WeightInit } from './init.js';
+import { layerOptionNames, type LayerOptions, type WeightInit } from './init.js';
 import { Module } from './module.js';
 import {
   derivedRingState,
   effectiveWeight,
   initialLogSigmas,
   resolveRingKernel,
+  ringOptionNames,
   type RingKernel,
   type RingOptions,
 } from './ring_kernel.js';
@@ -32,6 +33,18 @@ export interface GMRConvTransposeOptions extends LayerOptions, RingOptions {
   /** Default `uniformFanIn`. */
   weightInit?: WeightInit;
 }
+
+const optionNames: OptionNames<GMRConvTransposeOptions> = {
+  ...layerOptionNames,
+  ...ringOptionNames,
+  stride: true,
+  padding: true,
+  outputPadding: true,
+  dilation: true,
+  groups: true,
+  bias: true,
+  weightInit: true,
+};
 
 class GMRConvTransposeNd extends Module {
   readonly inChannels: number;
@@ -57,6 +70,7 @@ class GMRConvTransposeNd extends Module {
   ) {
     super();
     const layer = `GMRConvTranspose${spatialDims}d`;
+    expectOptions(layer, options, optionNames);
     const kernel = resolveRingKernel(layer, spatialDims, kernelSize, options);
     const { groups } = expectChannels(layer, inChannels, outChannels, options.groups);
     this.layer = layer;

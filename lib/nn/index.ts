@@ -15,4 +15,11 @@ export { Module, type AnyModule } from './module.js';
 export { AvgPool1d, AvgPool2d, AvgPool3d, GlobalAvgPool, MaxPool1d, MaxPool2d, MaxPool3d } from './pooling.js';
 export type { RingOptions } from './ring_kernel.js';
 export { Identity, Sequential } from './sequential.js';
-export { Counter, type StateDict, type StateEntry, type StateSource } from './state_dict.js';
+export {
+  Counter,
+  type StateCheck,
+  type StateDict,
+  type StateEntry,
+  type StateSource,
+  type StateTarget,
+} from './state_dict.js';

@@ -1,6 +1,6 @@
 // How parameters come to be: their first values, and tensors that no scope frees.
 import { resolveDevice, type Device, type DeviceSpec } from '../device.js';
-import { expectFunction, expectNumber, expectOptions } from '../errors.js';
+import { expectFunction, expectNumber, expectPlainObject, type OptionNames } from '../errors.js';
 import { withoutScope } from '../memory.js';
 import { defaultGenerator, expectGenerator, type Generator } from '../random.js';
 import { elementCount, tensor, type Shape, type Tensor } from '../tensor.js';
@@ -13,6 +13,9 @@ export interface LayerOptions {
   generator?: Generator;
 }
 
+/** @internal */
+export const layerOptionNames: OptionNames<LayerOptions> = { device: true, generator: true };
+
 /** Taps times channels that one output sums (in), and that one input reaches (out, groups not divided out). */
 export interface Fans {
   in: number;
@@ -23,7 +26,7 @@ export interface Fans {
 export type WeightInit = (count: number, fans: Fans, generator: Generator) => Float32Array;
 
 function expectInitArguments(where: string, fans: Fans, generator: Generator): void {
-  expectOptions(where, fans, 'fans');
+  expectPlainObject(where, 'fans', fans);
   expectNumber(where, 'fans.in', fans.in, 1);
   expectNumber(where, 'fans.out', fans.out, 1);
   expectGenerator(where, generator);

@@ -1,7 +1,7 @@
 import { expectBoolean, expectInteger, expectOptions } from '../errors.js';
 import { conv } from '../ops/index.js';
 import { elementCount, expectTensor, type Tensor } from '../tensor.js';
-import { weightParameter, type LayerOptions } from './init.js';
+import { layerOptionNames, weightParameter, type LayerOptions } from './init.js';
 import { Module } from './module.js';
 
 export interface LinearOptions extends LayerOptions {
@@ -21,7 +21,7 @@ export class Linear extends Module {
 
   constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
     super();
-    expectOptions('Linear', options);
+    expectOptions('Linear', options, { ...layerOptionNames, bias: true });
     this.inFeatures = expectInteger('Linear', 'inFeatures', inFeatures, 1);
     this.outFeatures = expectInteger('Linear', 'outFeatures', outFeatures, 1);
     const fans = { in: inFeatures, out: outFeatures };

@@ -1,5 +1,5 @@
 import { type Device, type DeviceSpec, resolveDevice } from '../device.js';
-import { expectBoolean, expectOptions, expectString } from '../errors.js';
+import { expectBoolean, expectOptions, expectString, GmrError } from '../errors.js';
 import { namedEntries } from '../io/host_array.js';
 import { withoutScope } from '../memory.js';
 import { currentLabel, isProfiling, withLabel } from '../profile.js';
@@ -27,6 +27,34 @@ function snakeCase(name: string): string {
   return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
+/** `scope`, with passes counted under the module's path. */
+function labelled(module: AnyModule, compute: () => Tensor): Tensor {
+  const outermost = paths === undefined;
+  paths ??= new Map([...module.namedModules()].map(([path, child]) => [child, path]));
+  try {
+    return withLabel(paths.get(module) ?? currentLabel(), () => scope(compute));
+  } finally {
+    if (outermost) paths = undefined;
+  }
+}
+
+/** In which module each failure began, and what it said there. */
+const failures = new WeakMap<GmrError, { module: AnyModule; message: string }>();
+
+/** Says in the message where in `root` a failure began. Modules on the way up call it in turn: the last knows most. */
+function locate(error: GmrError, root: AnyModule): void {
+  const failure = failures.get(error);
+  if (failure === undefined) {
+    failures.set(error, { module: root, message: error.message });
+    return;
+  }
+  const found = [...root.namedModules()].find(([path, module]) => path !== '' && module === failure.module);
+  if (found === undefined) return;
+  const message = `in ${found[0]}: ${failure.message}`;
+  error.stack = error.stack?.replace(error.message, () => message); // made with the error, message included
+  error.message = message;
+}
+
 function join(prefix: string, name: string): string {
   return prefix === '' ? name : `${prefix}.${name}`;
 }
@@ -51,16 +79,16 @@ export abstract class Module<Args extends unknown[] = [x: Tensor]> {
 
   protected abstract compute(...args: Args): Tensor;
 
-  /** Applies the module. While `profile` runs, passes are counted under the module's dotted path. */
+  /**
+   * Applies the module. While `profile` runs, passes are counted under the module's dotted path.
+   * @throws GmrError what a layer inside throws, with its path: `in layer1.0.conv1: [conv] expected ...`.
+   */
   forward(...args: Args): Tensor {
-    if (!isProfiling()) return scope(() => this.compute(...args));
-    const outermost = paths === undefined;
-    paths ??= new Map([...this.namedModules()].map(([path, module]) => [module, path]));
     try {
-      const label = paths.get(this) ?? currentLabel();
-      return withLabel(label, () => scope(() => this.compute(...args)));
-    } finally {
-      if (outermost) paths = undefined;
+      return isProfiling() ? labelled(this, () => this.compute(...args)) : scope(() => this.compute(...args));
+    } catch (error) {
+      if (error instanceof GmrError) locate(error, this);
+      throw error;
     }
   }
 
@@ -127,7 +155,7 @@ export abstract class Module<Args extends unknown[] = [x: Tensor]> {
    * @throws GmrError `state_dict_mismatch` lists all that is wrong; nothing has changed then.
    */
   loadStateDict(source: StateSource, options: { strict?: boolean } = {}): StateCheck {
-    expectOptions('loadStateDict', options);
+    expectOptions('loadStateDict', options, { strict: true });
     const targets = new Map([...this.slots()].map(({ path, value }) => [path, value]));
     const derived = new Map<string, Shape>();
     for (const [prefix, module] of this.namedModules()) {

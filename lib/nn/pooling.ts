@@ -1,5 +1,7 @@
 import { expectBoolean, expectInteger, expectOptions } from '../errors.js';
 import { avgPool, globalAvgPool, maxPool, type AvgPoolOptions, type MaxPoolOptions } from '../ops/index.js';
+import { avgPoolOptionNames } from '../ops/avg_pool.js';
+import { maxPoolOptionNames } from '../ops/max_pool.js';
 import { perAxis, type Extents } from '../ops/spatial.js';
 import type { Tensor } from '../tensor.js';
 import { withBatch } from './batch_axis.js';
@@ -15,7 +17,7 @@ class AvgPoolNd extends Module {
   constructor(spatialDims: number, kernelSize: Extents, options: AvgPoolOptions) {
     super();
     this.layer = `AvgPool${spatialDims}d`;
-    expectOptions(this.layer, options);
+    expectOptions(this.layer, options, avgPoolOptionNames);
     this.kernelSize = perAxis(this.layer, 'kernelSize', kernelSize, spatialDims, 1);
     this.stride = perAxis(this.layer, 'stride', options.stride ?? this.kernelSize, spatialDims, 1);
     this.padding = perAxis(this.layer, 'padding', options.padding ?? 0, spatialDims, 0);
@@ -61,7 +63,7 @@ class MaxPoolNd extends Module {
   constructor(spatialDims: number, kernelSize: Extents, options: MaxPoolOptions) {
     super();
     this.layer = `MaxPool${spatialDims}d`;
-    expectOptions(this.layer, options);
+    expectOptions(this.layer, options, maxPoolOptionNames);
     this.kernelSize = perAxis(this.layer, 'kernelSize', kernelSize, spatialDims, 1);
     this.stride = perAxis(this.layer, 'stride', options.stride ?? this.kernelSize, spatialDims, 1);
     this.padding = perAxis(this.layer, 'padding', options.padding ?? 0, spatialDims, 0);
@@ -104,7 +106,7 @@ export class GlobalAvgPool extends Module {
   /** @param options.spatialDims When given (1, 2 or 3), input without a batch axis is known as such: `[C, ...]` -> `[C]`. */
   constructor(options: { spatialDims?: number } = {}) {
     super();
-    expectOptions('GlobalAvgPool', options);
+    expectOptions('GlobalAvgPool', options, { spatialDims: true });
     const { spatialDims } = options;
     this.spatialDims =
       spatialDims === undefined ? undefined : expectInteger('GlobalAvgPool', 'spatialDims', spatialDims, 1, 3);

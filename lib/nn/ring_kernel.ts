@@ -1,5 +1,5 @@
 // What ring layers, plain and transposed, share: their kernel's options, its Gaussians, its effective weights.
-import { expectBoolean, expectInteger, expectOptions, fail } from '../errors.js';
+import { expectBoolean, expectInteger, fail, type OptionNames } from '../errors.js';
 import { ringWeight } from '../ops/index.js';
 import { perAxis, type Extents } from '../ops/spatial.js';
 import { elementCount, type Shape, type Tensor } from '../tensor.js';
@@ -15,6 +15,14 @@ export interface RingOptions {
   /** Whether the Gaussians' widths are trained. Default true. */
   trainSigma?: boolean;
 }
+
+/** @internal */
+export const ringOptionNames: OptionNames<RingOptions> = {
+  numRings: true,
+  circular: true,
+  gaussian: true,
+  trainSigma: true,
+};
 
 /** @internal A ring layer's kernel, checked. */
 export interface RingKernel {
@@ -32,7 +40,6 @@ export function resolveRingKernel(
   kernelSize: Extents,
   options: RingOptions,
 ): RingKernel {
-  expectOptions(layer, options);
   const sides = perAxis(layer, 'kernelSize', kernelSize, spatialDims, 1);
   if (sides.some((side) => side % 2 === 0)) {
     const reason = 'an even side has no centre tap, so the layer could not be equivariant';

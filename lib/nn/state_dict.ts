@@ -16,6 +16,7 @@ export class Counter {
   value = 0;
 }
 
+/** What a state dict is loaded into. */
 export type StateTarget = Tensor | Counter;
 
 const scalar: Shape = [];
@@ -40,6 +41,7 @@ function mismatch(target: StateTarget, entry: StateEntry): string | undefined {
   return undefined;
 }
 
+/** How a state dict fits. */
 export interface StateCheck {
   /** Targets without an entry, and entries without a target. */
   missing: string[];

@@ -1,5 +1,5 @@
 import { record } from '../autograd.js';
-import { expectBoolean, expectOptions } from '../errors.js';
+import { expectBoolean, expectOptions, type OptionNames } from '../errors.js';
 import { empty, run, type Tensor } from '../tensor.js';
 import { poolWindows } from './pooling.js';
 import type { Extents } from './spatial.js';
@@ -13,6 +13,9 @@ export interface AvgPoolOptions {
   countIncludePad?: boolean;
 }
 
+/** @internal */
+export const avgPoolOptionNames: OptionNames<AvgPoolOptions> = { stride: true, padding: true, countIncludePad: true };
+
 /**
  * Mean over windows, as PyTorch's avg_pool1d to 3d: leftovers that no whole window covers are dropped. Windows of 2 x 2 at stride 2
  * are summed in an order that turns and mirrors do not change, so on even extents the result turns with `x` to the bit.
@@ -22,7 +25,7 @@ export interface AvgPoolOptions {
  * @throws GmrError `invalid_shape` where a window is longer than the padded input.
  */
 export function avgPool(x: Tensor, kernelSize: Extents, options: AvgPoolOptions = {}): Tensor {
-  expectOptions('avg_pool', options);
+  expectOptions('avg_pool', options, avgPoolOptionNames);
   const { stride, padding, countIncludePad = true } = options;
   const { geometry, shape } = poolWindows('avg_pool', x, kernelSize, { stride, padding });
   expectBoolean('avg_pool', 'countIncludePad', countIncludePad);

@@ -1,5 +1,5 @@
 import { record } from '../autograd.js';
-import { expectBoolean, expectNumber, expectOptions, fail } from '../errors.js';
+import { expectBoolean, expectNumber, expectOptions, expectPlainObject, fail } from '../errors.js';
 import { elementCount, empty, expectTensor, run, type Tensor } from '../tensor.js';
 
 /** Statistics gathered in training and used outside it, both `[C]`. Not differentiable. */
@@ -42,7 +42,7 @@ export function batchNorm(
   running: RunningStatistics | null,
   options: BatchNormOptions,
 ): Tensor {
-  expectOptions('batch_norm', options);
+  expectOptions('batch_norm', options, { training: true, momentum: true, eps: true, relu: true, residual: true });
   const { training, momentum = 0.1, eps = 1e-5, relu = false, residual = null } = options;
   expectTensor('batch_norm', 'x', x, { rank: [2, 5] });
   const [batch, channels, ...spatial] = x.shape as [number, number, ...number[]];
@@ -52,7 +52,7 @@ export function batchNorm(
   if (weight !== null) expectTensor('batch_norm', 'weight', weight, perChannel);
   if (bias !== null) expectTensor('batch_norm', 'bias', bias, perChannel);
   if (running !== null) {
-    expectOptions('batch_norm', running, 'running');
+    expectPlainObject('batch_norm', 'running', running);
     expectTensor('batch_norm', 'running.mean', running.mean, perChannel);
     expectTensor('batch_norm', 'running.variance', running.variance, perChannel);
   }

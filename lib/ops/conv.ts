@@ -4,16 +4,17 @@ import { empty, expectTensor, run, type Tensor } from '../tensor.js';
 import {
   biasAxes,
   convGeometry,
+  convOptionNames,
   convTransposeGeometry,
+  convTransposeOptionNames,
   type ConvOptions,
   type ConvTransposeOptions,
 } from './conv_geometry.js';
 import { reduce } from './reduce.js';
 
-function expectArguments(op: string, x: Tensor, w: Tensor, options: ConvOptions): void {
+function expectTensors(op: string, x: Tensor, w: Tensor): void {
   expectTensor(op, 'x', x, { rank: [3, 5] });
   expectTensor(op, 'w', w, { rank: x.shape.length, device: x.device });
-  expectOptions(op, options);
 }
 
 /**
@@ -23,7 +24,8 @@ function expectArguments(op: string, x: Tensor, w: Tensor, options: ConvOptions)
  * @returns `[N, O, ...]`, each extent `floor((in + 2 padding - dilation (k - 1) - 1) / stride) + 1`.
  */
 export function conv(x: Tensor, w: Tensor, options: ConvOptions = {}): Tensor {
-  expectArguments('conv', x, w, options);
+  expectTensors('conv', x, w);
+  expectOptions('conv', options, convOptionNames);
   const bias = options.bias ?? null;
   if (bias !== null) expectTensor('conv', 'bias', bias, { shape: [w.shape[0]!], device: x.device });
   const { geometry, shape } = convGeometry('conv', x, { name: 'w', tensor: w }, w.shape.slice(2), options);
@@ -45,7 +47,8 @@ export function conv(x: Tensor, w: Tensor, options: ConvOptions = {}): Tensor {
  * @returns `[N, O, ...]`, each extent `(in - 1) stride - 2 padding + dilation (k - 1) + outputPadding + 1`.
  */
 export function convTranspose(x: Tensor, w: Tensor, options: ConvTransposeOptions = {}): Tensor {
-  expectArguments('conv_transpose', x, w, options);
+  expectTensors('conv_transpose', x, w);
+  expectOptions('conv_transpose', options, convTransposeOptionNames);
   const { geometry, shape } = convTransposeGeometry(
     'conv_transpose',
     x,

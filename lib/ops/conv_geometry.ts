@@ -1,6 +1,6 @@
 // Arguments that plain and ring convolutions share, checked and in the form that native code takes.
 import type { ConvGeometry } from '../../binding.js';
-import { expectInteger, fail } from '../errors.js';
+import { expectInteger, fail, type OptionNames } from '../errors.js';
 import type { Shape, Tensor } from '../tensor.js';
 import { perAxis, spatialRank, toTriple, type Extents } from './spatial.js';
 
@@ -21,6 +21,18 @@ export interface ConvTransposeOptions extends ConvOptions {
   /** Rows added behind each axis, to choose among the extents that a strided convolution maps to one. Default 0. */
   outputPadding?: Extents;
 }
+
+/** @internal */
+export const convOptionNames: OptionNames<ConvOptions> = {
+  stride: true,
+  padding: true,
+  dilation: true,
+  groups: true,
+  bias: true,
+};
+
+/** @internal */
+export const convTransposeOptionNames: OptionNames<ConvTransposeOptions> = { ...convOptionNames, outputPadding: true };
 
 interface Axes {
   kernel: number[];
@@ -58,13 +70,14 @@ function expectGroups(op: string, options: ConvOptions, c: number, o: number): n
   return groups;
 }
 
+/** @internal */
 export interface Resolved {
   geometry: ConvGeometry;
   /** Shape of the result. */
   shape: Shape;
 }
 
-/** Geometry of a convolution of `x` `[N, C, ...]` with weights `[O, C/G, ...]`. */
+/** @internal Geometry of a convolution of `x` `[N, C, ...]` with weights `[O, C/G, ...]`. */
 export function convGeometry(
   op: string,
   x: Tensor,
@@ -101,6 +114,7 @@ export function convGeometry(
 /**
  * Geometry of the convolution whose adjoint maps `x` `[N, C, ...]` with weights `[C, O/G, ...]`: there `x` takes the place of the output,
  * so its `o` is C and its `in` is the result's extents.
+ * @internal
  */
 export function convTransposeGeometry(
   op: string,
@@ -137,7 +151,7 @@ export function convTransposeGeometry(
   };
 }
 
-/** The axes of `[N, C, ...]` over which a bias gradient sums: all but the channels. */
+/** @internal The axes of `[N, C, ...]` over which a bias gradient sums: all but the channels. */
 export function biasAxes(y: Tensor): number[] {
   return y.shape.map((_, axis) => axis).filter((axis) => axis !== 1);
 }

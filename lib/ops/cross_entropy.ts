@@ -19,7 +19,7 @@ export interface CrossEntropyOptions {
  * @returns The loss, a tensor of shape `[]`.
  */
 export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntropyOptions = {}): Tensor {
-  expectOptions('cross_entropy', options);
+  expectOptions('cross_entropy', options, { labelSmoothing: true, reduction: true });
   const { labelSmoothing = 0, reduction = 'mean' } = options;
   expectTensor('cross_entropy', 'logits', logits, { rank: 2 });
   const [rows, classes] = logits.shape as [number, number];

@@ -14,3 +14,4 @@ export { ringExpand, type RingExpandOptions } from './ring_expand.js';
 export { ringWeight } from './ring_weight.js';
 export { rotate, type RotateOptions } from './rotate.js';
 export { sgd, type SgdOptions } from './sgd.js';
+export type { Extents } from './spatial.js';

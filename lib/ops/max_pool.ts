@@ -1,5 +1,5 @@
 import { isGradEnabled, record } from '../autograd.js';
-import { expectOptions, fail } from '../errors.js';
+import { expectOptions, fail, type OptionNames } from '../errors.js';
 import { elementCount, empty, run, type Tensor } from '../tensor.js';
 import { poolWindows } from './pooling.js';
 import type { Extents } from './spatial.js';
@@ -13,6 +13,9 @@ export interface MaxPoolOptions {
   dilation?: Extents;
 }
 
+/** @internal */
+export const maxPoolOptionNames: OptionNames<MaxPoolOptions> = { stride: true, padding: true, dilation: true };
+
 /**
  * Maximum over windows, as PyTorch's max_pool1d to 3d: leftovers that no whole window covers are dropped, NaN is larger than all,
  * and the gradient goes to the first of equal maxima.
@@ -22,7 +25,7 @@ export interface MaxPoolOptions {
  * @throws GmrError `invalid_shape` where a window is longer than the padded input.
  */
 export function maxPool(x: Tensor, kernelSize: Extents, options: MaxPoolOptions = {}): Tensor {
-  expectOptions('max_pool', options);
+  expectOptions('max_pool', options, maxPoolOptionNames);
   const { geometry, shape } = poolWindows('max_pool', x, kernelSize, options);
   if (elementCount(geometry.input) >= 2 ** 31) {
     fail('max_pool', 'x', 'have fewer than 2^31 elements a plane', x.shape, 'invalid_shape');

@@ -17,7 +17,7 @@ export interface ReduceOptions {
  * @throws GmrError `invalid_argument` when an axis is out of range or named twice.
  */
 export function reduce(x: Tensor, options: ReduceOptions): Tensor {
-  expectOptions('reduce', options);
+  expectOptions('reduce', options, { op: true, axes: true, keepDims: true });
   const { op, axes, keepDims = false } = options;
   expectTensor('reduce', 'x', x);
   if (op !== 'sum' && op !== 'mean') fail('reduce', 'op', "be 'sum' or 'mean'", op);

@@ -1,11 +1,13 @@
 import type { RingKernel } from '../../binding.js';
 import { record } from '../autograd.js';
-import { expectBoolean, expectOptions, fail } from '../errors.js';
+import { expectBoolean, expectOptions, fail, type OptionNames } from '../errors.js';
 import { empty, expectTensor, run, type Tensor } from '../tensor.js';
 import {
   biasAxes,
   convGeometry,
+  convOptionNames,
   convTransposeGeometry,
+  convTransposeOptionNames,
   type ConvOptions,
   type ConvTransposeOptions,
 } from './conv_geometry.js';
@@ -24,13 +26,16 @@ export interface RingConvTransposeOptions extends ConvTransposeOptions {
   circular?: boolean;
 }
 
+const ringOnly = { kernelSize: true, circular: true } as const;
+const ringConvNames: OptionNames<RingConvOptions> = { ...convOptionNames, ...ringOnly };
+const ringConvTransposeNames: OptionNames<RingConvTransposeOptions> = { ...convTransposeOptionNames, ...ringOnly };
+
 // The limit of native/ops/ring_conv/ring_conv_binding.cc on sides and on rings.
 const mostSide = 1023;
 
 function ringKernel(op: string, x: Tensor, v: Tensor, options: RingConvOptions): RingKernel {
   expectTensor(op, 'x', x, { rank: [3, 5] });
   expectTensor(op, 'v', v, { rank: 3, device: x.device });
-  expectOptions(op, options);
   const sides = perAxis(op, 'kernelSize', options.kernelSize, spatialRank(x), 1);
   if (sides.some((side) => side % 2 === 0)) {
     fail(op, 'kernelSize', 'be odd (an even side has no centre tap, so no ring is symmetric about it)', sides);
@@ -49,6 +54,7 @@ function ringKernel(op: string, x: Tensor, v: Tensor, options: RingConvOptions):
  * @returns `[N, O, ...]`, extents as of `conv`.
  */
 export function ringConv(x: Tensor, v: Tensor, options: RingConvOptions): Tensor {
+  expectOptions('ring_conv', options, ringConvNames);
   const rings = ringKernel('ring_conv', x, v, options);
   const bias = options.bias ?? null;
   if (bias !== null) expectTensor('ring_conv', 'bias', bias, { shape: [v.shape[0]!], device: x.device });
@@ -71,6 +77,7 @@ export function ringConv(x: Tensor, v: Tensor, options: RingConvOptions): Tensor
  * @returns `[N, O, ...]`, extents as of `convTranspose`.
  */
 export function ringConvTranspose(x: Tensor, v: Tensor, options: RingConvTransposeOptions): Tensor {
+  expectOptions('ring_conv_transpose', options, ringConvTransposeNames);
   const rings = ringKernel('ring_conv_transpose', x, v, options);
   const weight = { name: 'v', tensor: v };
   const { geometry, shape } = convTransposeGeometry('ring_conv_transpose', x, weight, options.kernelSize, options);

@@ -22,7 +22,7 @@ export function ringExpand(v: Tensor, kernelSize: readonly number[], options: Ri
   expectTensor('ring_expand', 'v', v, { rank: 3 });
   const rings = expectRings('ring_expand', 'v', v);
   expectKernelSize('ring_expand', 'kernelSize', kernelSize);
-  expectOptions('ring_expand', options);
+  expectOptions('ring_expand', options, { circular: true });
   const { circular = true } = options;
   expectBoolean('ring_expand', 'circular', circular);
   const [outputs, inputs] = v.shape as [number, number, number];

@@ -43,7 +43,7 @@ function cosineAndSine(degrees: number): [number, number] {
 export function rotate(x: Tensor, degrees: number, options: RotateOptions = {}): Tensor {
   expectTensor('rotate', 'x', x, { rank: [4, 5] });
   expectNumber('rotate', 'degrees', degrees);
-  expectOptions('rotate', options);
+  expectOptions('rotate', options, { plane: true, flip: true });
   const { plane = [-2, -1], flip = null } = options;
   const rank = x.shape.length;
   const [down, right] = expectArray('rotate', 'plane', plane, 'two spatial axes', 2).map((axis, i) =>

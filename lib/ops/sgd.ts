@@ -32,7 +32,14 @@ export interface SgdOptions {
  * @param velocity The parameter's shape; null exactly when momentum is 0.
  */
 export function sgd(parameter: Tensor, gradient: Tensor, velocity: Tensor | null, options: SgdOptions): void {
-  expectOptions('sgd', options);
+  expectOptions('sgd', options, {
+    lr: true,
+    momentum: true,
+    dampening: true,
+    nesterov: true,
+    weightDecay: true,
+    firstStep: true,
+  });
   const { lr, momentum = 0, dampening = 0, nesterov = false, weightDecay = 0, firstStep } = options;
   expectTensor('sgd', 'parameter', parameter);
   const like = { shape: parameter.shape, device: parameter.device };

@@ -1,16 +1,17 @@
-// Spatial arguments: a number for all axes, or one for each axis (depth, height, width in this order, as many as the tensor has).
+// Arguments that have a value for each spatial axis.
 import type { Triple } from '../../binding.js';
 import { expectArray, expectInteger } from '../errors.js';
 import type { Tensor } from '../tensor.js';
 
+/** One number for all spatial axes, or one for each: depth, height, width in this order, as many as there are. */
 export type Extents = number | readonly number[];
 
-/** Number of spatial axes of `[N, C, (D,) (H,) W]`. */
+/** @internal Number of spatial axes of `[N, C, (D,) (H,) W]`. */
 export function spatialRank(x: Tensor): number {
   return x.shape.length - 2;
 }
 
-/** One integer in [min, max] for each of `rank` axes. */
+/** @internal One integer in [min, max] for each of `rank` axes. */
 export function perAxis(
   op: string,
   argument: string,
@@ -26,7 +27,7 @@ export function perAxis(
   return new Array<number>(rank).fill(expectInteger(op, argument, value, min, max));
 }
 
-/** Extents as native code takes them: three, axes that are not there filled in front. */
+/** @internal Extents as native code takes them: three, axes that are not there filled in front. */
 export function toTriple(extents: readonly number[], fill: number): Triple {
   return [...new Array<number>(3 - extents.length).fill(fill), ...extents] as unknown as Triple;
 }

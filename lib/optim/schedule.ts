@@ -14,7 +14,7 @@ export interface CosineOptions {
  * @param step >= 0: epochs, batches, or epochs with a fraction.
  */
 export function cosine(step: number, options: CosineOptions): number {
-  expectOptions('cosine', options);
+  expectOptions('cosine', options, { from: true, to: true, steps: true });
   const { from, to = 0, steps } = options;
   expectNumber('cosine', 'step', step, 0);
   expectNumber('cosine', 'from', from);

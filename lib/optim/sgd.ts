@@ -1,4 +1,13 @@
-import { expectBoolean, expectNumber, expectOptions, fail, GmrError, isPlainObject } from '../errors.js';
+import {
+  expectBoolean,
+  expectNumber,
+  expectOptions,
+  expectPlainObject,
+  fail,
+  GmrError,
+  isPlainObject,
+  type OptionNames,
+} from '../errors.js';
 import { namedEntries } from '../io/host_array.js';
 import { withoutScope } from '../memory.js';
 import { type AnyModule, Module } from '../nn/module.js';
@@ -66,8 +75,17 @@ function* namedParameters(source: ParameterSource): Iterable<[string, Tensor]> {
   }
 }
 
+const optionNames: OptionNames<SGDOptions> = {
+  lr: true,
+  momentum: true,
+  dampening: true,
+  nesterov: true,
+  weightDecay: true,
+  sigmaWeightDecay: true,
+};
+const groupNames: OptionNames<ParameterGroupOptions> = { ...optionNames, params: true };
+
 function expectSettings(options: SGDOptions): SGDSettings {
-  expectOptions('SGD', options);
   const { momentum = 0, dampening = 0, nesterov = false, weightDecay = 0, sigmaWeightDecay = 0 } = options;
   const settings = {
     lr: expectNumber('SGD', 'lr', options.lr, 0),
@@ -115,11 +133,12 @@ export class SGD {
    * @throws GmrError when there are no parameters, or one comes twice.
    */
   constructor(params: ParameterSource | readonly ParameterGroupOptions[], options: SGDOptions) {
-    if (options !== undefined) expectOptions('SGD', options);
+    if (options !== undefined) expectOptions('SGD', options, optionNames);
     const isGrouped = Array.isArray(params) && params.length > 0 && params.every(isGroup);
     const groups = isGrouped ? params : [{ params: params as ParameterSource }];
     const seen = new Set<Tensor>();
     this.groups = groups.map((group) => {
+      expectOptions('SGD', group, groupNames, 'a group');
       const named = new Map<string, Tensor>();
       for (const [name, parameter] of namedParameters(group.params)) {
         if (seen.has(parameter) || named.has(name)) fail('SGD', 'params', 'hold each parameter and name once', name);
@@ -134,6 +153,7 @@ export class SGD {
   /** Moves every parameter that has a gradient, in place. */
   step(): void {
     for (const group of this.groups) {
+      expectOptions('SGD', group, groupNames, 'a group');
       const { lr, momentum, dampening, nesterov, weightDecay, sigmaWeightDecay } = expectSettings(group);
       for (const [name, parameter] of group.params) {
         if (parameter.grad === null) continue;
@@ -177,13 +197,16 @@ export class SGD {
    * @throws GmrError `state_dict_mismatch`, which lists all that is wrong; nothing has changed then.
    */
   loadStateDict(state: SGDState): void {
-    expectOptions('SGD.loadStateDict', state, 'state');
+    expectPlainObject('SGD.loadStateDict', 'state', state);
     const received = Array.isArray(state.settings) ? state.settings.length : 0;
     if (received !== this.groups.length) {
       const message = `[SGD.loadStateDict] expected settings of ${this.groups.length} groups, received ${received}`;
       throw new GmrError('state_dict_mismatch', message);
     }
-    const settings = Array.from(state.settings, expectSettings);
+    const settings = Array.from(state.settings, (group, i) => {
+      expectOptions('SGD.loadStateDict', group, optionNames, `settings[${i}]`);
+      return expectSettings(group);
+    });
     const parameters = new Map(this.keys());
     const entries = new Map(namedEntries<StateEntry>('SGD.loadStateDict', 'velocity', state.velocity));
     checkState('SGD.loadStateDict', parameters, entries, new Map(), { missing: true, unexpected: false });

@@ -2,9 +2,10 @@
 // legal result.
 import { expect } from 'chai';
 import { setTimeout } from 'node:timers/promises';
-import { errorCodes, GmrError } from '../../lib/errors.js';
+import { errorCodes, GmrError, isPlainObject } from '../../lib/errors.js';
 import * as gmr from '../../lib/index.js';
 import { garbage, variants } from '../support/garbage.js';
+import { expectRejection } from '../support/failure.js';
 import { publicCalls } from '../support/public_calls.js';
 
 // These say what is wrong with a file or a state dict as a whole.
@@ -40,7 +41,8 @@ async function fault(call: () => unknown): Promise<string | undefined> {
   } catch (error) {
     if (!(error instanceof GmrError)) return `throws ${(error as Error).stack ?? String(error)}`;
     if (!errorCodes.includes(error.code)) return `has the code ${error.code}`;
-    const isClear = otherMessages.has(error.code) || /^\[[^\]]+\] expected .+ to .+, received ./s.test(error.message);
+    const isClear =
+      otherMessages.has(error.code) || /^(in \S+: )?\[[^\]]+\] expected .+ to .+, received ./s.test(error.message);
     return isClear ? undefined : `says ${error.message}`;
   } finally {
     hang.abort();
@@ -79,6 +81,9 @@ const notPublic = new Set([
 // `tensor` and `device` make them.
 const notConstructed = new Set(['Tensor', 'Device']);
 
+// What comes last there is no object of options: names are the caller's own, or all that is read must be there.
+const takesNoOptions = new Set(['nn.Sequential', 'io.writeSafetensors', 'optim.SGD.loadStateDict']);
+
 describe('bad input: every public function', () => {
   it('has a row in test/support/public_calls.ts, and no row is left over', () => {
     const rows = new Set(Object.keys(publicCalls).map((name) => name.replace(/ \(.*/, '')));
@@ -102,6 +107,17 @@ describe('bad input: every public function', () => {
         }
       }
       expect(faults).to.deep.equal([]);
+    });
+  }
+});
+
+describe('bad input: an option that there is not', () => {
+  for (const [name, { args, call }] of Object.entries(publicCalls)) {
+    const options = args().at(-1);
+    if (!isPlainObject(options) || takesNoOptions.has(name)) continue;
+    it(`is refused by ${name}`, async () => {
+      const given = [...args().slice(0, -1), { ...options, noSuchOption: 1 }];
+      await expectRejection((async () => consume(await call(...given)))(), 'invalid_argument', '"noSuchOption"');
     });
   }
 });

@@ -6,20 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as gmr from '../../lib/index.js';
 import { devices } from '../support/devices.js';
-import { expectRejection } from '../support/failure.js';
+import { describeRows, expectRejection, type Row } from '../support/failure.js';
 import { heldMemory } from '../support/memory.js';
 
 const { io, nn, ops, optim } = gmr;
-
-type Row = [call: () => unknown, code: gmr.GmrErrorCode, message: string];
-
-function describeRows(what: string, rows: Readonly<Record<string, Row>>): void {
-  describe(`bad input: ${what}`, () => {
-    for (const [name, [call, code, message]] of Object.entries(rows)) {
-      it(name, () => expectRejection((async () => call())(), code, message));
-    }
-  });
-}
 
 function zeros(shape: readonly number[], options?: gmr.TensorOptions): gmr.Tensor {
   return gmr.tensor(new Float32Array(shape.reduce((count, extent) => count * extent, 1)), shape, options);

@@ -1,12 +1,12 @@
 import { expect } from 'chai';
 import { inflateSync } from 'node:zlib';
-import { html, scientific, share } from '../../examples/mnist/report/html.js';
+import { html, raised, share } from '../../examples/mnist/report/html.js';
 import { renderReport } from '../../examples/mnist/report/page.js';
 import { pngAddress } from '../../examples/mnist/report/png.js';
 import { checkPromises } from '../../examples/mnist/promises.js';
 import { fullLimits, fullSettings } from '../../examples/mnist/settings.js';
 import { byModule } from '../../examples/mnist/report/timing.js';
-import { accuracyNotPromised, summary, verdict } from '../../examples/mnist/terminal.js';
+import { accuracyNotPromised, scientific, startProgress, summary, verdict } from '../../examples/mnist/terminal.js';
 import { resultsFixture } from './results_fixture.js';
 
 function occurrences(text: string, part: string): number {
@@ -72,7 +72,7 @@ describe('examples/mnist report', () => {
     broken.promise = checkPromises(broken.networks, fullSettings.testImages, fullLimits);
     const text = renderReport(broken);
     expect(text).to.include('class="promise broken"').and.to.include('1 of 6 promises were not kept');
-    expect(text).to.match(/Not kept: GMR network, turned [^<]*<b>1234 of 50,000 answers changed/);
+    expect(text).to.match(/Not kept: GMR network, turned .*<b>1234 of 50,000 answers changed/);
     expect(verdict(broken).match(/^ {2}(kept|BROKEN)/gm)).to.deep.equal(['  BROKEN', ...Array(5).fill('  kept')]);
   });
 
@@ -94,6 +94,10 @@ describe('examples/mnist report', () => {
   it('writes small numbers as people do', () => {
     expect([2.44e-6, 1e-12, 0].map((value) => scientific(value))).to.deep.equal(['2.4 × 10⁻⁶', '1.0 × 10⁻¹²', '0']);
     expect(scientific(1e-4, 0)).to.equal('10⁻⁴');
+    expect(scientific(-Infinity)).to.equal('-Infinity');
+    expect(raised('2.4 × 10⁻¹² < 1').text).to.equal('2.4 × 10<sup>−12</sup> &lt; 1');
+    expect(page).to.match(/logits to 10<sup>−4<\/sup>.*<b>.* moved by 2\.4 × 10<sup>−6<\/sup><\/b>/);
+    expect(page.replaceAll(/"data:[^"]*"/g, '')).to.not.match(/\de-\d|[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]/);
   });
 
   it('adds up the time by module, in order', () => {
@@ -112,6 +116,19 @@ describe('examples/mnist report', () => {
 });
 
 describe('examples/mnist terminal', () => {
+  it('has a plain line for the end of each stage where there is no terminal, however short it was', () => {
+    const lines: string[] = [];
+    const out = { isTTY: false, write: (text: string) => lines.push(text) > 0 };
+    const progress = startProgress('testing', 300, 3, out);
+    for (let done = 10; done <= 300; done += 10) progress.update(done, `view ${Math.ceil(done / 100)}`);
+    progress.stop();
+    expect(lines.map((line) => line.replace(/ +[\d,]+ images.*/s, ''))).to.deep.equal([
+      '  testing  33 %  view 1',
+      '  testing  66 %  view 2',
+      '  testing 100 %  view 3',
+    ]);
+  });
+
   it('closes with a table of both networks', () => {
     const table = summary(resultsFixture());
     expect(table).to.match(/upright +98\.70 % +99\.00 %/);

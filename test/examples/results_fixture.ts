@@ -125,6 +125,6 @@ export function resultsFixture(): Results {
       { layer: 'block1.conv', side: 9, kernels: Array.from({ length: 16 }, () => kernel(9, random)) },
       { layer: 'block5.conv', side: 5, kernels: Array.from({ length: 16 }, () => kernel(5, random)) },
     ],
-    profile: { batch: 128, rows: profileRows() },
+    profile: { batch: 128, steps: 15, rows: profileRows() },
   };
 }

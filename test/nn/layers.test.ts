@@ -216,6 +216,36 @@ describe('Sequential', () => {
   });
 });
 
+describe('Sequential: what it does not free', () => {
+  /** Returns a tensor of its own, or one that it was given. */
+  class Returning extends nn.Module {
+    constructor(readonly value: gmr.Tensor) {
+      super();
+    }
+
+    protected override compute(): gmr.Tensor {
+      return this.value;
+    }
+  }
+
+  it("a layer's parameter that it returns", () => {
+    const value = random([2]);
+    using net = new nn.Sequential(new nn.ReLU(), new Returning(value), new nn.Identity(), new nn.ReLU());
+    for (let step = 0; step < 2; ++step) expect(net.forward(random([3])).shape).to.deep.equal([2]);
+    expect(value.isDisposed).to.equal(false);
+  });
+
+  it('its input, and what the caller made in a scope', () => {
+    gmr.scope(() => {
+      const x = random([3]);
+      const other = random([3]);
+      const returning = (value: gmr.Tensor): gmr.nn.Module => new Returning(value);
+      new nn.Sequential(new nn.Identity(), new nn.ReLU(), returning(x), returning(other), new nn.ReLU()).forward(x);
+      expect([x.isDisposed, other.isDisposed]).to.deep.equal([false, false]);
+    });
+  });
+});
+
 describe('modules: memory', () => {
   function network(): gmr.nn.Module {
     return new nn.Sequential(

@@ -103,6 +103,68 @@ describe('Module: structure', () => {
   });
 });
 
+/** What `forward` throws. */
+function failureOf(model: gmr.nn.Module, x: unknown): gmr.GmrError {
+  try {
+    model.forward(x as gmr.Tensor);
+  } catch (error) {
+    return error as gmr.GmrError;
+  }
+  return expect.fail('expected forward to throw');
+}
+
+describe('Module: failures', () => {
+  const image = gmr.tensor(new Float32Array(32 * 32), [1, 1, 32, 32]);
+
+  it('say in which layer they came up, once', () => {
+    using net = new nn.Sequential({
+      body: new nn.Sequential(new nn.ReLU(), new nn.Sequential(new nn.Conv2d(3, 2, 3))),
+    });
+    const error = failureOf(net, image);
+    expect(error).to.be.instanceOf(gmr.GmrError).with.property('code', 'invalid_shape');
+    const message = 'in body.1.0: [conv] expected x to have 3 channels (as w does), received [1, 1, 32, 32]';
+    expect(error.message).to.equal(message);
+    expect(error.stack)
+      .to.include(message)
+      .and.to.match(/at .*compute/);
+    expect(failureOf(net.layers[0]!, image).message).to.match(/^in 1\.0: \[conv\]/);
+  });
+
+  it('say so in a ResNet, and while it is profiled', async () => {
+    using net = gmr.models.gmrResnet18({ inChannels: 1, inplanes: 1 });
+    net.layer2.eval();
+    Object.assign(net.layer2.layers[1]!, { conv2: new nn.Conv2d(7, 2, 1) });
+    expect(failureOf(net, image).message).to.match(/^in layer2\.1\.conv2: \[conv\] expected x/);
+    await gmr.profile(image.device, async () => {
+      expect(failureOf(net, image).message).to.match(/^in layer2\.1\.conv2: \[conv\] expected x/);
+    });
+  });
+
+  it('keep their cause', () => {
+    const cause = new Error('the first');
+    class Failing extends nn.Module {
+      protected override compute(): gmr.Tensor {
+        throw new gmr.GmrError('cancelled', 'stopped at $&', { cause });
+      }
+    }
+    const error = failureOf(new nn.Sequential({ last: new Failing() }), image);
+    expect(error).to.include({ message: 'in last: stopped at $&', code: 'cancelled', cause });
+    expect(error.stack).to.include('in last: stopped at $&');
+  });
+
+  it('are as they were where there is no parent, and where they are no GmrError', () => {
+    expect(failureOf(new nn.Conv2d(3, 2, 3), image).message).to.match(/^\[conv\]/);
+    class Wrong extends nn.Module {
+      protected override compute(): gmr.Tensor {
+        throw new RangeError('mine');
+      }
+    }
+    expect(failureOf(new nn.Sequential(new Wrong()), image))
+      .to.be.instanceOf(RangeError)
+      .with.property('message', 'mine');
+  });
+});
+
 describe('Module: state dicts', () => {
   it('round-trips through a file to the bit', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'gmr-'));

@@ -16,3 +16,14 @@ export async function expectRejection(promise: Promise<unknown>, code: GmrErrorC
   expect((caught as GmrError).message).to.include(message);
   expect((caught as GmrError).code).to.equal(code);
 }
+
+export type Row = [call: () => unknown, code: GmrErrorCode, message: string];
+
+/** A test for each row: what is called, the code and a part of the message of its refusal. */
+export function describeRows(what: string, rows: Readonly<Record<string, Row>>): void {
+  describe(`bad input: ${what}`, () => {
+    for (const [name, [call, code, message]] of Object.entries(rows)) {
+      it(name, () => expectRejection((async () => call())(), code, message));
+    }
+  });
+}

@@ -51,7 +51,7 @@ function spatialLayers(d: 1 | 2 | 3): Record<string, PublicCall> {
   const conv = { ...layerOptions, ...geometry, paddingMode: 'reflect' };
   const rings = { numRings: 2, circular: true, gaussian: true, trainSigma: true };
   const transposed = { ...layerOptions, ...geometry, ...rings, outputPadding: 0 };
-  const norm = { device: 'cpu', eps: 1e-5, momentum: 0.1, affine: true, initialWeight: 1, trackRunningStats: true };
+  const norm = { ...layerOptions, eps: 1e-5, momentum: 0.1, affine: true, initialWeight: 1, trackRunningStats: true };
   const window = { stride: 2, padding: 1 };
   const conv_ = { 1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d }[d];
   const ring = { 1: nn.GMRConv1d, 2: nn.GMRConv2d, 3: nn.GMRConv3d }[d];

@@ -1,8 +1,8 @@
 // Tables of numbers: the exact symmetries, the networks, what was used, the machine.
 import type { NetworkResult, Results } from '../results.js';
 import { transformName } from '../results.js';
-import { duration } from '../terminal.js';
-import { html, scientific, share, thousands, type Markup } from './html.js';
+import { duration, scientific } from '../terminal.js';
+import { html, raised, share, thousands, type Markup } from './html.js';
 
 function definitions(entries: readonly (readonly [string, string | Markup])[]): Markup {
   return html`<dl>
@@ -26,7 +26,7 @@ export function symmetryTable({ networks: { gmr, cnn } }: Results): Markup {
       <td class="gmr strong">${share(accuracy)} %</td>
       <td class="cnn">${share(cnn.points[i]!.accuracy)} %</td>
       <td>${found === undefined ? '' : thousands(found.changedPredictions)}</td>
-      <td>${found === undefined ? '' : scientific(found.maxRelativeDifference)}</td>
+      <td>${found === undefined ? '' : raised(scientific(found.maxRelativeDifference))}</td>
     </tr>`;
   });
   return html`<div class="scroll">

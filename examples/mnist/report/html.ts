@@ -1,4 +1,5 @@
 // Markup as strings, with no DOM: `html` escapes what it is given, unless that is markup itself.
+import { superscripts } from '../terminal.js';
 
 /** Text that is markup already. */
 export class Markup {
@@ -30,14 +31,11 @@ export function share(value: number): string {
   return (value < 1 ? Math.min(99.9, 100 * value) : 100 * value).toFixed(1);
 }
 
-/** A small number, e.g. 2.4 × 10⁻⁶. */
-export function scientific(value: number, digits = 1): string {
-  if (value === 0) return '0';
-  const [mantissa, exponent] = value.toExponential(digits).split('e') as [string, string];
-  const raised = String(Number(exponent)).replace(/[-0-9]/g, (sign) =>
-    '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'.charAt('-0123456789'.indexOf(sign)),
-  );
-  return `${mantissa === '1' ? '' : `${mantissa} × `}10${raised}`;
+/** Text with its superscript characters as superscripts proper: few fonts have all of these characters. */
+export function raised(text: string): Markup {
+  const lowered = (part: string): string => part.replace(/./g, (sign) => '−0123456789'[superscripts.indexOf(sign)]!);
+  const parts = text.split(new RegExp(`([${superscripts}]+)`)); // every second one is raised
+  return html`${parts.map((part, i) => (i % 2 === 0 ? html`${part}` : html`<sup>${lowered(part)}</sup>`))}`;
 }
 
 /** A coordinate with as many digits as can be seen. */

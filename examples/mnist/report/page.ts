@@ -4,7 +4,7 @@ import { accuracyNotPromised, duration } from '../terminal.js';
 import { lossCurves } from './curves.js';
 import { digitTable, tally } from './digits.js';
 import { machineFacts, networkCards, recipe, symmetryTable } from './facts.js';
-import { html, Markup, share, thousands } from './html.js';
+import { html, Markup, raised, share, thousands } from './html.js';
 import { kernelGallery } from './kernels.js';
 import { polarPlot } from './polar.js';
 import { style } from './style.js';
@@ -45,7 +45,7 @@ function promise({ promise: { checks, accuracyChecked, kept } }: Results): Marku
       ${checks.map(
         (check) =>
           html`<li class="${check.kept ? 'kept' : 'broken'}">
-            ${check.kept ? '' : 'Not kept: '}${check.claim}. <b>${check.measured}</b>
+            ${check.kept ? '' : 'Not kept: '}${raised(check.claim)}. <b>${raised(check.measured)}</b>
           </li>`,
       )}
     </ul>
@@ -107,7 +107,7 @@ function body(results: Results): Markup {
     ${block('The two networks', 'Trained alike, on the same images in the same order.', networkCards(results))}
     ${block(
       'Where the time goes',
-      `One training step of the GMR network on ${profile.batch} images, by module and pass, in milliseconds.`,
+      `A training step of the GMR network on ${profile.batch} images, by module and pass: medians of ${profile.steps} steps, ms.`,
       timingTable(results),
     )}
     ${block('The machine', `The whole demo took ${duration(totalSeconds)} here.`, machineFacts(results))}

@@ -21,6 +21,7 @@ body {
   font-variant-numeric: tabular-nums;
 }
 main { max-width: 1060px; margin: 0 auto; padding: 56px 28px 72px; }
+sup { font-size: .75em; line-height: 0; }
 h1 { font-size: clamp(30px, 5vw, 46px); line-height: 1.12; letter-spacing: -.02em; font-weight: 650; margin: 0 0 16px; }
 h2 { font-size: 23px; letter-spacing: -.01em; font-weight: 620; margin: 0 0 6px; }
 h3 { font-size: 15px; font-weight: 620; margin: 0 0 8px; }

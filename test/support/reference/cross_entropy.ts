@@ -26,7 +26,8 @@ export const crossEntropySuite: OpSuite<Options> = {
     testCase('more classes than a task has', [3, 2049], { labelSmoothing: 0.05 }),
     testCase('empty, summed', [0, 5], { reduction: 'sum' }),
   ],
-  run: ({ logits, targets }, options) => gmr.ops.crossEntropy(logits!, targets!, options),
+  run: ({ logits, targets }, { labelSmoothing, reduction }) =>
+    gmr.ops.crossEntropy(logits!, targets!, { labelSmoothing, reduction }),
   sample: (name, shape, random, { classes }) => {
     if (name !== 'targets') return normal(shape, random);
     const targets = zeros(shape);
