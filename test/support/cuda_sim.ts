@@ -12,6 +12,10 @@ interface Control {
   kernels(): string;
   /** What kernels that were never launched need and the interpreter lacks. */
   unsupported(): string;
+  /** What ptxas gave each kernel for each target, a line each: see gmr_cuda_sim_resources. */
+  resources(): string;
+  /** Blocks that a multiprocessor holds at a time: compute capability, registers, static shared memory, threads, dynamic. */
+  blocksPerMultiprocessor(arch: number, registers: number, shared: number, threads: number, dynamic: number): number;
   /** 0 runs blocks and warps in order, any other number in an order and interleaving of its own. */
   setSeed(seed: number): void;
   /** The nth call from now of a CUDA function fails with an error; 0: all calls. */
@@ -21,13 +25,14 @@ interface Control {
 /** cudaError_t, those that tests provoke. */
 export const cudaError = { memoryAllocation: 2, insufficientDriver: 35, noDevice: 100, launchFailure: 719 } as const;
 
+const folder = join(process.cwd(), 'build/Release');
 let control: Control | undefined;
 
-/** Only where libgmr_cuda_sim.so was built: see `cudaSim` in devices.ts. */
-export function cudaSimControl(): Control {
+/** Of the library that gmr.node uses, or of another one instead, which then stays. Only where libgmr_cuda_sim.so was built: see
+ * `cudaSim` in devices.ts. */
+export function cudaSimControl(library = join(folder, 'libgmr_cuda_sim.so')): Control {
   if (control !== undefined) return control;
-  const folder = join(process.cwd(), 'build/Release');
   control = createRequire(import.meta.url)(join(folder, 'testing/gmr_cuda_sim_control.node')) as Control;
-  control.open(join(folder, 'libgmr_cuda_sim.so'));
+  control.open(library);
   return control;
 }

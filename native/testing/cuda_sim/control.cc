@@ -1,6 +1,8 @@
 // The functions of cuda_sim.h.
+#include "testing/cuda_sim/cubin.h"
 #include "testing/cuda_sim/cuda_sim.h"
 #include "testing/cuda_sim/simulator.h"
+#include "testing/cuda_sim/translator.h"
 
 using gmr::cuda_sim::Simulator;
 
@@ -62,6 +64,29 @@ const char* gmr_cuda_sim_unsupported() {
     }
     return text;
   });
+}
+
+const char* gmr_cuda_sim_resources() {
+  thread_local std::string kept;
+  return locked_text(kept, [](Simulator& simulator) {
+    std::string text;
+    for (const auto& binary : simulator.binaries) {
+      for (const std::byte* const cubin : gmr::cuda_sim::read_registered_cubins(binary->wrapper)) {
+        for (const auto& kernel : gmr::cuda_sim::read_cubin(cubin)) {
+          text += kernel.target + ' ' + std::to_string(kernel.registers) + ' ' + std::to_string(kernel.stack_bytes) +
+                  ' ' + std::to_string(kernel.shared_bytes) + ' ' + std::to_string(kernel.max_threads) + ' ' +
+                  kernel.compiler + ' ' + gmr::cuda_sim::demangle(kernel.name) + '\n';
+        }
+      }
+    }
+    return text;
+  });
+}
+
+int gmr_cuda_sim_blocks_per_multiprocessor(int arch, int registers, int static_shared, int threads,
+                                           int dynamic_shared) {
+  return gmr::cuda_sim::blocks_per_multiprocessor(arch, registers, static_shared, threads,
+                                                  static_cast<size_t>(dynamic_shared));
 }
 
 uint64_t gmr_cuda_sim_instructions() {

@@ -27,6 +27,7 @@ struct Settings {
 
 // One translation unit's device code.
 struct RegisteredBinary {
+  const void* wrapper = nullptr;  // what nvcc registered
   std::vector<PtxImage> images;
   std::string problem;                   // why there are none
   std::shared_ptr<const Module> module;  // parsed when its first kernel is needed
