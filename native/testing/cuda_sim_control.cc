@@ -34,6 +34,11 @@ Napi::Value set_count(Napi::Env env, const Napi::CallbackInfo& info, void* funct
   return env.Undefined();
 }
 
+Napi::Value set_switch(Napi::Env env, const Napi::CallbackInfo& info, void* function) {
+  reinterpret_cast<decltype(&gmr_cuda_sim_set_counting)>(function)(info[0].As<Napi::Boolean>().Value() ? 1 : 0);
+  return env.Undefined();
+}
+
 Napi::Value blocks_per_multiprocessor(Napi::Env env, const Napi::CallbackInfo& info, void* function) {
   const auto argument = [&](size_t i) { return info[i].As<Napi::Number>().Int32Value(); };
   return Napi::Number::New(env, reinterpret_cast<decltype(&gmr_cuda_sim_blocks_per_multiprocessor)>(function)(
@@ -55,6 +60,9 @@ Control controls[] = {
     {"setSeed", "gmr_cuda_sim_set_seed", set_count},
     {"fail", "gmr_cuda_sim_fail", plan_failure},
     {"resources", "gmr_cuda_sim_resources", text},
+    {"setCounting", "gmr_cuda_sim_set_counting", set_switch},
+    {"counters", "gmr_cuda_sim_counters", text},
+    {"sampleBlocks", "gmr_cuda_sim_sample_blocks", set_count},
     {"blocksPerMultiprocessor", "gmr_cuda_sim_blocks_per_multiprocessor", blocks_per_multiprocessor},
 };
 

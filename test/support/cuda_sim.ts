@@ -16,6 +16,12 @@ interface Control {
   resources(): string;
   /** Blocks that a multiprocessor holds at a time: compute capability, registers, static shared memory, threads, dynamic. */
   blocksPerMultiprocessor(arch: number, registers: number, shared: number, threads: number, dynamic: number): number;
+  /** Counts what launches cost from now on, or no longer. */
+  setCounting(on: boolean): void;
+  /** What was counted, a JSON object a line: see gmr_cuda_sim_counters. */
+  counters(): string;
+  /** Of each launch runs at most so many blocks, 0: all. What the others would write stays unwritten. */
+  sampleBlocks(most: number): void;
   /** 0 runs blocks and warps in order, any other number in an order and interleaving of its own. */
   setSeed(seed: number): void;
   /** The nth call from now of a CUDA function fails with an error; 0: all calls. */

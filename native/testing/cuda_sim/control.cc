@@ -93,6 +93,26 @@ uint64_t gmr_cuda_sim_instructions() {
   return locked([](Simulator& simulator) { return simulator.instructions; });
 }
 
+void gmr_cuda_sim_set_counting(int on) {
+  locked([&](Simulator& simulator) {
+    simulator.settings.counting = on != 0;
+    if (on != 0) simulator.counts.clear();
+  });
+}
+
+const char* gmr_cuda_sim_counters() {
+  thread_local std::string kept;
+  return locked_text(kept, [](Simulator& simulator) {
+    std::string text;
+    for (const auto& counts : simulator.counts) text += counts.json() + '\n';
+    return text;
+  });
+}
+
+void gmr_cuda_sim_sample_blocks(uint64_t most) {
+  locked([&](Simulator& simulator) { simulator.settings.sampled_blocks = most; });
+}
+
 void gmr_cuda_sim_forget(const void* data, size_t bytes) {
   locked([&](Simulator& simulator) { simulator.memory.mark_initialised(data, bytes, false); });
 }
