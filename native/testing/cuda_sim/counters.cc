@@ -219,6 +219,7 @@ std::string LaunchCounts::json() const {
     return '{' + all + '}';
   };
   field("kernel", '"' + kernel + '"');
+  field("ptx", std::to_string(ptx));
   field("grid", extents(grid));
   field("block", extents(block));
   field("dynamicShared", std::to_string(dynamic_shared));

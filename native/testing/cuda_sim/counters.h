@@ -44,6 +44,7 @@ SharedTraffic shared_traffic(const std::array<uint32_t, 32>& offsets, uint32_t l
 // Of all launches of a kernel in one shape.
 struct LaunchCounts {
   std::string kernel;  // demangled
+  int ptx = 0;         // the target of the PTX that was run, 80 of compute_80
   Dim3 grid, block;
   uint64_t dynamic_shared = 0;
   uint64_t launches = 0;

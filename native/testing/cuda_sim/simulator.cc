@@ -198,6 +198,7 @@ LaunchCounts& Simulator::counts_of(const Program& program, Dim3 grid, Dim3 block
   if (found != counts.end()) return *found;
   LaunchCounts fresh;
   fresh.kernel = program.full_name;
+  fresh.ptx = program.module->target;
   fresh.grid = grid;
   fresh.block = block;
   fresh.dynamic_shared = dynamic_shared;
