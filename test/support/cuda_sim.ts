@@ -31,7 +31,8 @@ interface Control {
 /** cudaError_t, those that tests provoke. */
 export const cudaError = { memoryAllocation: 2, insufficientDriver: 35, noDevice: 100, launchFailure: 719 } as const;
 
-const folder = join(process.cwd(), 'build/Release');
+// Where gmr.node comes from: node-gyp-build goes by the same variable.
+const folder = join(process.env['GMR_CONV_PREBUILD'] ?? process.cwd(), 'build/Release');
 let control: Control | undefined;
 
 /** Of the library that gmr.node uses, or of another one instead, which then stays. Only where libgmr_cuda_sim.so was built: see
