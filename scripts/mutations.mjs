@@ -1,5 +1,5 @@
-// npm run test:mutations: whether the tests on the interpreter would notice. Takes each barrier, wait and bounds guard of
-// the CUDA kernels out in turn, in a copy of the sources, and demands that the suites of the ops with it fail. What
+// npm run test:mutations: whether the tests on the interpreter would notice. Takes each barrier, wait and bounds guard
+// of the CUDA kernels out in turn, in a copy of the sources, and demands that the suites of the ops with it fail. What
 // survives must be in the table of docs/cuda-sim.md, with the reason. Arguments: parts of file names, to do only those.
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -47,7 +47,7 @@ function mutationsOf(file) {
   });
 }
 
-/** `{ file, text }` of the rows in docs/cuda-sim.md. Pipes cannot stand in a cell; they are written as in the code, escaped. */
+/** `{ file, text }` of the rows in docs/cuda-sim.md, where a pipe within a cell is escaped. */
 function knownSurvivors() {
   const text = readFileSync(join(root, 'docs', 'cuda-sim.md'), 'utf8');
   return [...text.matchAll(/^\| `(native\/[^`]+)` +\| `(.+?)` +\| /gm)].map(([, file, code]) => ({

@@ -14,7 +14,7 @@ interface Control {
   unsupported(): string;
   /** What ptxas gave each kernel for each target, a line each: see gmr_cuda_sim_resources. */
   resources(): string;
-  /** Blocks that a multiprocessor holds at a time: compute capability, registers, static shared memory, threads, dynamic. */
+  /** Blocks that a multiprocessor holds at a time, by registers a thread, threads and shared memory a block. */
   blocksPerMultiprocessor(arch: number, registers: number, shared: number, threads: number, dynamic: number): number;
   /** Counts what launches cost from now on, or no longer. */
   setCounting(on: boolean): void;
@@ -35,8 +35,10 @@ export const cudaError = { memoryAllocation: 2, insufficientDriver: 35, noDevice
 const folder = join(process.env['GMR_CONV_PREBUILD'] ?? process.cwd(), 'build/Release');
 let control: Control | undefined;
 
-/** Of the library that gmr.node uses, or of another one instead, which then stays. Only where libgmr_cuda_sim.so was built: see
- * `cudaSim` in devices.ts. */
+/**
+ * Of the library that gmr.node uses, or of another one instead, which then stays. Only where libgmr_cuda_sim.so was
+ * built: see `cudaSim` in devices.ts.
+ */
 export function cudaSimControl(library = join(folder, 'libgmr_cuda_sim.so')): Control {
   if (control !== undefined) return control;
   control = createRequire(import.meta.url)(join(folder, 'testing/gmr_cuda_sim_control.node')) as Control;
