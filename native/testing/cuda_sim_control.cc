@@ -34,6 +34,17 @@ Napi::Value set_count(Napi::Env env, const Napi::CallbackInfo& info, void* funct
   return env.Undefined();
 }
 
+Napi::Value set_switch(Napi::Env env, const Napi::CallbackInfo& info, void* function) {
+  reinterpret_cast<decltype(&gmr_cuda_sim_set_counting)>(function)(info[0].As<Napi::Boolean>().Value() ? 1 : 0);
+  return env.Undefined();
+}
+
+Napi::Value blocks_per_multiprocessor(Napi::Env env, const Napi::CallbackInfo& info, void* function) {
+  const auto argument = [&](size_t i) { return info[i].As<Napi::Number>().Int32Value(); };
+  return Napi::Number::New(env, reinterpret_cast<decltype(&gmr_cuda_sim_blocks_per_multiprocessor)>(function)(
+                                    argument(0), argument(1), argument(2), argument(3), argument(4)));
+}
+
 Napi::Value plan_failure(Napi::Env env, const Napi::CallbackInfo& info, void* function) {
   const std::string name = info[0].As<Napi::String>();
   reinterpret_cast<decltype(&gmr_cuda_sim_fail)>(function)(name.c_str(), info[1].As<Napi::Number>().Int32Value(),
@@ -42,9 +53,17 @@ Napi::Value plan_failure(Napi::Env env, const Napi::CallbackInfo& info, void* fu
 }
 
 Control controls[] = {
-    {"report", "gmr_cuda_sim_report", text},           {"kernels", "gmr_cuda_sim_kernels", text},
-    {"unsupported", "gmr_cuda_sim_unsupported", text}, {"reset", "gmr_cuda_sim_reset", command},
-    {"setSeed", "gmr_cuda_sim_set_seed", set_count},   {"fail", "gmr_cuda_sim_fail", plan_failure},
+    {"report", "gmr_cuda_sim_report", text},
+    {"kernels", "gmr_cuda_sim_kernels", text},
+    {"unsupported", "gmr_cuda_sim_unsupported", text},
+    {"reset", "gmr_cuda_sim_reset", command},
+    {"setSeed", "gmr_cuda_sim_set_seed", set_count},
+    {"fail", "gmr_cuda_sim_fail", plan_failure},
+    {"resources", "gmr_cuda_sim_resources", text},
+    {"setCounting", "gmr_cuda_sim_set_counting", set_switch},
+    {"counters", "gmr_cuda_sim_counters", text},
+    {"sampleBlocks", "gmr_cuda_sim_sample_blocks", set_count},
+    {"blocksPerMultiprocessor", "gmr_cuda_sim_blocks_per_multiprocessor", blocks_per_multiprocessor},
 };
 
 Napi::Value call(const Napi::CallbackInfo& info) {

@@ -247,7 +247,12 @@ describe('CUDA device', function () {
 
   it('leaves parameters and running statistics alone after a target out of range, until it is reported', async () => {
     const parameter = on([1, 2]);
-    const step = (): void => gmr.ops.sgd(parameter, on([1, 1]), null, { lr: 1, firstStep: true });
+    const running = { mean: on([0]), variance: on([1]) };
+    const x = gmr.tensor([[1], [3]], undefined, { device: cudaSim });
+    const step = (): void => {
+      gmr.ops.sgd(parameter, on([1, 1]), null, { lr: 1, firstStep: true });
+      gmr.ops.batchNorm(x, null, null, running, { training: true, momentum: 0.5 });
+    };
     const logits = gmr.tensor([[1, 2]], undefined, { device: cudaSim });
     const loss = gmr.ops.crossEntropy(logits, gmr.tensor(Int32Array.of(5), undefined, { device: cudaSim }));
     step();
@@ -256,8 +261,13 @@ describe('CUDA device', function () {
       'invalid_argument',
       '[cross_entropy] expected targets[0] to be in [0, 2), received 5',
     );
-    expect([...(await parameter.data())]).to.deep.equal([1, 2]);
+    const state = async (): Promise<number[]> =>
+      (await Promise.all([parameter, running.mean, running.variance].map((tensor) => tensor.data()))).flatMap(
+        (data) => [...data],
+      );
+    expect(await state()).to.deep.equal([1, 2, 0, 1]);
     step();
-    expect([...(await parameter.data())]).to.deep.equal([0, 1]);
+    // The batch's mean is 2, its variance 2; half of each is taken.
+    expect(await state()).to.deep.equal([0, 1, 1, 1.5]);
   });
 });

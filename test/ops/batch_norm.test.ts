@@ -118,6 +118,19 @@ describe('batch_norm: gradients', () => {
   }
 });
 
+describe('batch_norm: some gradients alone', () => {
+  for (const device of devices) {
+    it(`of the residual (${nameOf(device)})`, async () => {
+      const x = gmr.tensor([[1], [3]], undefined, { device });
+      const residual = gmr.tensor([[2], [-2]], undefined, { device, requiresGrad: true });
+      // Normalised to -1 and 1: sums of 1 and -1, of which relu passes the first.
+      const y = batchNorm(x, null, null, null, { training: true, eps: 0, relu: true, residual });
+      y.backward(gmr.tensor([[5], [7]], undefined, { device }));
+      expect([...(await residual.grad!.data())]).to.deep.equal([5, 0]);
+    });
+  }
+});
+
 describe('batch_norm: special values', () => {
   for (const device of devices) {
     it(`passes NaN and infinities, one channel at a time (${nameOf(device)})`, async () => {

@@ -12,6 +12,16 @@ interface Control {
   kernels(): string;
   /** What kernels that were never launched need and the interpreter lacks. */
   unsupported(): string;
+  /** What ptxas gave each kernel for each target, a line each: see gmr_cuda_sim_resources. */
+  resources(): string;
+  /** Blocks that a multiprocessor holds at a time, by registers a thread, threads and shared memory a block. */
+  blocksPerMultiprocessor(arch: number, registers: number, shared: number, threads: number, dynamic: number): number;
+  /** Counts what launches cost from now on, or no longer. */
+  setCounting(on: boolean): void;
+  /** What was counted, a JSON object a line: see gmr_cuda_sim_counters. */
+  counters(): string;
+  /** Of each launch runs at most so many blocks, 0: all. What the others would write stays unwritten. */
+  sampleBlocks(most: number): void;
   /** 0 runs blocks and warps in order, any other number in an order and interleaving of its own. */
   setSeed(seed: number): void;
   /** The nth call from now of a CUDA function fails with an error; 0: all calls. */
@@ -21,13 +31,17 @@ interface Control {
 /** cudaError_t, those that tests provoke. */
 export const cudaError = { memoryAllocation: 2, insufficientDriver: 35, noDevice: 100, launchFailure: 719 } as const;
 
+// Where gmr.node comes from: node-gyp-build goes by the same variable.
+const folder = join(process.env['GMR_CONV_PREBUILD'] ?? process.cwd(), 'build/Release');
 let control: Control | undefined;
 
-/** Only where libgmr_cuda_sim.so was built: see `cudaSim` in devices.ts. */
-export function cudaSimControl(): Control {
+/**
+ * Of the library that gmr.node uses, or of another one instead, which then stays. Only where libgmr_cuda_sim.so was
+ * built: see `cudaSim` in devices.ts.
+ */
+export function cudaSimControl(library = join(folder, 'libgmr_cuda_sim.so')): Control {
   if (control !== undefined) return control;
-  const folder = join(process.cwd(), 'build/Release');
   control = createRequire(import.meta.url)(join(folder, 'testing/gmr_cuda_sim_control.node')) as Control;
-  control.open(join(folder, 'libgmr_cuda_sim.so'));
+  control.open(library);
   return control;
 }

@@ -1,6 +1,8 @@
 // The functions of cuda_sim.h.
+#include "testing/cuda_sim/cubin.h"
 #include "testing/cuda_sim/cuda_sim.h"
 #include "testing/cuda_sim/simulator.h"
+#include "testing/cuda_sim/translator.h"
 
 using gmr::cuda_sim::Simulator;
 
@@ -64,8 +66,51 @@ const char* gmr_cuda_sim_unsupported() {
   });
 }
 
+const char* gmr_cuda_sim_resources() {
+  thread_local std::string kept;
+  return locked_text(kept, [](Simulator& simulator) {
+    std::string text;
+    for (const auto& binary : simulator.binaries) {
+      for (const std::byte* const cubin : gmr::cuda_sim::read_registered_cubins(binary->wrapper)) {
+        for (const auto& kernel : gmr::cuda_sim::read_cubin(cubin)) {
+          text += kernel.target + ' ' + std::to_string(kernel.registers) + ' ' + std::to_string(kernel.stack_bytes) +
+                  ' ' + std::to_string(kernel.shared_bytes) + ' ' + std::to_string(kernel.max_threads) + ' ' +
+                  kernel.compiler + ' ' + gmr::cuda_sim::demangle(kernel.name) + '\n';
+        }
+      }
+    }
+    return text;
+  });
+}
+
+int gmr_cuda_sim_blocks_per_multiprocessor(int arch, int registers, int static_shared, int threads,
+                                           int dynamic_shared) {
+  return gmr::cuda_sim::blocks_per_multiprocessor(arch, registers, static_shared, threads,
+                                                  static_cast<size_t>(dynamic_shared));
+}
+
 uint64_t gmr_cuda_sim_instructions() {
   return locked([](Simulator& simulator) { return simulator.instructions; });
+}
+
+void gmr_cuda_sim_set_counting(int on) {
+  locked([&](Simulator& simulator) {
+    simulator.settings.counting = on != 0;
+    if (on != 0) simulator.counts.clear();
+  });
+}
+
+const char* gmr_cuda_sim_counters() {
+  thread_local std::string kept;
+  return locked_text(kept, [](Simulator& simulator) {
+    std::string text;
+    for (const auto& counts : simulator.counts) text += counts.json() + '\n';
+    return text;
+  });
+}
+
+void gmr_cuda_sim_sample_blocks(uint64_t most) {
+  locked([&](Simulator& simulator) { simulator.settings.sampled_blocks = most; });
 }
 
 void gmr_cuda_sim_forget(const void* data, size_t bytes) {

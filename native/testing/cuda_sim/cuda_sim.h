@@ -31,6 +31,25 @@ GMR_CUDA_SIM_API const char* gmr_cuda_sim_unsupported(void);
 /* Warp instructions executed so far. */
 GMR_CUDA_SIM_API uint64_t gmr_cuda_sim_instructions(void);
 
+/* What ptxas gave each kernel, for each target that there is machine code for, a line each, fields apart by spaces:
+ * target, registers a thread, bytes of stack a thread, bytes of static shared memory, threads of its launch bounds (0:
+ * none), ptxas's version, name with parameters. */
+GMR_CUDA_SIM_API const char* gmr_cuda_sim_resources(void);
+
+/* Blocks that a multiprocessor of compute capability `arch` (90 for 9.0) holds at a time, by NVIDIA's formula. */
+GMR_CUDA_SIM_API int gmr_cuda_sim_blocks_per_multiprocessor(int arch, int registers, int static_shared, int threads,
+                                                            int dynamic_shared);
+
+/* Turns counting on, with nothing counted yet, or off. It costs time only while it is on. */
+GMR_CUDA_SIM_API void gmr_cuda_sim_set_counting(int on);
+
+/* What launches cost, summed over those of one kernel in one shape, a JSON object a line: see counters.h. */
+GMR_CUDA_SIM_API const char* gmr_cuda_sim_counters(void);
+
+/* Of each launch runs at most so many blocks, spread over the grid; 0: all. For counting alone: what the other blocks
+ * would write stays unwritten, so races and uninitialised reads go unchecked in such a launch. */
+GMR_CUDA_SIM_API void gmr_cuda_sim_sample_blocks(uint64_t most);
+
 /* Marks device memory as uninitialised: for allocators that hand out again what they got back. */
 GMR_CUDA_SIM_API void gmr_cuda_sim_forget(const void* data, size_t bytes);
 

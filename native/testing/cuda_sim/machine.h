@@ -14,6 +14,7 @@
 
 namespace gmr::cuda_sim {
 
+class Counter;
 class DeviceMemory;
 class Block;
 class Warp;
@@ -27,6 +28,7 @@ struct Dim3 {
   uint32_t y = 1;
   uint32_t z = 1;
   uint64_t count() const { return uint64_t{x} * y * z; }
+  bool operator==(const Dim3&) const = default;
 };
 
 // Generic addresses outside the device's memory. Offsets within shared and local memory are added to these.
@@ -164,6 +166,7 @@ class Block {
   std::map<uint32_t, Mbarrier> mbarriers;
   std::vector<BulkCopy> bulk_copies;
   SharedChecker checker;
+  Counter* counter = nullptr;  // where the launch is counted
 
  private:
   std::vector<std::byte> register_file_;

@@ -48,6 +48,7 @@ void** __cudaRegisterFatBinary(void* wrapper) {
   Simulator& simulator = Simulator::instance();
   const std::scoped_lock lock(simulator.mutex);
   auto binary = std::make_unique<RegisteredBinary>();
+  binary->wrapper = wrapper;
   try {
     binary->images = gmr::cuda_sim::read_registered_fat_binary(wrapper);
   } catch (const gmr::cuda_sim::Unsupported& problem) {

@@ -6,6 +6,7 @@
 
 #include "testing/cuda_sim/async_copy.h"
 #include "testing/cuda_sim/barriers.h"
+#include "testing/cuda_sim/counters.h"
 
 namespace gmr::cuda_sim {
 
@@ -20,6 +21,7 @@ constexpr uint32_t longest_seeded_quantum = 96;
 
 // Runs one warp. Of lanes that have diverged those at the lowest instruction go first, which makes them meet again
 // where code is laid out in order; a group that goes on for too long steps back behind the others.
+template <bool counts>
 class WarpRunner {
  public:
   WarpRunner(Warp& warp, uint32_t quantum) : warp_(warp), code_(warp.block->program.code), left_(quantum) {}
@@ -100,6 +102,8 @@ class WarpRunner {
       lanes &= instruction.guard_negated ? ~guard : guard;
     }
     ++executed_;
+    const bool meets_others = instruction.flow >= Flow::barrier;  // and may come here again to do so
+    if (!meets_others || lanes == 0) count(instruction, lanes);
     bool together = true;
     switch (instruction.flow) {
       case Flow::straight:
@@ -143,6 +147,10 @@ class WarpRunner {
     return together && pc_ < limit_ && !warp_.yields;
   }
 
+  void count(const Instruction& instruction, uint32_t lanes) {
+    if constexpr (counts) warp_.block->counter->count(warp_, instruction, pc_, lanes);
+  }
+
   void branch_indexed(const Instruction& instruction, uint32_t lanes) {
     split(0, 0);
     const uint32_t* const index = warp_.row<uint32_t>(instruction.reg[0]);
@@ -169,6 +177,7 @@ class WarpRunner {
         return false;
       }
     }
+    count(instruction, lanes);
     warp_.gathering &= ~lanes;
     split(lanes, pc_ + 1);
     arrive_at_barrier(warp_, instruction, lanes);
@@ -203,6 +212,7 @@ class WarpRunner {
     }
     if (lanes == active_ && members_of(instruction, std::countr_zero(lanes)) == lanes) {
       check_same_members(instruction, lanes);
+      count(instruction, lanes);
       warp_.gathering &= ~lanes;
       instruction.handler(warp_, instruction, lanes);
       ++pc_;
@@ -215,6 +225,7 @@ class WarpRunner {
       const uint32_t here = members & lanes;
       if (here == members) {
         check_same_members(instruction, members);
+        count(instruction, members);
         warp_.gathering &= ~members;
         instruction.handler(warp_, instruction, members);
       } else {
@@ -297,7 +308,8 @@ std::vector<uint64_t> schedule_order(uint64_t count, uint64_t seed) {
   return order;
 }
 
-void run_block(Block& block, const Schedule& schedule, uint64_t block_number) {
+template <bool counts>
+void run_block_as(Block& block, const Schedule& schedule, uint64_t block_number) {
   const uint64_t started_at = block.executed;
   std::mt19937_64 random(schedule.seed + block_number);
   std::vector<uint64_t> order = schedule_order(block.warps.size(), 0);
@@ -312,7 +324,7 @@ void run_block(Block& block, const Schedule& schedule, uint64_t block_number) {
       alive = true;
       const uint32_t quantum =
           schedule.seed == 0 ? default_quantum : 1 + static_cast<uint32_t>(random() % longest_seeded_quantum);
-      WarpRunner runner(warp, quantum);
+      WarpRunner<counts> runner(warp, quantum);
       const Stop stop = runner.run();
       block.executed += runner.executed();
       progress |= runner.executed() > 0 && stop != Stop::yielded;
@@ -333,6 +345,14 @@ void run_block(Block& block, const Schedule& schedule, uint64_t block_number) {
     } else if (idle) {
       report_deadlock(block);
     }
+  }
+}
+
+void run_block(Block& block, const Schedule& schedule, uint64_t block_number) {
+  if (block.counter == nullptr) {
+    run_block_as<false>(block, schedule, block_number);
+  } else {
+    run_block_as<true>(block, schedule, block_number);
   }
 }
 

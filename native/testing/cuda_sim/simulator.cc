@@ -1,8 +1,11 @@
 #include "testing/cuda_sim/simulator.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
+#include <random>
 
 #include "testing/cuda_sim/fault.h"
 #include "testing/cuda_sim/ptx_parser.h"
@@ -16,6 +19,18 @@ constexpr uint64_t default_memory = uint64_t{8} << 30;
 constexpr uint32_t most_threads = 1024;
 constexpr uint32_t most_threads_z = 64;
 constexpr uint32_t most_blocks_yz = 65535;
+
+// One number out of each of `most` equal parts of 0 .. count - 1, at a place of its own: what repeats along the grid is
+// met in all its phases.
+std::vector<uint64_t> sample_of(uint64_t count, uint64_t most) {
+  std::mt19937_64 random(count);
+  std::vector<uint64_t> sample;
+  for (uint64_t i = 0; i < most; ++i) {
+    const uint64_t first = count * i / most;
+    sample.push_back(first + random() % (count * (i + 1) / most - first));
+  }
+  return sample;
+}
 
 uint64_t from_environment(const char* name, uint64_t otherwise) {
   const char* const text = std::getenv(name);
@@ -175,20 +190,44 @@ cudaError_t Simulator::check_launch(const RegisteredKernel& kernel, const Progra
   return cudaSuccess;
 }
 
+LaunchCounts& Simulator::counts_of(const Program& program, Dim3 grid, Dim3 block, size_t dynamic_shared) {
+  const auto found = std::ranges::find_if(counts, [&](const LaunchCounts& known) {
+    return known.kernel == program.full_name && known.grid == grid && known.block == block &&
+           known.dynamic_shared == dynamic_shared;
+  });
+  if (found != counts.end()) return *found;
+  LaunchCounts fresh;
+  fresh.kernel = program.full_name;
+  fresh.ptx = program.module->target;
+  fresh.grid = grid;
+  fresh.block = block;
+  fresh.dynamic_shared = dynamic_shared;
+  return counts.emplace_back(std::move(fresh));
+}
+
 void Simulator::run(const Program& program, Dim3 grid, Dim3 block_size, void** arguments, size_t dynamic_shared) {
-  Block block(program, memory, grid, block_size, dynamic_shared, settings.checks);
+  const bool sampled = settings.sampled_blocks != 0 && settings.sampled_blocks < grid.count();
+  Block block(program, memory, grid, block_size, dynamic_shared, settings.checks && !sampled);
   block.params.resize(program.param_bytes);
   for (size_t i = 0; i < program.params.size(); ++i) {
     std::memcpy(&block.params[program.params[i].offset], arguments[i], program.params[i].size);
   }
-  const uint64_t count = grid.count();
-  memory.start_launch(count, program.global_granule);
+  memory.start_launch(grid.count(), program.global_granule);
   const bool shuffled = settings.schedule.seed != 0;
-  const std::vector<uint64_t> order =
-      shuffled ? schedule_order(count, settings.schedule.seed) : std::vector<uint64_t>{};
+  const std::vector<uint64_t> order = sampled    ? sample_of(grid.count(), settings.sampled_blocks)
+                                      : shuffled ? schedule_order(grid.count(), settings.schedule.seed)
+                                                 : std::vector<uint64_t>{};
+  const uint64_t count = order.empty() ? grid.count() : order.size();
+  std::optional<Counter> counter;
+  if (settings.counting) {
+    LaunchCounts& launch = counts_of(program, grid, block_size, dynamic_shared);
+    ++launch.launches;
+    launch.blocks += count;
+    block.counter = &counter.emplace(program, launch);
+  }
   try {
     for (uint64_t i = 0; i < count; ++i) {
-      const uint64_t number = shuffled ? order[i] : i;
+      const uint64_t number = order.empty() ? i : order[i];
       memory.start_block(number);
       block.start({static_cast<uint32_t>(number % grid.x), static_cast<uint32_t>(number / grid.x % grid.y),
                    static_cast<uint32_t>(number / grid.x / grid.y)});

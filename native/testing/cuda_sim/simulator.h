@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "testing/cuda_sim/counters.h"
 #include "testing/cuda_sim/device_memory.h"
 #include "testing/cuda_sim/fat_binary.h"
 #include "testing/cuda_sim/program.h"
@@ -21,12 +22,15 @@ struct Settings {
   Schedule schedule;
   bool checks = true;
   bool quiet = false;
+  bool counting = false;
+  uint64_t sampled_blocks = 0;  // of a launch, 0: all
   int devices = 1;
   int arch = 80;
 };
 
 // One translation unit's device code.
 struct RegisteredBinary {
+  const void* wrapper = nullptr;  // what nvcc registered
   std::vector<PtxImage> images;
   std::string problem;                   // why there are none
   std::shared_ptr<const Module> module;  // parsed when its first kernel is needed
@@ -71,6 +75,7 @@ class Simulator {
   std::string report;
   cudaError_t sticky = cudaSuccess;
   uint64_t instructions = 0;
+  std::vector<LaunchCounts> counts;  // while `counting` is on
 
   void add_report(const std::string& text);
   void reset();
@@ -95,6 +100,7 @@ class Simulator {
   cudaError_t refuse(const Program& program, const std::string& why, cudaError_t error);
   cudaError_t check_launch(const RegisteredKernel& kernel, const Program& program, Dim3 grid, Dim3 block,
                            size_t dynamic_shared);
+  LaunchCounts& counts_of(const Program& program, Dim3 grid, Dim3 block, size_t dynamic_shared);
   void run(const Program& program, Dim3 grid, Dim3 block, void** arguments, size_t dynamic_shared);
 
   std::map<std::string, Failure> failures_;

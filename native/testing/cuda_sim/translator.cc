@@ -159,14 +159,6 @@ class Translator {
   }
 
  private:
-  static std::string demangle(const std::string& name) {
-    int status = 0;
-    char* const text = abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &status);
-    std::string full = status == 0 ? text : name;
-    std::free(text);
-    return full;
-  }
-
   [[noreturn]] void fail(const Statement& statement, const std::string& what) const {
     std::string place = statement.location < 0 ? "" : ", " + module_->locations[statement.location];
     throw Unsupported("cuda_sim: " + what + "\n  in kernel " + program_.full_name + ", PTX line " +
@@ -524,6 +516,14 @@ class Translator {
 };
 
 }  // namespace
+
+std::string demangle(const std::string& name) {
+  int status = 0;
+  char* const text = abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &status);
+  std::string full = status == 0 ? text : name;
+  std::free(text);
+  return full;
+}
 
 Program translate(std::shared_ptr<const Module> module, const std::string& kernel, const VariableAddress& address_of) {
   return Translator(std::move(module), address_of).translate(kernel);

@@ -161,6 +161,8 @@ export const convSuite: OpSuite<ConvCaseOptions> = {
     ),
     convCase('depthwise 2-D k=31', { x: [1, 2, 9, 37], w: [2, 1, 31, 31] }, { groups: 2, padding: 15 }),
     convCase('depthwise, small images', { x: [19, 2, 3, 5], w: [4, 1, 3, 3], bias: [4] }, { groups: 2, padding: 1 }),
+    // One block a channel, however many tiles: see weight_gradient_blocks in native/cuda/product_tuning.h.
+    convCase('depthwise, more channels than blocks share', { x: [1, 513, 1100], w: [513, 1, 3] }, { groups: 513 }),
     convCase('depthwise 3-D', { x: [2, 2, 6, 5, 7], w: [2, 1, 5, 3, 5] }, { groups: 2, padding: [2, 1, 2] }),
     convCase(
       'depthwise, dilation beyond a window',

@@ -19,6 +19,8 @@ const PlantedFault* planted_faults(size_t& count);
 
 // Kernels that use what ordinary code uses; the value that `out[thread]` must get from `in[thread]`.
 void launch_features(float* out, const float* in, int count);
+// One write of four bytes a thread, a warp a block.
+void launch_grid(float* data, int count);
 void launch_too_large(int threads, size_t shared);
 
 }  // namespace gmr::cuda_sim::tests

@@ -1,6 +1,7 @@
 #include "testing/cuda_sim/tests/harness.h"
 
 #include <cstdio>
+#include <optional>
 #include <stdexcept>
 
 #include "testing/cuda_sim/fault.h"
@@ -68,6 +69,8 @@ void Device::launch_with(const std::string& ptx, Dim3 grid, Dim3 block_size, voi
   for (size_t i = 0; i < count; ++i) {
     std::memcpy(&block.params[program.params[i].offset], arguments[i], program.params[i].size);
   }
+  std::optional<Counter> counter;
+  if (counts != nullptr) block.counter = &counter.emplace(program, *counts);
   memory.start_launch(grid.count(), program.global_granule);
   for (const uint64_t number : schedule_order(grid.count(), schedule.seed)) {
     memory.start_block(number);

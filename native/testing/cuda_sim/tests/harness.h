@@ -13,6 +13,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "testing/cuda_sim/counters.h"
 #include "testing/cuda_sim/device_memory.h"
 #include "testing/cuda_sim/machine.h"
 #include "testing/cuda_sim/scheduler.h"
@@ -81,6 +82,7 @@ class Device {
   Schedule schedule;
   uint64_t dynamic_shared = 0;
   uint64_t executed = 0;
+  LaunchCounts* counts = nullptr;  // where launches are to be counted
 
  private:
   void launch_with(const std::string& ptx, Dim3 grid, Dim3 block, void* const* arguments, size_t count);

@@ -1,0 +1,122 @@
+// The model of a GPU's time: each unit by hand, and what the interpreter counts of real kernels.
+import { expect } from 'chai';
+import { type Gpu, gpus } from '../../bench/cuda/gpus.js';
+import { floorTime, type LaunchCounts, launchTime, passTime } from '../../bench/cuda/model.js';
+import { countPasses, type ModelCase, modelCases, workOf } from '../../bench/cuda/model_cases.js';
+import { cudaSim } from '../support/devices.js';
+
+const gpu: Gpu = {
+  name: 'a GPU',
+  target: 'sm_90',
+  multiprocessors: 10,
+  clock: 1e9,
+  memory: 1e12,
+  l2: 1000,
+  schedulers: 4,
+  fp32: 4,
+  fp64: 2,
+  conversion: 2,
+  special: 0.5,
+  tensor: { tf32: 1024, bf16: 2048, f16: 2048 },
+  mmaSync: 0.5,
+};
+const noGlobal = { bytes: 0, usedBytes: 0, sectors: 0 };
+const noShared = { bytes: 0, wavefronts: 0, least: 0 };
+const idle: LaunchCounts = {
+  kernel: 'k',
+  ptx: 80,
+  grid: [20, 1, 1],
+  block: [32, 1, 1],
+  dynamicShared: 0,
+  launches: 1,
+  blocks: 20,
+  instructions: {},
+  tensor: {},
+  globalLoads: noGlobal,
+  globalStores: noGlobal,
+  globalAtomics: noGlobal,
+  sharedLoads: noShared,
+  sharedStores: noShared,
+  sharedAtomics: noShared,
+};
+
+describe('CUDA model', () => {
+  it('adds up the slots that instructions take', () => {
+    const counts = { ...idle, instructions: { fp32: 4000, integer_wide: 1000, move: 9999, special: 100 } };
+    const { busy, bound, seconds } = launchTime(counts, gpu);
+    // 6100 slots over ten multiprocessors of four schedulers.
+    expect(busy.issue).to.be.closeTo(6100 / 40 / 1e9, 1e-15);
+    expect(busy.fp32).to.be.closeTo(4000 / 40 / 1e9, 1e-15);
+    expect(busy.other).to.be.closeTo(100 / 5 / 1e9, 1e-15);
+    expect(bound).to.equal('issue');
+    expect(seconds).to.equal(busy.issue);
+  });
+
+  it('takes what it did not run to be like what it did, and waits for the fullest multiprocessor', () => {
+    const all = { ...idle, grid: [20, 1, 1], launches: 2, blocks: 40, instructions: { fp32: 4000 } };
+    const sampled = { ...all, blocks: 4, instructions: { fp32: 400 } };
+    expect(launchTime(sampled, gpu).seconds).to.be.closeTo(launchTime(all, gpu).seconds, 1e-15);
+    // 11 blocks on ten multiprocessors: one has two.
+    const uneven = { ...idle, grid: [11, 1, 1], blocks: 11, instructions: { fp32: 1100 } };
+    expect(launchTime(uneven, gpu).busy.fp32).to.be.closeTo(200 / 4 / 1e9, 1e-15);
+  });
+
+  it('counts wavefronts, sectors and the work of tensor cores', () => {
+    const { busy, sectorsUsed, conflicts } = launchTime(
+      {
+        ...idle,
+        globalLoads: { bytes: 64_000, usedBytes: 48_000, sectors: 2000 },
+        sharedLoads: { bytes: 128_000, wavefronts: 1500, least: 1000 },
+        tensor: { 'm16n8k8 tf32': 1000, 'm16n8k16 bf16': 1000 },
+      },
+      gpu,
+    );
+    expect(busy.L2).to.be.closeTo(64_000 / 1000 / 1e9, 1e-15);
+    expect(busy.shared).to.be.closeTo((1500 + 500) / 10 / 1e9, 1e-15);
+    expect(busy.tensor).to.be.closeTo(2000 / 10 / 0.5 / 1e9, 1e-15);
+    expect(sectorsUsed).to.equal(0.75);
+    expect(conflicts).to.equal(0.5);
+  });
+
+  it('gives a pass its kernels one after the other, or its memory', () => {
+    const launches = [100, 300].map((fp32) => launchTime({ ...idle, instructions: { fp32, other: fp32 } }, gpu));
+    expect(passTime(launches, 0, gpu)).to.deep.equal({
+      seconds: launches[0]!.seconds + launches[1]!.seconds,
+      bound: 'issue',
+    });
+    expect(passTime(launches, 1e12, gpu)).to.deep.equal({ seconds: 1, bound: 'memory' });
+  });
+
+  it('knows the floor of the layer that docs/performance.md works out', () => {
+    const h100 = gpus[0]!;
+    const work = workOf(modelCases(32)[0]!);
+    expect(work.fmas).to.equal(32 * 3136 * 64 * 64 * 5);
+    expect(work.additions).to.equal(32 * 3136 * 64 * 33);
+    const lanes = 132 * 128 * 1.98e9;
+    expect(floorTime(work, h100)).to.deep.equal({ bound: 'fp32', seconds: (work.fmas + work.additions) / lanes });
+    expect(floorTime(work, h100, 'bf16').bound).to.equal('memory');
+  });
+
+  it('counts what the kernels do, also from a sample of their blocks', async function () {
+    if (cudaSim === undefined) return this.skip();
+    const layer = { name: '2x64>64 14^2', batch: 2, channels: 64, extent: 14 };
+    const cases: ModelCase[] = [
+      { ...layer, op: 'ring_conv', side: 5 },
+      { ...layer, op: 'conv', side: 3 },
+    ];
+    for (const modelCase of cases) {
+      const all = await countPasses(modelCase, cudaSim, 0);
+      const sampled = await countPasses(modelCase, cudaSim, 8);
+      const work = workOf(modelCase);
+      for (const pass of ['forward', 'backward_input', 'backward_weight'] as const) {
+        const [counts] = all[pass];
+        const lanes = 32 * counts!.instructions['fp32']!;
+        // What goes beyond the product and ring sums is padding: tiles of 64 pixels over images of 196.
+        expect(lanes, `${modelCase.name} ${pass}`).to.be.within(work.fmas, 2 * (work.fmas + work.additions));
+        // Blocks at the borders have less to do than others.
+        const [full, part] = [all, sampled].map((each) => launchTime(each[pass][0]!, gpu));
+        expect(part!.seconds / full!.seconds, `${modelCase.name} ${pass}`).to.be.within(0.95, 1.05);
+      }
+    }
+  });
+});
