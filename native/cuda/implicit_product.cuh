@@ -17,9 +17,10 @@
 #include "cuda/divisor.h"
 #include "cuda/elements.cuh"
 #include "cuda/grid_index.h"
-#include "cuda/product_tuning.h"
+#include "cuda/product_tile.cuh"
 #include "cuda/sums.h"
 #include "ops/conv/conv_geometry.h"
+#include "ops/conv/float32_precision.h"
 
 namespace gmr::cuda {
 
@@ -71,21 +72,6 @@ inline ProductWeights transposed_weights(const ProductShape& s, const float* w, 
   return {w, s.channels * channel_step, rows, channel_step, rows, Divisor(rows), order == RowOrder::reversed};
 }
 
-// How a block's threads share outputs x pixels.
-template <int outputs>
-struct ThreadTile {
-  static constexpr int outputs_a_thread = outputs == product_outputs ? 4 : 1;
-  static constexpr int pixels_a_thread = outputs_a_thread;
-  static constexpr int pixel_threads = product_pixels / pixels_a_thread;
-  static constexpr int weights_pitch = outputs + 4;
-  static_assert(pixel_threads * (outputs / outputs_a_thread) == block_threads);
-};
-
-template <int outputs>
-constexpr int64_t forward_floats = product_depth * (product_pitch + ThreadTile<outputs>::weights_pitch);
-template <int outputs>
-constexpr int64_t backward_weight_floats = (product_depth + outputs) * product_pitch;
-
 template <typename Gather>
 struct ForwardProduct {
   ProductShape shape;
@@ -99,59 +85,58 @@ struct ForwardProduct {
   __host__ __device__ int64_t items() const { return gather.tiles * shape.groups * output_parts; }
 };
 
-template <int outputs, typename Gather>
+// Floats of shared memory for the panel and a tile of weights, or of dy; the gather's come behind them.
+template <typename Tile>
+constexpr int64_t forward_floats = product_depth * (product_pitch + Tile::weights_pitch);
+template <typename Tile>
+constexpr int64_t backward_weight_floats = (product_depth + Tile::outputs) * product_pitch;
+
+template <typename Tile, typename Gather>
 __device__ void forward_product(const ForwardProduct<Gather>& p) {
-  using Threads = ThreadTile<outputs>;
-  constexpr int outputs_a_thread = Threads::outputs_a_thread, pixels_a_thread = Threads::pixels_a_thread;
   extern __shared__ float4 shared_memory[];
   float* panel = reinterpret_cast<float*>(shared_memory);
   float* weights = panel + product_depth * product_pitch;
-  float* work = weights + product_depth * Threads::weights_pitch;
-  const int pixel0 = static_cast<int>(threadIdx.x) % Threads::pixel_threads * pixels_a_thread;
-  const int output0 = static_cast<int>(threadIdx.x) / Threads::pixel_threads * outputs_a_thread;
+  float* work = weights + product_depth * Tile::weights_pitch;
   const int64_t all_rows = p.shape.channels * p.gather.rows;
 
   for (int64_t item = blockIdx.x; item < p.items(); item += gridDim.x) {
     // Blocks that share a tile run next to each other, so that its input stays in the cache.
     const auto [tile_and_group, part] = p.by_parts.divide(item);
     const auto [tile, group] = p.by_groups.divide(tile_and_group);
-    const int64_t first_output = part * outputs;
+    const int64_t first_output = part * Tile::outputs;
     typename Gather::AtTile at_tile(p.gather, tile, work);
-    float sum[outputs_a_thread][pixels_a_thread] = {};
+    Tile product;
     for (int64_t k0 = 0; k0 < all_rows; k0 += p.gather.chunk_depth) {
       const int depth = static_cast<int>(min(int64_t{p.gather.chunk_depth}, all_rows - k0));
+      const int read_depth = (depth + Tile::row_step - 1) / Tile::row_step * Tile::row_step;
       at_tile.fill(panel, group * p.shape.channels, k0, depth);
-      if (const int k = static_cast<int>(threadIdx.x) % product_depth; k < depth) {
-        const float* from = p.weights.first_output(group, k0 + k) + first_output * p.weights.output_step;
-        for (int o = static_cast<int>(threadIdx.x) / product_depth; o < outputs; o += block_threads / product_depth) {
-          weights[k * Threads::weights_pitch + o] =
-              first_output + o < p.shape.outputs ? from[o * p.weights.output_step] : 0;
+      for (int i = static_cast<int>(threadIdx.x); i < (read_depth - depth) * product_pixels; i += block_threads) {
+        panel[(depth + i / product_pixels) * product_pitch + i % product_pixels] = 0;
+      }
+      if (const int k = static_cast<int>(threadIdx.x) % product_depth; k < read_depth) {
+        const float* from =
+            k < depth ? p.weights.first_output(group, k0 + k) + first_output * p.weights.output_step : nullptr;
+        for (int o = static_cast<int>(threadIdx.x) / product_depth; o < Tile::outputs;
+             o += block_threads / product_depth) {
+          const bool is_there = from != nullptr && first_output + o < p.shape.outputs;
+          weights[k * Tile::weights_pitch + o] = is_there ? from[o * p.weights.output_step] : 0;
         }
       }
       __syncthreads();
-#pragma unroll 4
-      for (int k = 0; k < depth; ++k) {
-        const auto a = load_pack<outputs_a_thread>(weights + k * Threads::weights_pitch + output0);
-        const auto b = load_pack<pixels_a_thread>(panel + k * product_pitch + pixel0);
-#pragma unroll
-        for (int i = 0; i < outputs_a_thread; ++i) {
-#pragma unroll
-          for (int j = 0; j < pixels_a_thread; ++j) sum[i][j] += a.v[i] * b.v[j];
-        }
-      }
+      product.add(weights, panel, depth);
       __syncthreads();
     }
 #pragma unroll
-    for (int j = 0; j < pixels_a_thread; ++j) {
-      const Place place = p.gather.place(tile, pixel0 + j);
+    for (int j = 0; j < Tile::pixels_a_thread; ++j) {
+      const Place place = p.gather.place(tile, product.pixel(j));
       if (place.image < 0) continue;
 #pragma unroll
-      for (int i = 0; i < outputs_a_thread; ++i) {
-        if (first_output + output0 + i >= p.shape.outputs) continue;
-        const int64_t o = group * p.shape.outputs + first_output + output0 + i;
+      for (int i = 0; i < Tile::outputs_a_thread; ++i) {
+        if (first_output + product.output(i) >= p.shape.outputs) continue;
+        const int64_t o = group * p.shape.outputs + first_output + product.output(i);
         const float offset = p.bias == nullptr ? 0 : p.bias[o];
         p.y[(place.image * p.shape.groups * p.shape.outputs + o) * p.shape.out_plane + place.pixel] =
-            sum[i][j] + offset;
+            product.value(i, j) + offset;
       }
     }
   }
@@ -169,18 +154,12 @@ struct BackwardWeightProduct {
   __host__ __device__ int64_t items() const { return splits * shape.groups * chunks * output_parts; }
 };
 
-template <int outputs, typename Gather>
+template <typename Tile, typename Gather>
 __device__ void backward_weight_product(const BackwardWeightProduct<Gather>& p) {
-  // Threads share outputs x product_depth.
-  constexpr int row_threads = 16, rows_a_thread = product_depth / row_threads;
-  constexpr int output_threads = block_threads / row_threads;
-  constexpr int outputs_a_thread = outputs < output_threads ? 1 : outputs / output_threads;
   extern __shared__ float4 shared_memory[];
   float* panel = reinterpret_cast<float*>(shared_memory);
   float* gradient = panel + product_depth * product_pitch;  // dy, [outputs][pixels]
-  float* work = gradient + outputs * product_pitch;
-  const int row0 = static_cast<int>(threadIdx.x) % row_threads;
-  const int output0 = static_cast<int>(threadIdx.x) / row_threads;
+  float* work = gradient + Tile::outputs * product_pitch;
   const int column = static_cast<int>(threadIdx.x) % product_pixels;
   const int64_t all_rows = p.shape.channels * p.gather.rows;
   const int64_t size = p.shape.groups * p.shape.outputs * all_rows;
@@ -189,54 +168,33 @@ __device__ void backward_weight_product(const BackwardWeightProduct<Gather>& p) 
     const auto [rest, part] = p.by_parts.divide(item);
     const auto [split_and_group, chunk] = p.by_chunks.divide(rest);
     const auto [split, group] = p.by_groups.divide(split_and_group);
-    const int64_t first_output = part * outputs, k0 = chunk * p.gather.chunk_depth;
+    const int64_t first_output = part * Tile::outputs, k0 = chunk * p.gather.chunk_depth;
     const int depth = static_cast<int>(min(int64_t{p.gather.chunk_depth}, all_rows - k0));
-    float sum[outputs_a_thread][rows_a_thread] = {};
+    Tile product;
     const int64_t last_tile = p.gather.tiles * (split + 1) / p.splits;
     for (int64_t tile = p.gather.tiles * split / p.splits; tile < last_tile; ++tile) {
       typename Gather::AtTile at_tile(p.gather, tile, work);
       at_tile.fill(panel, group * p.shape.channels, k0, depth);
       const Place place = p.gather.place(tile, column);
-      for (int o = static_cast<int>(threadIdx.x) / product_pixels; o < outputs; o += block_threads / product_pixels) {
+      for (int o = static_cast<int>(threadIdx.x) / product_pixels; o < Tile::outputs;
+           o += block_threads / product_pixels) {
         const bool is_there = place.image >= 0 && first_output + o < p.shape.outputs;
         const int64_t output = group * p.shape.outputs + first_output + o;
         const int64_t plane = place.image * p.shape.groups * p.shape.outputs + output;
         gradient[o * product_pitch + column] = is_there ? p.dy[plane * p.shape.out_plane + place.pixel] : 0;
       }
       __syncthreads();
-      if (output0 < outputs) {
-        for (int pixel = 0; pixel < product_pixels; pixel += 4) {
-          Pack<4> a[outputs_a_thread], b[rows_a_thread];
-#pragma unroll
-          for (int i = 0; i < outputs_a_thread; ++i) {
-            a[i] = load_pack<4>(gradient + (output0 + i * output_threads) * product_pitch + pixel);
-          }
-#pragma unroll
-          for (int j = 0; j < rows_a_thread; ++j) {
-            const int row = row0 + j * row_threads;
-            b[j] = row < depth ? load_pack<4>(panel + row * product_pitch + pixel) : Pack<4>{};
-          }
-#pragma unroll
-          for (int i = 0; i < outputs_a_thread; ++i) {
-#pragma unroll
-            for (int j = 0; j < rows_a_thread; ++j) {
-#pragma unroll
-              for (int k = 0; k < 4; ++k) sum[i][j] += a[i].v[k] * b[j].v[k];
-            }
-          }
-        }
-      }
+      product.add(gradient, panel, depth);
       __syncthreads();
     }
-    if (output0 >= outputs) continue;
 #pragma unroll
-    for (int i = 0; i < outputs_a_thread; ++i) {
-      const int64_t o = first_output + output0 + i * output_threads;
-      if (o >= p.shape.outputs) continue;
+    for (int i = 0; i < Tile::outputs_a_thread; ++i) {
+      const int64_t o = first_output + product.output(i);
+      if (product.output(i) >= Tile::outputs || o >= p.shape.outputs) continue;
       float* row = p.partials + split * size + (group * p.shape.outputs + o) * all_rows + k0;
 #pragma unroll
-      for (int j = 0; j < rows_a_thread; ++j) {
-        if (row0 + j * row_threads < depth) row[row0 + j * row_threads] = sum[i][j];
+      for (int j = 0; j < Tile::rows_a_thread; ++j) {
+        if (product.row(j) < depth) row[product.row(j)] = product.value(i, j);
       }
     }
   }
@@ -244,32 +202,45 @@ __device__ void backward_weight_product(const BackwardWeightProduct<Gather>& p) 
 
 // launchers: each op has its own kernels, one call of the functions above
 
-// The kernels of one gather, for groups of many and of few outputs.
+// The kernels of one gather, for groups of many and of few outputs, and of many at precision `high`.
 template <typename Product>
 struct ProductKernels {
-  Kernel<Product> many, few;
+  Kernel<Product> many, few, high;
 };
+
+// The kernel for so many outputs, and the outputs of its tile. Of few, matrix units would leave most of a tile empty.
+template <typename Product>
+struct ChosenKernel {
+  Kernel<Product> kernel;
+  bool is_few;
+  int64_t outputs() const { return is_few ? product_few_outputs : product_outputs; }
+};
+
+template <typename Product>
+ChosenKernel<Product> choose_kernel(const ProductKernels<Product>& kernels, const ProductShape& shape,
+                                    Float32Precision precision) {
+  if (shape.outputs <= product_few_outputs) return {kernels.few, true};
+  return {precision == Float32Precision::high ? kernels.high : kernels.many, false};
+}
 
 template <typename Gather>
 void launch_forward(BackendDevice& device, const ProductKernels<ForwardProduct<Gather>>& kernels,
-                    const ProductShape& shape, const Gather& gather, const ProductWeights& weights, const float* bias,
-                    float* y) {
-  const bool is_few = shape.outputs <= product_few_outputs;
-  const int64_t outputs = is_few ? product_few_outputs : product_outputs;
-  const int64_t parts = (shape.outputs + outputs - 1) / outputs;
+                    const ProductShape& shape, Float32Precision precision, const Gather& gather,
+                    const ProductWeights& weights, const float* bias, float* y) {
+  const auto chosen = choose_kernel(kernels, shape, precision);
+  const int64_t parts = (shape.outputs + chosen.outputs() - 1) / chosen.outputs();
   const ForwardProduct<Gather> product{shape, gather, weights, bias, y, parts, Divisor(parts), Divisor(shape.groups)};
-  const int64_t tile_floats = is_few ? forward_floats<product_few_outputs> : forward_floats<product_outputs>;
+  const int64_t tile_floats = chosen.is_few ? forward_floats<FewTile> : forward_floats<ManyTile>;
   const size_t shared_bytes = static_cast<size_t>(tile_floats + gather.work_floats) * sizeof(float);
-  launch(device, is_few ? kernels.few : kernels.many, block_each(product.items(), block_threads, shared_bytes),
-         product);
+  launch(device, chosen.kernel, block_each(product.items(), block_threads, shared_bytes), product);
 }
 
 template <typename Gather>
 void launch_backward_weight(BackendDevice& device, const ProductKernels<BackwardWeightProduct<Gather>>& kernels,
-                            const ProductShape& shape, const Gather& gather, const float* dy, float* dw) {
-  const bool is_few = shape.outputs <= product_few_outputs;
-  const int64_t outputs = is_few ? product_few_outputs : product_outputs;
-  const int64_t parts = (shape.outputs + outputs - 1) / outputs;
+                            const ProductShape& shape, Float32Precision precision, const Gather& gather,
+                            const float* dy, float* dw) {
+  const auto chosen = choose_kernel(kernels, shape, precision);
+  const int64_t parts = (shape.outputs + chosen.outputs() - 1) / chosen.outputs();
   const int64_t all_rows = shape.channels * gather.rows;
   const int64_t chunks = (all_rows + gather.chunk_depth - 1) / gather.chunk_depth;
   const int64_t splits = std::clamp<int64_t>(weight_gradient_blocks / (shape.groups * parts * chunks), 1,
@@ -280,10 +251,9 @@ void launch_backward_weight(BackendDevice& device, const ProductKernels<Backward
   const BackwardWeightProduct<Gather> product{
       shape, gather, dy, partials, parts, chunks, splits, Divisor(parts), Divisor(chunks), Divisor(shape.groups)};
   const int64_t tile_floats =
-      is_few ? backward_weight_floats<product_few_outputs> : backward_weight_floats<product_outputs>;
+      chosen.is_few ? backward_weight_floats<FewWeightTile> : backward_weight_floats<ManyWeightTile>;
   const size_t shared_bytes = static_cast<size_t>(tile_floats + gather.work_floats) * sizeof(float);
-  launch(device, is_few ? kernels.few : kernels.many, block_each(product.items(), block_threads, shared_bytes),
-         product);
+  launch(device, chosen.kernel, block_each(product.items(), block_threads, shared_bytes), product);
   if (splits > 1) sum_partials(device, partials, splits, size, dw);
 }
 
