@@ -91,6 +91,25 @@ constexpr int64_t forward_floats = product_depth * (product_pitch + Tile::weight
 template <typename Tile>
 constexpr int64_t backward_weight_floats = (product_depth + Tile::outputs) * product_pitch;
 
+// Rows k0 .. k0 + depth - 1 of the weights of outputs first_output .. of a group, and rows of zeros up to read_depth. A
+// warp writes 8 rows of 4 outputs, which lie in different banks.
+template <typename Tile, typename Gather>
+__device__ void load_weights(const ForwardProduct<Gather>& p, int64_t group, int64_t first_output, int64_t k0,
+                             int depth, int read_depth, float* weights) {
+  constexpr int lane_rows = 8, row_warps = product_depth / lane_rows, output_step = block_threads / product_depth;
+  static_assert(Tile::weights_pitch % 32 == 4 || Tile::outputs < 32);
+  const int lane = static_cast<int>(threadIdx.x) % warp_threads, warp = static_cast<int>(threadIdx.x) / warp_threads;
+  const int k = warp % row_warps * lane_rows + lane % lane_rows;
+  const int first = warp / row_warps * (warp_threads / lane_rows) + lane / lane_rows;
+  if (k >= read_depth) return;
+  const int there = k < depth ? static_cast<int>(min(int64_t{Tile::outputs}, p.shape.outputs - first_output)) : 0;
+  const float* from =
+      p.weights.first_output(group, k < depth ? k0 + k : k0) + (first_output + first) * p.weights.output_step;
+  for (int o = first; o < Tile::outputs; o += output_step, from += output_step * p.weights.output_step) {
+    weights[k * Tile::weights_pitch + o] = o < there ? *from : 0;
+  }
+}
+
 template <typename Tile, typename Gather>
 __device__ void forward_product(const ForwardProduct<Gather>& p) {
   extern __shared__ float4 shared_memory[];
@@ -113,15 +132,7 @@ __device__ void forward_product(const ForwardProduct<Gather>& p) {
       for (int i = static_cast<int>(threadIdx.x); i < (read_depth - depth) * product_pixels; i += block_threads) {
         panel[(depth + i / product_pixels) * product_pitch + i % product_pixels] = 0;
       }
-      if (const int k = static_cast<int>(threadIdx.x) % product_depth; k < read_depth) {
-        const float* from =
-            k < depth ? p.weights.first_output(group, k0 + k) + first_output * p.weights.output_step : nullptr;
-        for (int o = static_cast<int>(threadIdx.x) / product_depth; o < Tile::outputs;
-             o += block_threads / product_depth) {
-          const bool is_there = from != nullptr && first_output + o < p.shape.outputs;
-          weights[k * Tile::weights_pitch + o] = is_there ? from[o * p.weights.output_step] : 0;
-        }
-      }
+      load_weights<Tile>(p, group, first_output, k0, depth, read_depth, weights);
       __syncthreads();
       product.add(weights, panel, depth);
       __syncthreads();

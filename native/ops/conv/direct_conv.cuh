@@ -44,8 +44,8 @@ inline Box choose_direct_box(const ProductShape& shape, const WindowGeometry& wi
   const int64_t taps = volume(window.kernel);
   if (shape.channels > direct_most_channels || shape.outputs > direct_most_channels || taps > direct_most_taps)
     return {};
-  return choose_box(window, shape.images, block_threads * direct_rows, direct_rows, product_shared_floats - taps,
-                    [&](const Box& box) {
+  return choose_box(window, shape.images, block_threads * direct_rows, {1, direct_rows, 1},
+                    product_shared_floats - taps, [&](const Box& box) {
                       const int threads = box.images * box.extent[0] * box.extent[2] *
                                           ((box.extent[1] + direct_rows - 1) / direct_rows);
                       const int warps = (threads + warp_threads - 1) / warp_threads;

@@ -59,7 +59,7 @@ inline Box choose_direct_weight_box(const ProductShape& shape, const WindowGeome
   if (!is_direct || volume(g.kernel) > direct_most_taps || DirectWeight::direct_tap_items(g) > block_threads) return {};
   constexpr int64_t most_positions = block_threads * direct_rows;
   const int64_t most_floats = product_shared_floats - block_threads * direct_rows - most_positions;
-  return choose_box(g, shape.images, most_positions, 1, most_floats, [&](const Box& box) {
+  return choose_box(g, shape.images, most_positions, {1, 1, 1}, most_floats, [&](const Box& box) {
     const double positions = static_cast<double>(box.images) * box.extent[0] * box.extent[1] * box.extent[2];
     const double copied = box.window_floats() + positions;
     return direct_window_cost * copied +
