@@ -85,19 +85,14 @@ struct ForwardProduct {
   __host__ __device__ int64_t items() const { return gather.tiles * shape.groups * output_parts; }
 };
 
-// Floats of shared memory for the panel and a tile of weights, or of dy; the gather's come behind them.
-template <typename Tile>
-constexpr int64_t forward_floats = product_depth * (product_pitch + Tile::weights_pitch);
-template <typename Tile>
-constexpr int64_t backward_weight_floats = (product_depth + Tile::outputs) * product_pitch;
-
 // Rows k0 .. k0 + depth - 1 of the weights of outputs first_output .. of a group, and rows of zeros up to read_depth. A
 // warp writes 8 rows of 4 outputs, which lie in different banks.
 template <typename Tile, typename Gather>
 __device__ void load_weights(const ForwardProduct<Gather>& p, int64_t group, int64_t first_output, int64_t k0,
                              int depth, int read_depth, float* weights) {
   constexpr int lane_rows = 8, row_warps = product_depth / lane_rows, output_step = block_threads / product_depth;
-  static_assert(Tile::weights_pitch % 32 == 4 || Tile::outputs < 32);
+  constexpr int pitch = weights_pitch(Tile::outputs);
+  static_assert(pitch % 32 == 4 || Tile::outputs < 32);
   const int lane = static_cast<int>(threadIdx.x) % warp_threads, warp = static_cast<int>(threadIdx.x) / warp_threads;
   const int k = warp % row_warps * lane_rows + lane % lane_rows;
   const int first = warp / row_warps * (warp_threads / lane_rows) + lane / lane_rows;
@@ -105,8 +100,9 @@ __device__ void load_weights(const ForwardProduct<Gather>& p, int64_t group, int
   const int there = k < depth ? static_cast<int>(min(int64_t{Tile::outputs}, p.shape.outputs - first_output)) : 0;
   const float* from =
       p.weights.first_output(group, k < depth ? k0 + k : k0) + (first_output + first) * p.weights.output_step;
+#pragma unroll 4
   for (int o = first; o < Tile::outputs; o += output_step, from += output_step * p.weights.output_step) {
-    weights[k * Tile::weights_pitch + o] = o < there ? *from : 0;
+    weights[k * pitch + o] = o < there ? *from : 0;
   }
 }
 
@@ -115,7 +111,7 @@ __device__ void forward_product(const ForwardProduct<Gather>& p) {
   extern __shared__ float4 shared_memory[];
   float* panel = reinterpret_cast<float*>(shared_memory);
   float* weights = panel + product_depth * product_pitch;
-  float* work = weights + product_depth * Tile::weights_pitch;
+  float* work = weights + product_depth * weights_pitch(Tile::outputs);
   const int64_t all_rows = p.shape.channels * p.gather.rows;
 
   for (int64_t item = blockIdx.x; item < p.items(); item += gridDim.x) {
@@ -165,13 +161,30 @@ struct BackwardWeightProduct {
   __host__ __device__ int64_t items() const { return splits * shape.groups * chunks * output_parts; }
 };
 
+// dy of outputs first_output .. of a group over a tile, [outputs][pixels], with zeros where there is none.
+template <typename Tile, typename Gather>
+__device__ void load_gradient(const BackwardWeightProduct<Gather>& p, int64_t group, int64_t first_output, int64_t tile,
+                              float* gradient) {
+  constexpr int output_step = block_threads / product_pixels;
+  const int column = static_cast<int>(threadIdx.x) % product_pixels;
+  const int first = static_cast<int>(threadIdx.x) / product_pixels;
+  const Place place = p.gather.place(tile, column);
+  const int there =
+      place.image >= 0 ? static_cast<int>(min(int64_t{Tile::outputs}, p.shape.outputs - first_output)) : 0;
+  const int64_t plane = (place.image * p.shape.groups + group) * p.shape.outputs + first_output + first;
+  const float* from = p.dy + plane * p.shape.out_plane + place.pixel;
+#pragma unroll 4
+  for (int o = first; o < Tile::outputs; o += output_step, from += output_step * p.shape.out_plane) {
+    gradient[o * product_pitch + column] = o < there ? *from : 0;
+  }
+}
+
 template <typename Tile, typename Gather>
 __device__ void backward_weight_product(const BackwardWeightProduct<Gather>& p) {
   extern __shared__ float4 shared_memory[];
   float* panel = reinterpret_cast<float*>(shared_memory);
   float* gradient = panel + product_depth * product_pitch;  // dy, [outputs][pixels]
   float* work = gradient + Tile::outputs * product_pitch;
-  const int column = static_cast<int>(threadIdx.x) % product_pixels;
   const int64_t all_rows = p.shape.channels * p.gather.rows;
   const int64_t size = p.shape.groups * p.shape.outputs * all_rows;
 
@@ -186,14 +199,7 @@ __device__ void backward_weight_product(const BackwardWeightProduct<Gather>& p) 
     for (int64_t tile = p.gather.tiles * split / p.splits; tile < last_tile; ++tile) {
       typename Gather::AtTile at_tile(p.gather, tile, work);
       at_tile.fill(panel, group * p.shape.channels, k0, depth);
-      const Place place = p.gather.place(tile, column);
-      for (int o = static_cast<int>(threadIdx.x) / product_pixels; o < Tile::outputs;
-           o += block_threads / product_pixels) {
-        const bool is_there = place.image >= 0 && first_output + o < p.shape.outputs;
-        const int64_t output = group * p.shape.outputs + first_output + o;
-        const int64_t plane = place.image * p.shape.groups * p.shape.outputs + output;
-        gradient[o * product_pitch + column] = is_there ? p.dy[plane * p.shape.out_plane + place.pixel] : 0;
-      }
+      load_gradient<Tile>(p, group, first_output, tile, gradient);
       __syncthreads();
       product.add(gradient, panel, depth);
       __syncthreads();
@@ -213,45 +219,54 @@ __device__ void backward_weight_product(const BackwardWeightProduct<Gather>& p) 
 
 // launchers: each op has its own kernels, one call of the functions above
 
-// The kernels of one gather, for groups of many and of few outputs, and of many at precision `high`.
-template <typename Product>
-struct ProductKernels {
-  Kernel<Product> many, few, high;
-};
-
-// The kernel for so many outputs, and the outputs of its tile. Of few, matrix units would leave most of a tile empty.
-template <typename Product>
-struct ChosenKernel {
-  Kernel<Product> kernel;
-  bool is_few;
-  int64_t outputs() const { return is_few ? product_few_outputs : product_outputs; }
-};
-
-template <typename Product>
-ChosenKernel<Product> choose_kernel(const ProductKernels<Product>& kernels, const ProductShape& shape,
-                                    Float32Precision precision) {
-  if (shape.outputs <= product_few_outputs) return {kernels.few, true};
-  return {precision == Float32Precision::high ? kernels.high : kernels.many, false};
+// Outputs of a tile.
+inline int forward_tile(const ProductShape& shape) {
+  if (shape.outputs <= product_few_outputs) return product_few_outputs;
+  return shape.outputs <= product_outputs ? product_outputs : product_wide_outputs;
+}
+inline int backward_weight_tile(const ProductShape& shape) {
+  return shape.outputs <= product_few_outputs ? product_few_outputs : product_outputs;
 }
 
+// The kernels of one gather, by tile and precision. Of few outputs tensor cores would leave most of a tile empty.
 template <typename Gather>
-void launch_forward(BackendDevice& device, const ProductKernels<ForwardProduct<Gather>>& kernels,
-                    const ProductShape& shape, Float32Precision precision, const Gather& gather,
-                    const ProductWeights& weights, const float* bias, float* y) {
-  const auto chosen = choose_kernel(kernels, shape, precision);
-  const int64_t parts = (shape.outputs + chosen.outputs() - 1) / chosen.outputs();
+struct ForwardKernels {
+  Kernel<ForwardProduct<Gather>> few, many, wide, many_high, wide_high;
+
+  const auto& choose(int tile, Float32Precision precision) const {
+    if (tile == product_few_outputs) return few;
+    if (precision == Float32Precision::high) return tile == product_outputs ? many_high : wide_high;
+    return tile == product_outputs ? many : wide;
+  }
+};
+
+template <typename Gather>
+struct BackwardWeightKernels {
+  Kernel<BackwardWeightProduct<Gather>> few, many, many_high;
+
+  const auto& choose(int tile, Float32Precision precision) const {
+    if (tile == product_few_outputs) return few;
+    return precision == Float32Precision::high ? many_high : many;
+  }
+};
+
+template <typename Gather>
+void launch_forward(BackendDevice& device, const ForwardKernels<Gather>& kernels, const ProductShape& shape,
+                    Float32Precision precision, const Gather& gather, const ProductWeights& weights, const float* bias,
+                    float* y) {
+  const int tile = forward_tile(shape);
+  const int64_t parts = (shape.outputs + tile - 1) / tile;
   const ForwardProduct<Gather> product{shape, gather, weights, bias, y, parts, Divisor(parts), Divisor(shape.groups)};
-  const int64_t tile_floats = chosen.is_few ? forward_floats<FewTile> : forward_floats<ManyTile>;
-  const size_t shared_bytes = static_cast<size_t>(tile_floats + gather.work_floats) * sizeof(float);
-  launch(device, chosen.kernel, block_each(product.items(), block_threads, shared_bytes), product);
+  const size_t shared_bytes = static_cast<size_t>(forward_floats(tile) + gather.work_floats) * sizeof(float);
+  launch(device, kernels.choose(tile, precision), block_each(product.items(), block_threads, shared_bytes), product);
 }
 
 template <typename Gather>
-void launch_backward_weight(BackendDevice& device, const ProductKernels<BackwardWeightProduct<Gather>>& kernels,
+void launch_backward_weight(BackendDevice& device, const BackwardWeightKernels<Gather>& kernels,
                             const ProductShape& shape, Float32Precision precision, const Gather& gather,
                             const float* dy, float* dw) {
-  const auto chosen = choose_kernel(kernels, shape, precision);
-  const int64_t parts = (shape.outputs + chosen.outputs() - 1) / chosen.outputs();
+  const int tile = backward_weight_tile(shape);
+  const int64_t parts = (shape.outputs + tile - 1) / tile;
   const int64_t all_rows = shape.channels * gather.rows;
   const int64_t chunks = (all_rows + gather.chunk_depth - 1) / gather.chunk_depth;
   const int64_t splits = std::clamp<int64_t>(weight_gradient_blocks / (shape.groups * parts * chunks), 1,
@@ -261,10 +276,8 @@ void launch_backward_weight(BackendDevice& device, const ProductKernels<Backward
       splits == 1 ? dw : static_cast<float*>(device.scratch(static_cast<size_t>(splits * size) * sizeof(float)));
   const BackwardWeightProduct<Gather> product{
       shape, gather, dy, partials, parts, chunks, splits, Divisor(parts), Divisor(chunks), Divisor(shape.groups)};
-  const int64_t tile_floats =
-      chosen.is_few ? backward_weight_floats<FewWeightTile> : backward_weight_floats<ManyWeightTile>;
-  const size_t shared_bytes = static_cast<size_t>(tile_floats + gather.work_floats) * sizeof(float);
-  launch(device, chosen.kernel, block_each(product.items(), block_threads, shared_bytes), product);
+  const size_t shared_bytes = static_cast<size_t>(backward_weight_floats(tile) + gather.work_floats) * sizeof(float);
+  launch(device, kernels.choose(tile, precision), block_each(product.items(), block_threads, shared_bytes), product);
   if (splits > 1) sum_partials(device, partials, splits, size, dw);
 }
 

@@ -1,6 +1,6 @@
 // How the threads of a block multiply two tiles of shared memory, and which part of the result each of them holds. A
 // tile of the forward product has
-//   outputs, weights_pitch                of the tile of weights, [rows][outputs]
+//   outputs                               of the tile of weights, [rows][outputs]
 //   row_step                              add() reads rows up to a multiple of it: what is beyond must be zero
 //   add(weights, panel, depth)            sum += weights^T panel, over `depth` operand rows
 //   output(i), pixel(j), value(i, j)      what the thread holds: i < outputs_a_thread, j < pixels_a_thread
@@ -18,14 +18,16 @@
 
 namespace gmr::cuda {
 
-// On the float32 units.
+// On the float32 units: 8 x 4 results a thread in wide tiles, 4 x 4 in others, from three or two reads of 16 bytes an
+// operand row; one of few outputs.
 template <int tile_outputs>
 struct FloatTile {
-  static constexpr int outputs = tile_outputs, weights_pitch = outputs + 4, row_step = 1;
-  static constexpr int outputs_a_thread = outputs == product_outputs ? 4 : 1;
-  static constexpr int pixels_a_thread = outputs_a_thread;
+  static constexpr int outputs = tile_outputs, row_step = 1;
+  static constexpr int pixels_a_thread = outputs == product_few_outputs ? 1 : 4;
   static constexpr int pixel_threads = product_pixels / pixels_a_thread;
-  static_assert(pixel_threads * (outputs / outputs_a_thread) == block_threads);
+  static constexpr int outputs_a_thread = outputs * pixel_threads / block_threads;
+  static constexpr int pack = pixels_a_thread, packs = outputs_a_thread / pack;
+  static_assert(packs * pack == outputs_a_thread);
 
   float sum[outputs_a_thread][pixels_a_thread] = {};
 
@@ -36,12 +38,14 @@ struct FloatTile {
   __device__ void add(const float* weights, const float* panel, int depth) {
 #pragma unroll 4
     for (int k = 0; k < depth; ++k) {
-      const auto a = load_pack<outputs_a_thread>(weights + k * weights_pitch + output(0));
+      Pack<pack> a[packs];
+#pragma unroll
+      for (int i = 0; i < packs; ++i) a[i] = load_pack<pack>(weights + k * weights_pitch(outputs) + output(pack * i));
       const auto b = load_pack<pixels_a_thread>(panel + k * product_pitch + pixel(0));
 #pragma unroll
       for (int i = 0; i < outputs_a_thread; ++i) {
 #pragma unroll
-        for (int j = 0; j < pixels_a_thread; ++j) sum[i][j] += a.v[i] * b.v[j];
+        for (int j = 0; j < pixels_a_thread; ++j) sum[i][j] += a[i / pack].v[i % pack] * b.v[j];
       }
     }
   }
@@ -82,15 +86,16 @@ struct FloatWeightTile {
   }
 };
 
-// On tensor cores. The warps share outputs x pixels; a step's rows 2t and 2t + 1 are a lane's, so that the 32 addresses
-// of a read, 2t product_pitch + g, lie in different banks.
+// On tensor cores. The warps share outputs x pixels, 32 x 32 each of wide tiles, 32 x 16 of others; a step's rows 2t and
+// 2t + 1 are a lane's, so that the 32 addresses of a read, 2t pitch + g, lie in different banks.
+template <int tile_outputs>
 struct TensorTile {
-  static constexpr int outputs = product_outputs, weights_pitch = outputs + 4, row_step = tensor_depth;
-  static constexpr int warp_outputs = 32, warp_pixels = product_pixels * product_outputs / warp_outputs / block_warps;
+  static constexpr int outputs = tile_outputs, row_step = tensor_depth;
+  static constexpr int warp_outputs = 32, warp_pixels = product_pixels * outputs / warp_outputs / block_warps;
   static constexpr int pixel_warps = product_pixels / warp_pixels;
   static constexpr int m_tiles = warp_outputs / 16, n_tiles = warp_pixels / 8;
   static constexpr int outputs_a_thread = 2 * m_tiles, pixels_a_thread = 2 * n_tiles;
-  static_assert(2 * weights_pitch % 32 == 8 && 2 * product_pitch % 32 == 8);
+  static_assert(2 * weights_pitch(outputs) % 32 == 8 && 2 * product_pitch % 32 == 8);
 
   TensorSums<m_tiles, n_tiles> sums;
 
@@ -106,12 +111,13 @@ struct TensorTile {
   __device__ float value(int i, int j) const { return sums.sum[i / 2][j / 2][i % 2 * 2 + j % 2]; }
 
   __device__ void add(const float* weights, const float* panel, int depth) {
-    const float* a = weights + 2 * fragment_column() * weights_pitch + first_output() + fragment_row();
+    const float* a = weights + 2 * fragment_column() * weights_pitch(outputs) + first_output() + fragment_row();
     const float* b = panel + 2 * fragment_column() * product_pitch + first_pixel() + fragment_row();
-    sums.add(
-        (depth + tensor_depth - 1) / tensor_depth,
-        [&](int step, int h, int i, int v) { return a[(step * tensor_depth + h) * weights_pitch + 16 * i + 8 * v]; },
-        [&](int step, int h, int j) { return b[(step * tensor_depth + h) * product_pitch + 8 * j]; });
+    sums.add((depth + tensor_depth - 1) / tensor_depth,
+             [&](int step, int h, int i, int v) {
+               return a[(step * tensor_depth + h) * weights_pitch(outputs) + 16 * i + 8 * v];
+             },
+             [&](int step, int h, int j) { return b[(step * tensor_depth + h) * product_pitch + 8 * j]; });
   }
 };
 
@@ -149,15 +155,9 @@ struct TensorWeightTile {
   }
 };
 
-// What kernels multiply with: for many outputs a group, for few, and for many at precision `high`. Tiles for as many
-// outputs take as much shared memory.
-using ManyTile = FloatTile<product_outputs>;
-using FewTile = FloatTile<product_few_outputs>;
-using HighTile = std::conditional_t<has_fast_tf32, TensorTile, ManyTile>;
-static_assert(TensorTile::weights_pitch == ManyTile::weights_pitch);
-
-using ManyWeightTile = FloatWeightTile<product_outputs>;
-using FewWeightTile = FloatWeightTile<product_few_outputs>;
-using HighWeightTile = std::conditional_t<has_fast_tf32, TensorWeightTile, ManyWeightTile>;
+// What `high` multiplies with.
+template <int outputs>
+using HighTile = std::conditional_t<has_fast_tf32, TensorTile<outputs>, FloatTile<outputs>>;
+using HighWeightTile = std::conditional_t<has_fast_tf32, TensorWeightTile, FloatWeightTile<product_outputs>>;
 
 }  // namespace gmr::cuda

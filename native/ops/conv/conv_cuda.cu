@@ -9,7 +9,8 @@ namespace {
 
 // kernels
 
-// The 1 in the bounds: registers before occupancy, so that nothing spills.
+// The 1 in the bounds: registers before occupancy, so that nothing spills. 2: so that the compiler keeps to the 128
+// registers with which two blocks are on a multiprocessor at a time.
 __global__ void __launch_bounds__(block_threads, 1) conv_direct_kernel(const __grid_constant__ DirectConv p) {
   direct_conv(p);
 }
@@ -20,28 +21,38 @@ __global__ void __launch_bounds__(block_threads, 1)
 }
 
 __global__ void __launch_bounds__(block_threads, 1)
-    conv_product_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
-  forward_product<ManyTile>(p);
+    conv_product_few_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+  forward_product<FloatTile<product_few_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 1)
-    conv_product_few_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
-  forward_product<FewTile>(p);
+    conv_product_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+  forward_product<FloatTile<product_outputs>>(p);
+}
+
+__global__ void __launch_bounds__(block_threads, 1)
+    conv_product_wide_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+  forward_product<FloatTile<product_wide_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 1)
     conv_product_high_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
-  forward_product<HighTile>(p);
+  forward_product<HighTile<product_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
-    conv_backward_weight_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
-  backward_weight_product<ManyWeightTile>(p);
+__global__ void __launch_bounds__(block_threads, 2)
+    conv_product_wide_high_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+  forward_product<HighTile<product_wide_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 1)
     conv_backward_weight_few_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
-  backward_weight_product<FewWeightTile>(p);
+  backward_weight_product<FloatWeightTile<product_few_outputs>>(p);
+}
+
+__global__ void __launch_bounds__(block_threads, 1)
+    conv_backward_weight_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
+  backward_weight_product<FloatWeightTile<product_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 1)
@@ -49,15 +60,17 @@ __global__ void __launch_bounds__(block_threads, 1)
   backward_weight_product<HighWeightTile>(p);
 }
 
-const ProductKernels<ForwardProduct<TapGather>> product_kernels = {
-    {"conv_product_kernel", conv_product_kernel},
+const ForwardKernels<TapGather> product_kernels = {
     {"conv_product_few_kernel", conv_product_few_kernel},
+    {"conv_product_kernel", conv_product_kernel},
+    {"conv_product_wide_kernel", conv_product_wide_kernel},
     {"conv_product_high_kernel", conv_product_high_kernel},
+    {"conv_product_wide_high_kernel", conv_product_wide_high_kernel},
 };
 
-const ProductKernels<BackwardWeightProduct<TapGather>> backward_weight_kernels = {
-    {"conv_backward_weight_kernel", conv_backward_weight_kernel},
+const BackwardWeightKernels<TapGather> backward_weight_kernels = {
     {"conv_backward_weight_few_kernel", conv_backward_weight_few_kernel},
+    {"conv_backward_weight_kernel", conv_backward_weight_kernel},
     {"conv_backward_weight_high_kernel", conv_backward_weight_high_kernel},
 };
 

@@ -10,45 +10,66 @@ namespace {
 
 // kernels
 
-// The 1 in the bounds: registers before occupancy, so that nothing spills.
+// The 1 in the bounds: registers before occupancy, so that nothing spills. 2: so that the compiler keeps to the 128
+// registers with which two blocks are on a multiprocessor at a time.
 __global__ void __launch_bounds__(block_threads, 1)
-    ring_conv_product_kernel(const __grid_constant__ ForwardProduct<RingGather> p) {
-  forward_product<ManyTile>(p);
+    ring_conv_product_few_kernel(const __grid_constant__ ForwardProduct<RingGather> p) {
+  forward_product<FloatTile<product_few_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 1)
-    ring_conv_product_few_kernel(const __grid_constant__ ForwardProduct<RingGather> p) {
-  forward_product<FewTile>(p);
+    ring_conv_product_kernel(const __grid_constant__ ForwardProduct<RingGather> p) {
+  forward_product<FloatTile<product_outputs>>(p);
+}
+
+__global__ void __launch_bounds__(block_threads, 1)
+    ring_conv_product_wide_kernel(const __grid_constant__ ForwardProduct<RingGather> p) {
+  forward_product<FloatTile<product_wide_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 1)
     ring_conv_product_high_kernel(const __grid_constant__ ForwardProduct<RingGather> p) {
-  forward_product<HighTile>(p);
+  forward_product<HighTile<product_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
-    ring_conv_product_large_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
-  forward_product<ManyTile>(p);
+__global__ void __launch_bounds__(block_threads, 2)
+    ring_conv_product_wide_high_kernel(const __grid_constant__ ForwardProduct<RingGather> p) {
+  forward_product<HighTile<product_wide_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 1)
     ring_conv_product_large_few_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
-  forward_product<FewTile>(p);
+  forward_product<FloatTile<product_few_outputs>>(p);
+}
+
+__global__ void __launch_bounds__(block_threads, 1)
+    ring_conv_product_large_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+  forward_product<FloatTile<product_outputs>>(p);
+}
+
+__global__ void __launch_bounds__(block_threads, 1)
+    ring_conv_product_large_wide_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+  forward_product<FloatTile<product_wide_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 1)
     ring_conv_product_large_high_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
-  forward_product<HighTile>(p);
+  forward_product<HighTile<product_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
-    ring_conv_backward_weight_kernel(const __grid_constant__ BackwardWeightProduct<RingGather> p) {
-  backward_weight_product<ManyWeightTile>(p);
+__global__ void __launch_bounds__(block_threads, 2)
+    ring_conv_product_large_wide_high_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+  forward_product<HighTile<product_wide_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 1)
     ring_conv_backward_weight_few_kernel(const __grid_constant__ BackwardWeightProduct<RingGather> p) {
-  backward_weight_product<FewWeightTile>(p);
+  backward_weight_product<FloatWeightTile<product_few_outputs>>(p);
+}
+
+__global__ void __launch_bounds__(block_threads, 1)
+    ring_conv_backward_weight_kernel(const __grid_constant__ BackwardWeightProduct<RingGather> p) {
+  backward_weight_product<FloatWeightTile<product_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 1)
@@ -57,13 +78,13 @@ __global__ void __launch_bounds__(block_threads, 1)
 }
 
 __global__ void __launch_bounds__(block_threads, 1)
-    ring_conv_backward_weight_large_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
-  backward_weight_product<ManyWeightTile>(p);
+    ring_conv_backward_weight_large_few_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
+  backward_weight_product<FloatWeightTile<product_few_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 1)
-    ring_conv_backward_weight_large_few_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
-  backward_weight_product<FewWeightTile>(p);
+    ring_conv_backward_weight_large_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
+  backward_weight_product<FloatWeightTile<product_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 1)
@@ -72,30 +93,34 @@ __global__ void __launch_bounds__(block_threads, 1)
 }
 
 // The kernels of a pass, by gather.
-template <template <typename> typename Product>
+template <template <typename> typename Kernels>
 struct RingKernels {
-  ProductKernels<Product<RingGather>> rings;
-  ProductKernels<Product<TapGather>> large;
+  Kernels<RingGather> rings;
+  Kernels<TapGather> large;
 
   const auto& of(const RingGather&) const { return rings; }
   const auto& of(const TapGather&) const { return large; }
 };
 
-const RingKernels<ForwardProduct> product_kernels = {
-    {{"ring_conv_product_kernel", ring_conv_product_kernel},
-     {"ring_conv_product_few_kernel", ring_conv_product_few_kernel},
-     {"ring_conv_product_high_kernel", ring_conv_product_high_kernel}},
-    {{"ring_conv_product_large_kernel", ring_conv_product_large_kernel},
-     {"ring_conv_product_large_few_kernel", ring_conv_product_large_few_kernel},
-     {"ring_conv_product_large_high_kernel", ring_conv_product_large_high_kernel}},
+const RingKernels<ForwardKernels> product_kernels = {
+    {{"ring_conv_product_few_kernel", ring_conv_product_few_kernel},
+     {"ring_conv_product_kernel", ring_conv_product_kernel},
+     {"ring_conv_product_wide_kernel", ring_conv_product_wide_kernel},
+     {"ring_conv_product_high_kernel", ring_conv_product_high_kernel},
+     {"ring_conv_product_wide_high_kernel", ring_conv_product_wide_high_kernel}},
+    {{"ring_conv_product_large_few_kernel", ring_conv_product_large_few_kernel},
+     {"ring_conv_product_large_kernel", ring_conv_product_large_kernel},
+     {"ring_conv_product_large_wide_kernel", ring_conv_product_large_wide_kernel},
+     {"ring_conv_product_large_high_kernel", ring_conv_product_large_high_kernel},
+     {"ring_conv_product_large_wide_high_kernel", ring_conv_product_large_wide_high_kernel}},
 };
 
-const RingKernels<BackwardWeightProduct> backward_weight_kernels = {
-    {{"ring_conv_backward_weight_kernel", ring_conv_backward_weight_kernel},
-     {"ring_conv_backward_weight_few_kernel", ring_conv_backward_weight_few_kernel},
+const RingKernels<BackwardWeightKernels> backward_weight_kernels = {
+    {{"ring_conv_backward_weight_few_kernel", ring_conv_backward_weight_few_kernel},
+     {"ring_conv_backward_weight_kernel", ring_conv_backward_weight_kernel},
      {"ring_conv_backward_weight_high_kernel", ring_conv_backward_weight_high_kernel}},
-    {{"ring_conv_backward_weight_large_kernel", ring_conv_backward_weight_large_kernel},
-     {"ring_conv_backward_weight_large_few_kernel", ring_conv_backward_weight_large_few_kernel},
+    {{"ring_conv_backward_weight_large_few_kernel", ring_conv_backward_weight_large_few_kernel},
+     {"ring_conv_backward_weight_large_kernel", ring_conv_backward_weight_large_kernel},
      {"ring_conv_backward_weight_large_high_kernel", ring_conv_backward_weight_large_high_kernel}},
 };
 
@@ -119,7 +144,7 @@ void with_gather(BackendDevice& device, const float* x, const WindowGeometry& wi
 void forward(BackendDevice& device, const WindowGeometry& window, const RingKernel& rings, const ProductShape& shape,
              Float32Precision precision, const float* x, const ProductWeights& weights, const float* bias, float* y) {
   if (shape.images * shape.out_plane == 0) return;
-  constexpr int64_t most_floats = product_shared_floats - forward_floats<ManyTile>;
+  const int64_t most_floats = product_shared_floats - forward_floats(forward_tile(shape));
   with_gather(device, x, window, rings, shape, most_floats, [&](const auto& gather) {
     launch_forward(device, product_kernels.of(gather), shape, precision, gather, weights, bias, y);
   });
@@ -146,7 +171,7 @@ void ring_conv_backward_input(BackendDevice& device, const RingConvBackwardInput
 
 void ring_conv_backward_weight(BackendDevice& device, const RingConvBackwardWeight& p) {
   const ProductShape shape = forward_shape(p.geometry);
-  constexpr int64_t most_floats = product_shared_floats - backward_weight_floats<ManyWeightTile>;
+  const int64_t most_floats = product_shared_floats - backward_weight_floats(backward_weight_tile(shape));
   with_gather(device, p.x, forward_window(p.geometry), p.rings, shape, most_floats, [&](const auto& gather) {
     launch_backward_weight(device, backward_weight_kernels.of(gather), shape, p.precision, gather, p.dy, p.dv);
   });

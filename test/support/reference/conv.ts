@@ -183,7 +183,8 @@ export const convSuite: OpSuite<ConvCaseOptions> = {
     convCase('many, groups', { x: [1, 12, 6, 5], w: [14, 6, 3, 3], bias: [14] }, { groups: 2, padding: 1 }),
     convCase('many, 3-D', { x: [1, 5, 4, 5, 4], w: [6, 5, 3, 1, 3] }, { padding: [1, 0, 1] }),
     convCase('many, transposed, stride 2', { x: [1, 6, 4, 5], w: [6, 5, 2, 3] }, { transposed: true, stride: 2 }),
-    convCase('outputs beyond a tile of 64', { x: [1, 5, 7, 5], w: [70, 5, 3, 3] }, { padding: 1 }),
+    convCase('many, more than 64', { x: [1, 5, 7, 5], w: [70, 5, 3, 3], bias: [70] }, { padding: 1 }),
+    convCase('many, more than 128', { x: [1, 3, 5, 4], w: [133, 3, 3, 3] }, { padding: 1 }),
     convCase('transposed', { x: [2, 3, 4, 5], w: [3, 4, 3, 3], bias: [4] }, { transposed: true, padding: 1 }),
     convCase(
       'transposed, stride 2',

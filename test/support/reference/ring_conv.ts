@@ -88,7 +88,12 @@ export const ringConvSuite: OpSuite<Options> = {
       stride: 2,
       padding: 2,
     }),
-    ringCase('outputs beyond a tile of 64', { x: [1, 5, 7, 7], v: [70, 5, 3] }, [5, 5], { padding: 2 }),
+    ringCase('many, more than 64', { x: [1, 5, 7, 7], v: [70, 5, 3], bias: [70] }, [5, 5], { padding: 2 }),
+    ringCase('many, more than 128', { x: [1, 3, 5, 6], v: [133, 3, 2] }, [3, 3], { padding: 1 }),
+    ringCase('many, more than 64, dilation beyond a window', { x: [1, 3, 5, 5], v: [66, 3, 2] }, [3, 3], {
+      dilation: 60,
+      padding: 60,
+    }),
     ringCase('dilation beyond a window', { x: [1, 2, 6, 7], v: [3, 2, 3] }, [5, 5], { dilation: 50, padding: 100 }),
     ringCase('transposed', { x: [2, 3, 5, 6], v: [3, 4, 3], bias: [4] }, [5, 5], { transposed: true, padding: 2 }),
     ringCase('transposed, stride 2', { x: [1, 3, 5, 4], v: [3, 2, 3], bias: [2] }, [5, 5], {
