@@ -6,8 +6,8 @@
 //   int chunk_depth                          operand rows that are made together, at most product_depth
 //   int work_floats                          shared memory that it needs
 //   int64_t tiles                            of product_pixels columns each
-//   Place place(tile, column)                the output that a column of a tile stands for
-//   AtTile(gather, tile, work)               made by all threads of a block for a tile; then, for any group and chunk,
+//   AtTile(gather, tile, work)               made by all threads of a block for a tile, with
+//     Place place(column)                    the output that a column of the tile stands for
 //     fill(panel, first_channel, k0, depth)  writes rows k0 .. k0 + depth - 1 of the group's channels, with zeros in
 //                                            columns that stand for nothing; all threads come, and synchronise after
 #pragma once
@@ -135,7 +135,7 @@ __device__ void forward_product(const ForwardProduct<Gather>& p) {
     }
 #pragma unroll
     for (int j = 0; j < Tile::pixels_a_thread; ++j) {
-      const Place place = p.gather.place(tile, product.pixel(j));
+      const Place place = at_tile.place(product.pixel(j));
       if (place.image < 0) continue;
 #pragma unroll
       for (int i = 0; i < Tile::outputs_a_thread; ++i) {
@@ -163,12 +163,12 @@ struct BackwardWeightProduct {
 
 // dy of outputs first_output .. of a group over a tile, [outputs][pixels], with zeros where there is none.
 template <typename Tile, typename Gather>
-__device__ void load_gradient(const BackwardWeightProduct<Gather>& p, int64_t group, int64_t first_output, int64_t tile,
-                              float* gradient) {
+__device__ void load_gradient(const BackwardWeightProduct<Gather>& p, const typename Gather::AtTile& at_tile,
+                              int64_t group, int64_t first_output, float* gradient) {
   constexpr int output_step = block_threads / product_pixels;
   const int column = static_cast<int>(threadIdx.x) % product_pixels;
   const int first = static_cast<int>(threadIdx.x) / product_pixels;
-  const Place place = p.gather.place(tile, column);
+  const Place place = at_tile.place(column);
   const int there =
       place.image >= 0 ? static_cast<int>(min(int64_t{Tile::outputs}, p.shape.outputs - first_output)) : 0;
   const int64_t plane = (place.image * p.shape.groups + group) * p.shape.outputs + first_output + first;
@@ -199,7 +199,7 @@ __device__ void backward_weight_product(const BackwardWeightProduct<Gather>& p) 
     for (int64_t tile = p.gather.tiles * split / p.splits; tile < last_tile; ++tile) {
       typename Gather::AtTile at_tile(p.gather, tile, work);
       at_tile.fill(panel, group * p.shape.channels, k0, depth);
-      load_gradient<Tile>(p, group, first_output, tile, gradient);
+      load_gradient<Tile>(p, at_tile, group, first_output, gradient);
       __syncthreads();
       product.add(gradient, panel, depth);
       __syncthreads();

@@ -53,11 +53,6 @@ struct TapGather {
         by_out_plane(volume(g.out)),
         by_rows(rows) {}
 
-  __device__ Place place(int64_t tile, int column) const {
-    const auto [image, pixel] = by_out_plane.divide(tile * product_pixels + column);
-    return {image < images ? image : -1, pixel};
-  }
-
   // An operand row of the chunk: its channel, its first tap, and where in the table its other taps lie.
   struct alignas(16) Row {
     int64_t plane;      // of the row's channel, from the image's first element
@@ -70,14 +65,22 @@ struct TapGather {
   class AtTile {
    public:
     __device__ AtTile(const TapGather& gather, int64_t tile, float* work)
-        : g_(gather), rows_(reinterpret_cast<Row*>(work)), column_(static_cast<int>(threadIdx.x) % product_pixels) {
-      const Place place = g_.place(tile, column_);
-      const Position o = g_.outputs.position(place.pixel);
+        : g_(gather),
+          first_(tile * product_pixels),
+          rows_(reinterpret_cast<Row*>(work)),
+          column_(static_cast<int>(threadIdx.x) % product_pixels) {
+      const Place own = place(column_);
+      const Position o = g_.outputs.position(own.pixel);
       const Window& w = g_.window;
       z_ = static_cast<int>(o.z) * w.stride[0] - w.padding[0];
       y_ = static_cast<int>(o.y) * w.stride[1] - w.padding[1];
       x_ = static_cast<int>(o.x) * w.stride[2] - w.padding[2];
-      image_ = place.image < 0 ? nullptr : g_.x + place.image * g_.all_channels * g_.in_plane;
+      image_ = own.image < 0 ? nullptr : g_.x + own.image * g_.all_channels * g_.in_plane;
+    }
+
+    __device__ Place place(int column) const {
+      const auto [image, pixel] = g_.by_out_plane.divide(first_ + column);
+      return {image < g_.images ? image : -1, pixel};
     }
 
     __device__ void fill(float* panel, int64_t first_channel, int64_t k0, int depth) const {
@@ -132,6 +135,7 @@ struct TapGather {
     }
 
     const TapGather& g_;
+    int64_t first_;  // position of all outputs
     Row* rows_;
     int column_;
     const float* image_;  // nullptr: the column stands for nothing

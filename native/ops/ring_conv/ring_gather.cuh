@@ -122,16 +122,6 @@ struct RingGather {
     return {image, slice, row - slice * box_y.divisor(), rest - row * box_x.divisor()};
   }
 
-  __device__ Place place(int64_t tile, int column) const {
-    const BoxTiling::Corner corner = tiling.corner(tile);
-    const Column c = column_of(column);
-    const auto& out = tiling.window.out;
-    const int z = corner.z + c.z, y = corner.y + c.y, x = corner.x + c.x;
-    const bool is_there = c.x < tiling.box.extent[2] && c.image < tiling.box.images &&
-                          corner.image + c.image < tiling.images && z < out[0] && y < out[1] && x < out[2];
-    return {is_there ? corner.image + c.image : -1, (int64_t{z} * out[1] + y) * out[2] + x};
-  }
-
   class AtTile;
 };
 
@@ -143,13 +133,23 @@ class RingGather::AtTile {
         windows_(work),
         runs_(work + gather.windows_floats),
         first_column_(static_cast<int>(threadIdx.x) % column_threads * ring_columns) {
-#pragma unroll
-    for (int j = 0; j < ring_columns; ++j) is_there_[j] = g_.place(tile, first_column_ + j).image >= 0;
     const Column c = g_.column_of(first_column_);
     const Box& box = g_.tiling.box;
+    columns_ = place(first_column_).image < 0 ? 0 : min(box.extent[2] - c.x, g_.tiling.window.out[2] - corner_.x - c.x);
     const int row =
         (c.image * box.span[0] + c.z * g_.tiling.window.stride[0]) * box.span[1] + c.y * g_.tiling.window.stride[1];
     first_run_ = c.image < box.images ? row * g_.run_pitch + c.x : 0;
+  }
+
+  __device__ Place place(int column) const {
+    const Column c = g_.column_of(column);
+    const Box& box = g_.tiling.box;
+    const auto& out = g_.tiling.window.out;
+    const int z = corner_.z + c.z, y = corner_.y + c.y, x = corner_.x + c.x;
+    const int64_t image = corner_.image + c.image;
+    const bool is_there = c.image < box.images && image < g_.tiling.images && z < out[0] && y < out[1] &&
+                          c.x < box.extent[2] && x < out[2];
+    return {is_there ? image : -1, (int64_t{z} * out[1] + y) * out[2] + x};
   }
 
   __device__ void fill(float* panel, int64_t first_channel, int64_t k0, int depth) const {
@@ -226,7 +226,7 @@ class RingGather::AtTile {
           for (int j = 0; j < ring_columns; ++j) outer.v[j] += run.v[j];
         }
 #pragma unroll
-        for (int j = 0; j < ring_columns; ++j) ring.v[j] = is_there_[j] ? outer.v[j] - inner.v[j] : 0;
+        for (int j = 0; j < ring_columns; ++j) ring.v[j] = j < columns_ ? outer.v[j] - inner.v[j] : 0;
         store_pack(out + l * product_pitch, ring);
         inner = outer;
       }
@@ -240,7 +240,7 @@ class RingGather::AtTile {
   float* windows_;  // [channel][image][span]
   float* runs_;     // [channel][image][span z][span y][half-width][columns of a row], rows run_pitch apart
   int first_column_;
-  bool is_there_[ring_columns];
+  int columns_;  // that stand for something: they come first
   int first_run_;
 };
 
