@@ -8,6 +8,7 @@
 #include <limits>
 #include <vector>
 
+#include "cuda/async_copy.cuh"
 #include "cuda/divisor.h"
 #include "cuda/grid_index.h"
 #include "cuda/launch.h"
@@ -109,9 +110,10 @@ class BoxTiling {
   // Rows of the windows of a channel.
   __device__ int window_rows() const { return box.images * box.span[0] * box.span[1]; }
 
-  // [channel][image][span z][span y][span x] of channels first_channel .. + channels - 1 of x [images, all_channels,
-  // in]. A thread works out where a place of the window lies and copies it for all channels.
-  __device__ void fill_windows(const float* x, int64_t all_channels, int64_t first_channel, int channels,
+  // Starts to copy [channel][image][span z][span y][span x] of channels first_channel .. + channels - 1 of x [images,
+  // all_channels, in], see async_copy.cuh. A thread works out where a place of the window lies and copies it for all
+  // channels.
+  __device__ void copy_windows(const float* x, int64_t all_channels, int64_t first_channel, int channels,
                                const Corner& corner, float* windows) const {
     const int count = window_rows() * box.span[2];
     const bool is_spread = window.is_spread();
@@ -134,7 +136,7 @@ class BoxTiling {
       float* to = windows + i;
 #pragma unroll 4
       for (int channel = 0; channel < channels; ++channel) {
-        to[channel * count] = is_there ? from[channel * in_plane] : 0;
+        copy_or_zero(to + channel * count, from + channel * in_plane, is_there);
       }
     }
   }

@@ -8,12 +8,15 @@
 //   int64_t tiles                            of product_pixels columns each
 //   AtTile(gather, tile, work)               made by all threads of a block for a tile, with
 //     Place place(column)                    the output that a column of the tile stands for
-//     fill(panel, first_channel, k0, depth)  writes rows k0 .. k0 + depth - 1 of the group's channels, with zeros in
-//                                            columns that stand for nothing; all threads come, and synchronise after
+//     start(first_channel, chunk)            begins to copy what fill() of the chunk needs, as one group of copies
+//     fill(panel, first_channel, chunk,      waits for all groups but the last, writes the chunk's rows, with zeros in
+//          next)                             columns that stand for nothing, and calls start(next) on the way
+// which all threads come to; they synchronise behind fill().
 #pragma once
 
 #include <algorithm>
 
+#include "cuda/async_copy.cuh"
 #include "cuda/divisor.h"
 #include "cuda/elements.cuh"
 #include "cuda/grid_index.h"
@@ -23,6 +26,12 @@
 #include "ops/conv/float32_precision.h"
 
 namespace gmr::cuda {
+
+// Operand rows of a group that are made together; depth 0: none.
+struct Chunk {
+  int64_t first_row;
+  int depth;
+};
 
 // An output position; image -1: none.
 struct Place {
@@ -85,11 +94,12 @@ struct ForwardProduct {
   __host__ __device__ int64_t items() const { return gather.tiles * shape.groups * output_parts; }
 };
 
-// Rows k0 .. k0 + depth - 1 of the weights of outputs first_output .. of a group, and rows of zeros up to read_depth. A
-// warp writes 8 rows of 4 outputs, which lie in different banks.
+// Starts to copy a chunk's rows of the weights of outputs first_output .. of a group, and makes rows of zeros up to
+// read_depth. Weights change their order on the way, so that copies are of 4 bytes; a warp writes 8 rows of 4 outputs,
+// which lie in different banks.
 template <typename Tile, typename Gather>
-__device__ void load_weights(const ForwardProduct<Gather>& p, int64_t group, int64_t first_output, int64_t k0,
-                             int depth, int read_depth, float* weights) {
+__device__ void copy_weights(const ForwardProduct<Gather>& p, int64_t group, int64_t first_output, const Chunk& chunk,
+                             int read_depth, float* weights) {
   constexpr int lane_rows = 8, row_warps = product_depth / lane_rows, output_step = block_threads / product_depth;
   constexpr int pitch = weights_pitch(Tile::outputs);
   static_assert(pitch % 32 == 4 || Tile::outputs < 32);
@@ -97,12 +107,13 @@ __device__ void load_weights(const ForwardProduct<Gather>& p, int64_t group, int
   const int k = warp % row_warps * lane_rows + lane % lane_rows;
   const int first = warp / row_warps * (warp_threads / lane_rows) + lane / lane_rows;
   if (k >= read_depth) return;
-  const int there = k < depth ? static_cast<int>(min(int64_t{Tile::outputs}, p.shape.outputs - first_output)) : 0;
-  const float* from =
-      p.weights.first_output(group, k < depth ? k0 + k : k0) + (first_output + first) * p.weights.output_step;
+  const bool is_row_there = k < chunk.depth;
+  const int there = is_row_there ? static_cast<int>(min(int64_t{Tile::outputs}, p.shape.outputs - first_output)) : 0;
+  const float* from = p.weights.first_output(group, chunk.first_row + (is_row_there ? k : 0)) +
+                      (first_output + first) * p.weights.output_step;
 #pragma unroll 4
   for (int o = first; o < Tile::outputs; o += output_step, from += output_step * p.weights.output_step) {
-    weights[k * pitch + o] = o < there ? *from : 0;
+    copy_or_zero(weights + k * pitch + o, from, o < there);
   }
 }
 
@@ -121,17 +132,26 @@ __device__ void forward_product(const ForwardProduct<Gather>& p) {
     const int64_t first_output = part * Tile::outputs;
     typename Gather::AtTile at_tile(p.gather, tile, work);
     Tile product;
-    for (int64_t k0 = 0; k0 < all_rows; k0 += p.gather.chunk_depth) {
-      const int depth = static_cast<int>(min(int64_t{p.gather.chunk_depth}, all_rows - k0));
-      const int read_depth = (depth + Tile::row_step - 1) / Tile::row_step * Tile::row_step;
-      at_tile.fill(panel, group * p.shape.channels, k0, depth);
-      for (int i = static_cast<int>(threadIdx.x); i < (read_depth - depth) * product_pixels; i += block_threads) {
-        panel[(depth + i / product_pixels) * product_pitch + i % product_pixels] = 0;
+    const int64_t first_channel = group * p.shape.channels;
+    const auto chunk_at = [&](int64_t row) {
+      return Chunk{row, static_cast<int>(min(int64_t{p.gather.chunk_depth}, max(all_rows - row, int64_t{0})))};
+    };
+    Chunk chunk = chunk_at(0);
+    at_tile.start(first_channel, chunk);
+    while (chunk.depth > 0) {
+      const Chunk next = chunk_at(chunk.first_row + chunk.depth);
+      const int read_depth = (chunk.depth + Tile::row_step - 1) / Tile::row_step * Tile::row_step;
+      copy_weights<Tile>(p, group, first_output, chunk, read_depth, weights);
+      finish_group();
+      at_tile.fill(panel, first_channel, chunk, next);
+      for (int i = static_cast<int>(threadIdx.x); i < (read_depth - chunk.depth) * product_pixels; i += block_threads) {
+        panel[(chunk.depth + i / product_pixels) * product_pitch + i % product_pixels] = 0;
       }
-      load_weights<Tile>(p, group, first_output, k0, depth, read_depth, weights);
+      wait_for_all_groups_but<1>();  // all but the next chunk's
       __syncthreads();
-      product.add(weights, panel, depth);
+      product.add(weights, panel, chunk.depth);
       __syncthreads();
+      chunk = next;
     }
 #pragma unroll
     for (int j = 0; j < Tile::pixels_a_thread; ++j) {
@@ -161,9 +181,9 @@ struct BackwardWeightProduct {
   __host__ __device__ int64_t items() const { return splits * shape.groups * chunks * output_parts; }
 };
 
-// dy of outputs first_output .. of a group over a tile, [outputs][pixels], with zeros where there is none.
+// Starts to copy dy of outputs first_output .. of a group over a tile, [outputs][pixels], with zeros where there is none.
 template <typename Tile, typename Gather>
-__device__ void load_gradient(const BackwardWeightProduct<Gather>& p, const typename Gather::AtTile& at_tile,
+__device__ void copy_gradient(const BackwardWeightProduct<Gather>& p, const typename Gather::AtTile& at_tile,
                               int64_t group, int64_t first_output, float* gradient) {
   constexpr int output_step = block_threads / product_pixels;
   const int column = static_cast<int>(threadIdx.x) % product_pixels;
@@ -175,7 +195,7 @@ __device__ void load_gradient(const BackwardWeightProduct<Gather>& p, const type
   const float* from = p.dy + plane * p.shape.out_plane + place.pixel;
 #pragma unroll 4
   for (int o = first; o < Tile::outputs; o += output_step, from += output_step * p.shape.out_plane) {
-    gradient[o * product_pitch + column] = o < there ? *from : 0;
+    copy_or_zero(gradient + o * product_pitch + column, from, o < there);
   }
 }
 
@@ -190,28 +210,32 @@ __device__ void backward_weight_product(const BackwardWeightProduct<Gather>& p) 
 
   for (int64_t item = blockIdx.x; item < p.items(); item += gridDim.x) {
     const auto [rest, part] = p.by_parts.divide(item);
-    const auto [split_and_group, chunk] = p.by_chunks.divide(rest);
+    const auto [split_and_group, chunk_index] = p.by_chunks.divide(rest);
     const auto [split, group] = p.by_groups.divide(split_and_group);
-    const int64_t first_output = part * Tile::outputs, k0 = chunk * p.gather.chunk_depth;
-    const int depth = static_cast<int>(min(int64_t{p.gather.chunk_depth}, all_rows - k0));
+    const int64_t first_output = part * Tile::outputs, first_row = chunk_index * p.gather.chunk_depth;
+    const Chunk chunk{first_row, static_cast<int>(min(int64_t{p.gather.chunk_depth}, all_rows - first_row))};
+    const int64_t first_channel = group * p.shape.channels;
     Tile product;
     const int64_t last_tile = p.gather.tiles * (split + 1) / p.splits;
     for (int64_t tile = p.gather.tiles * split / p.splits; tile < last_tile; ++tile) {
       typename Gather::AtTile at_tile(p.gather, tile, work);
-      at_tile.fill(panel, group * p.shape.channels, k0, depth);
-      load_gradient<Tile>(p, at_tile, group, first_output, gradient);
+      at_tile.start(first_channel, chunk);
+      copy_gradient<Tile>(p, at_tile, group, first_output, gradient);
+      finish_group();
+      at_tile.fill(panel, first_channel, chunk, Chunk{});
+      wait_for_all_groups_but<1>();
       __syncthreads();
-      product.add(gradient, panel, depth);
+      product.add(gradient, panel, chunk.depth);
       __syncthreads();
     }
 #pragma unroll
     for (int i = 0; i < Tile::outputs_a_thread; ++i) {
       const int64_t o = first_output + product.output(i);
       if (product.output(i) >= Tile::outputs || o >= p.shape.outputs) continue;
-      float* row = p.partials + split * size + (group * p.shape.outputs + o) * all_rows + k0;
+      float* row = p.partials + split * size + (group * p.shape.outputs + o) * all_rows + chunk.first_row;
 #pragma unroll
       for (int j = 0; j < Tile::rows_a_thread; ++j) {
-        if (product.row(j) < depth) row[product.row(j)] = product.value(i, j);
+        if (product.row(j) < chunk.depth) row[product.row(j)] = product.value(i, j);
       }
     }
   }

@@ -83,14 +83,18 @@ struct TapGather {
       return {image < g_.images ? image : -1, pixel};
     }
 
-    __device__ void fill(float* panel, int64_t first_channel, int64_t k0, int depth) const {
-      if (static_cast<int>(threadIdx.x) < depth) {
-        rows_[threadIdx.x] = row_of(first_channel, k0 + static_cast<int>(threadIdx.x));
+    __device__ void start(int64_t, const Chunk&) const { finish_group(); }  // nothing to copy
+
+    __device__ void fill(float* panel, int64_t first_channel, const Chunk& chunk, const Chunk& next) const {
+      if (static_cast<int>(threadIdx.x) < chunk.depth) {
+        rows_[threadIdx.x] = row_of(first_channel, chunk.first_row + static_cast<int>(threadIdx.x));
       }
+      start(first_channel, next);
       __syncthreads();
       const bool is_spread = g_.window.is_spread();
       const float* column = image_ + g_.window.offset(z_, y_, x_);
-      for (int k = static_cast<int>(threadIdx.x) / product_pixels; k < depth; k += block_threads / product_pixels) {
+      for (int k = static_cast<int>(threadIdx.x) / product_pixels; k < chunk.depth;
+           k += block_threads / product_pixels) {
         const Row& row = rows_[k];
         float sum = 0;
         if (image_ != nullptr) {

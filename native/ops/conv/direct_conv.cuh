@@ -132,10 +132,11 @@ __device__ inline void direct_conv(const DirectConv& p) {
     const BoxTiling::Corner corner = p.tiling.corner(tile);
     DirectColumn column(p);
     for (int64_t c = 0; c < p.shape.channels; ++c) {
-      p.tiling.fill_windows(p.x, all_channels, group * p.shape.channels + c, 1, corner, window);
+      p.tiling.copy_windows(p.x, all_channels, group * p.shape.channels + c, 1, corner, window);
       for (int t = static_cast<int>(threadIdx.x); t < p.taps; t += block_threads) {
         weights[t] = p.weights.first_output(group, c * p.taps + t)[output * p.weights.output_step];
       }
+      wait_for_copies();
       __syncthreads();
       if (column.is_in_box) column.add_channel(window, weights);
       __syncthreads();

@@ -145,8 +145,9 @@ __device__ inline void direct_weight(const DirectWeight& p) {
     const int64_t last_tile = p.tiling.tiles * (split + 1) / p.splits;
     for (int64_t tile = p.tiling.tiles * split / p.splits; tile < last_tile; ++tile) {
       const BoxTiling::Corner corner = p.tiling.corner(tile);
-      p.tiling.fill_windows(p.x, all_channels, group * p.shape.channels + channel, 1, corner, window);
+      p.tiling.copy_windows(p.x, all_channels, group * p.shape.channels + channel, 1, corner, window);
       load_gradient(p, corner, output, gradient);
+      wait_for_copies();
       __syncthreads();
       if (taps.share < p.shares) taps.add_tile(p, corner, window, gradient);
       __syncthreads();

@@ -152,10 +152,17 @@ class RingGather::AtTile {
     return {is_there ? image : -1, (int64_t{z} * out[1] + y) * out[2] + x};
   }
 
-  __device__ void fill(float* panel, int64_t first_channel, int64_t k0, int depth) const {
-    const int64_t first = first_channel + g_.by_rows.divide(k0).quotient;
-    const int channels = depth / g_.rows;
-    g_.tiling.fill_windows(g_.x, g_.all_channels, first, channels, corner_, windows_);
+  __device__ void start(int64_t first_channel, const Chunk& chunk) const {
+    if (chunk.depth > 0) {
+      const int64_t first = first_channel + g_.by_rows.divide(chunk.first_row).quotient;
+      g_.tiling.copy_windows(g_.x, g_.all_channels, first, chunk.depth / g_.rows, corner_, windows_);
+    }
+    finish_group();
+  }
+
+  __device__ void fill(float* panel, int64_t first_channel, const Chunk& chunk, const Chunk& next) const {
+    const int channels = chunk.depth / g_.rows;
+    wait_for_all_groups_but<1>();
     __syncthreads();
     if (g_.tiling.window.stride[2] == 1 && g_.tiling.window.dilation[2] == 1) {
       make_runs(channels, [](Pack<ring_columns>& left, Pack<ring_columns>& right, const float* centre, int w) {
@@ -177,6 +184,7 @@ class RingGather::AtTile {
       });
     }
     __syncthreads();
+    start(first_channel, next);  // the windows are free again
     sum_discs(panel, channels);
   }
 
