@@ -9,33 +9,32 @@ namespace {
 
 // kernels
 
-// The 1 in the bounds: registers before occupancy, so that nothing spills. 2: so that the compiler keeps to the 128
-// registers with which two blocks are on a multiprocessor at a time.
-__global__ void __launch_bounds__(block_threads, 1) conv_direct_kernel(const __grid_constant__ DirectConv p) {
+// The 2 in the bounds: at most 128 registers, so that two blocks are on a multiprocessor at a time.
+__global__ void __launch_bounds__(block_threads, 2) conv_direct_kernel(const __grid_constant__ DirectConv p) {
   direct_conv(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 2)
     conv_backward_weight_direct_kernel(const __grid_constant__ DirectWeight p) {
   direct_weight(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 2)
     conv_product_few_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
   forward_product<FloatTile<product_few_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 2)
     conv_product_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
   forward_product<FloatTile<product_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 2)
     conv_product_wide_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
   forward_product<FloatTile<product_wide_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 2)
     conv_product_high_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
   forward_product<HighTile<product_outputs>>(p);
 }
@@ -45,17 +44,17 @@ __global__ void __launch_bounds__(block_threads, 2)
   forward_product<HighTile<product_wide_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 2)
     conv_backward_weight_few_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
   backward_weight_product<FloatWeightTile<product_few_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 2)
     conv_backward_weight_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
   backward_weight_product<FloatWeightTile<product_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 2)
     conv_backward_weight_high_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
   backward_weight_product<HighWeightTile>(p);
 }

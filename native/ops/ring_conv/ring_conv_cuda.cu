@@ -10,24 +10,23 @@ namespace {
 
 // kernels
 
-// The 1 in the bounds: registers before occupancy, so that nothing spills. 2: so that the compiler keeps to the 128
-// registers with which two blocks are on a multiprocessor at a time.
-__global__ void __launch_bounds__(block_threads, 1)
+// The 2 in the bounds: at most 128 registers, so that two blocks are on a multiprocessor at a time.
+__global__ void __launch_bounds__(block_threads, 2)
     ring_conv_product_few_kernel(const __grid_constant__ ForwardProduct<RingGather> p) {
   forward_product<FloatTile<product_few_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 2)
     ring_conv_product_kernel(const __grid_constant__ ForwardProduct<RingGather> p) {
   forward_product<FloatTile<product_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 2)
     ring_conv_product_wide_kernel(const __grid_constant__ ForwardProduct<RingGather> p) {
   forward_product<FloatTile<product_wide_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 2)
     ring_conv_product_high_kernel(const __grid_constant__ ForwardProduct<RingGather> p) {
   forward_product<HighTile<product_outputs>>(p);
 }
@@ -37,22 +36,22 @@ __global__ void __launch_bounds__(block_threads, 2)
   forward_product<HighTile<product_wide_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 2)
     ring_conv_product_large_few_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
   forward_product<FloatTile<product_few_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 2)
     ring_conv_product_large_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
   forward_product<FloatTile<product_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 2)
     ring_conv_product_large_wide_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
   forward_product<FloatTile<product_wide_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 2)
     ring_conv_product_large_high_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
   forward_product<HighTile<product_outputs>>(p);
 }
@@ -62,32 +61,32 @@ __global__ void __launch_bounds__(block_threads, 2)
   forward_product<HighTile<product_wide_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 2)
     ring_conv_backward_weight_few_kernel(const __grid_constant__ BackwardWeightProduct<RingGather> p) {
   backward_weight_product<FloatWeightTile<product_few_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 2)
     ring_conv_backward_weight_kernel(const __grid_constant__ BackwardWeightProduct<RingGather> p) {
   backward_weight_product<FloatWeightTile<product_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 2)
     ring_conv_backward_weight_high_kernel(const __grid_constant__ BackwardWeightProduct<RingGather> p) {
   backward_weight_product<HighWeightTile>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 2)
     ring_conv_backward_weight_large_few_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
   backward_weight_product<FloatWeightTile<product_few_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 2)
     ring_conv_backward_weight_large_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
   backward_weight_product<FloatWeightTile<product_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 2)
     ring_conv_backward_weight_large_high_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
   backward_weight_product<HighWeightTile>(p);
 }
