@@ -57,6 +57,12 @@ export interface ConvGeometry {
   padding: Triple;
 }
 
+/** What the passes of convolutions share. */
+export interface ConvPass extends ConvGeometry {
+  /** native/ops/conv/float32_precision.h */
+  precision: number;
+}
+
 /** native/ops/ring_conv/ring_conv.h, RingKernel */
 export interface RingKernel {
   rings: number;
@@ -163,14 +169,14 @@ export interface PassParams {
     dresidual: BufferHandle | null;
     training: boolean;
   };
-  conv_forward: ConvGeometry & { x: BufferHandle; w: BufferHandle; bias: BufferHandle | null; y: BufferHandle };
-  conv_backward_input: ConvGeometry & {
+  conv_forward: ConvPass & { x: BufferHandle; w: BufferHandle; bias: BufferHandle | null; y: BufferHandle };
+  conv_backward_input: ConvPass & {
     dy: BufferHandle;
     w: BufferHandle;
     bias: BufferHandle | null;
     dx: BufferHandle;
   };
-  conv_backward_weight: ConvGeometry & { x: BufferHandle; dy: BufferHandle; dw: BufferHandle };
+  conv_backward_weight: ConvPass & { x: BufferHandle; dy: BufferHandle; dw: BufferHandle };
   cross_entropy_forward: CrossEntropyInputs & { loss: BufferHandle };
   cross_entropy_backward_input: CrossEntropyInputs & { dy: BufferHandle; dlogits: BufferHandle };
   global_avg_pool_forward: { x: BufferHandle; y: BufferHandle; planes: number; extent: number };
@@ -181,11 +187,11 @@ export interface PassParams {
   pad_backward_input: { dy: BufferHandle; dx: BufferHandle } & PadGeometry;
   reduce_forward: ReduceExtents & { x: BufferHandle; y: BufferHandle };
   reduce_backward_input: ReduceExtents & { dy: BufferHandle; dx: BufferHandle };
-  ring_conv_forward: ConvGeometry &
+  ring_conv_forward: ConvPass &
     RingKernel & { x: BufferHandle; v: BufferHandle; bias: BufferHandle | null; y: BufferHandle };
-  ring_conv_backward_input: ConvGeometry &
+  ring_conv_backward_input: ConvPass &
     RingKernel & { dy: BufferHandle; v: BufferHandle; bias: BufferHandle | null; dx: BufferHandle };
-  ring_conv_backward_weight: ConvGeometry & RingKernel & { x: BufferHandle; dy: BufferHandle; dv: BufferHandle };
+  ring_conv_backward_weight: ConvPass & RingKernel & { x: BufferHandle; dy: BufferHandle; dv: BufferHandle };
   ring_expand_forward: { v: BufferHandle; y: BufferHandle } & RingExpandGeometry;
   ring_expand_backward_input: { dy: BufferHandle; dv: BufferHandle } & RingExpandGeometry;
   ring_weight_forward: {

@@ -23,7 +23,13 @@ if(NOT CMAKE_CUDA_COMPILER)
   message(STATUS "CUDA backend: not built, there is no nvcc on PATH, in CUDACXX or in /usr/local/cuda/bin")
   return()
 endif()
-set(CMAKE_CUDA_ARCHITECTURES ${GMR_CUDA_ARCHITECTURES})
+set(architectures ${GMR_CUDA_ARCHITECTURES})
+if(GMR_CUDA_SIM)
+  # What the interpreter runs: PTX without and with tensor cores.
+  list(APPEND architectures 75-virtual 80-virtual)
+  list(REMOVE_DUPLICATES architectures)
+endif()
+set(CMAKE_CUDA_ARCHITECTURES ${architectures})
 enable_language(CUDA)
 if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 13)
   message(STATUS "CUDA backend: not built, nvcc ${CMAKE_CUDA_COMPILER_VERSION} is older than 13")
@@ -33,11 +39,11 @@ if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
   set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")  # CMake 3.25 does not know that nvcc has it
 endif()
 find_package(CUDAToolkit REQUIRED)
-message(STATUS "CUDA backend: nvcc ${CMAKE_CUDA_COMPILER_VERSION}, ${GMR_CUDA_ARCHITECTURES}")
+message(STATUS "CUDA backend: nvcc ${CMAKE_CUDA_COMPILER_VERSION}, ${architectures}")
 
 file(GLOB cuda_sources CONFIGURE_DEPENDS native/ops/*/*_cuda.cu native/cuda/*.cu native/cuda/*.cc)
 list(FILTER cuda_sources EXCLUDE REGEX "backend_cuda\\.cc$")
-list(JOIN GMR_CUDA_ARCHITECTURES "," architectures_text)
+list(JOIN architectures "," architectures_text)
 
 # Spills and local memory are errors: what a kernel holds must be in registers. --no-compress: the interpreter reads PTX
 # as it is.

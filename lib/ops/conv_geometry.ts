@@ -1,6 +1,7 @@
 // Arguments that plain and ring convolutions share, checked and in the form that native code takes.
-import type { ConvGeometry } from '../../binding.js';
+import type { ConvGeometry, ConvPass } from '../../binding.js';
 import { expectInteger, fail, type OptionNames } from '../errors.js';
+import { float32MatmulPrecisionIndex } from '../precision.js';
 import type { Shape, Tensor } from '../tensor.js';
 import { perAxis, spatialRank, toTriple, type Extents } from './spatial.js';
 
@@ -72,7 +73,8 @@ function expectGroups(op: string, options: ConvOptions, c: number, o: number): n
 
 /** @internal */
 export interface Resolved {
-  geometry: ConvGeometry;
+  /** With the precision that is set now, which holds for the gradients too. */
+  geometry: ConvPass;
   /** Shape of the result. */
   shape: Shape;
 }
@@ -105,8 +107,9 @@ export function convGeometry(
     }
     return Math.floor((padded - reach) / a.stride[axis]!) + 1;
   });
+  const precision = float32MatmulPrecisionIndex();
   return {
-    geometry: { n, c, o, groups, in: toTriple(inside, 1), out: toTriple(outside, 1), ...triples(a) },
+    geometry: { n, c, o, groups, in: toTriple(inside, 1), out: toTriple(outside, 1), ...triples(a), precision },
     shape: [n, o, ...outside],
   };
 }
@@ -145,8 +148,9 @@ export function convTransposeGeometry(
     if (result < 0) fail(op, 'padding', `leave a result on spatial axis ${axis}`, a.padding, 'invalid_shape');
     return result;
   });
+  const precision = float32MatmulPrecisionIndex();
   return {
-    geometry: { n, c: o, o: c, groups, in: toTriple(outside, 1), out: toTriple(inside, 1), ...triples(a) },
+    geometry: { n, c: o, o: c, groups, in: toTriple(outside, 1), out: toTriple(inside, 1), ...triples(a), precision },
     shape: [n, o, ...outside],
   };
 }

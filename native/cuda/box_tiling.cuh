@@ -8,6 +8,7 @@
 #include <limits>
 #include <vector>
 
+#include "cuda/async_copy.cuh"
 #include "cuda/divisor.h"
 #include "cuda/grid_index.h"
 #include "cuda/launch.h"
@@ -34,29 +35,33 @@ inline std::vector<int64_t> balanced_extents(int64_t out, int64_t most) {
 }
 
 // The box of the least cost(box) * tiles, of those with at most `most_positions` outputs and `most_floats` of window;
-// infinite costs are not taken. Threads take `row_group` rows of outputs each: what counts, and what the window must
-// hold, is whole groups.
+// infinite costs are not taken. A thread has `group` outputs of each axis: what counts, and what the window must hold,
+// is whole groups.
 template <typename Cost>
-Box choose_box(const WindowGeometry& g, int64_t images, int64_t most_positions, int64_t row_group, int64_t most_floats,
-               Cost&& cost) {
+Box choose_box(const WindowGeometry& g, int64_t images, int64_t most_positions, const std::array<int64_t, 3>& group,
+               int64_t most_floats, Cost&& cost) {
   Box best{};
   double least_cost = std::numeric_limits<double>::infinity();
   for (const int64_t z : balanced_extents(g.out[0], most_positions)) {
     for (const int64_t y : balanced_extents(g.out[1], most_positions / z)) {
       for (const int64_t x : balanced_extents(g.out[2], most_positions / (z * y))) {
         const std::array<int64_t, 3> extent = {z, y, x};
-        const std::array<int64_t, 3> covered = {z, (y + row_group - 1) / row_group * row_group, x};
+        std::array<int64_t, 3> covered;
+        for (int axis = 0; axis < 3; ++axis)
+          covered[axis] = (extent[axis] + group[axis] - 1) / group[axis] * group[axis];
+        if (volume(covered) > most_positions) continue;
         Box box{{static_cast<int>(z), static_cast<int>(y), static_cast<int>(x)}, 1, {}};
         if (extent == g.out)
           box.images = static_cast<int>(std::clamp<int64_t>(images, 1, most_positions / volume(covered)));
         double tiles = std::ceil(static_cast<double>(images) / box.images), window = box.images;
         for (int axis = 0; axis < 3; ++axis) {
-          const int64_t span = (covered[axis] - 1) * g.stride[axis] + (g.kernel[axis] - 1) * g.dilation[axis] + 1;
+          int64_t span = (covered[axis] - 1) * g.stride[axis] + (g.kernel[axis] - 1) * g.dilation[axis] + 1;
+          if (axis == 2) span |= 1;  // odd, so that neighbouring rows lie in different banks
           tiles *= std::ceil(static_cast<double>(g.out[axis]) / static_cast<double>(extent[axis]));
           window *= static_cast<double>(span);
           box.span[axis] = static_cast<int>(std::min<int64_t>(span, std::numeric_limits<int>::max()));
         }
-        if (volume(covered) > most_positions || window > static_cast<double>(most_floats)) continue;
+        if (window > static_cast<double>(most_floats)) continue;
         const double total = cost(box) * tiles;
         if (total < least_cost) {
           least_cost = total;
@@ -79,7 +84,6 @@ class BoxTiling {
         tiles_z_(parts(0)),
         tiles_y_(parts(1)),
         tiles_x_(parts(2)),
-        images_(box.images),
         span_z_(box.span[0]),
         span_y_(box.span[1]),
         span_x_(box.span[2]) {}
@@ -106,20 +110,20 @@ class BoxTiling {
   // Rows of the windows of a channel.
   __device__ int window_rows() const { return box.images * box.span[0] * box.span[1]; }
 
-  // [channel][image][span z][span y][span x] of channels first_channel .. + channels - 1 of x [images, all_channels,
-  // in].
-  __device__ void fill_windows(const float* x, int64_t all_channels, int64_t first_channel, int channels,
+  // Starts to copy [channel][image][span z][span y][span x] of channels first_channel .. + channels - 1 of x [images,
+  // all_channels, in], see async_copy.cuh. A thread works out where a place of the window lies and copies it for all
+  // channels.
+  __device__ void copy_windows(const float* x, int64_t all_channels, int64_t first_channel, int channels,
                                const Corner& corner, float* windows) const {
-    const int count = channels * window_rows() * box.span[2];
+    const int count = window_rows() * box.span[2];
     const bool is_spread = window.is_spread();
     const int z0 = corner.z * window.stride[0] - window.padding[0],
               y0 = corner.y * window.stride[1] - window.padding[1],
               x0 = corner.x * window.stride[2] - window.padding[2];
     for (int i = static_cast<int>(threadIdx.x); i < count; i += block_threads) {
-      const int row = span_x_.divide(i), slice = span_y_.divide(row), window_index = span_z_.divide(slice);
-      const int channel = images_.divide(window_index);
-      const int64_t image = corner.image + (window_index - channel * images_.divisor());
-      int z = z0 + slice - window_index * span_z_.divisor(), y = y0 + row - slice * span_y_.divisor(),
+      const int row = span_x_.divide(i), slice = span_y_.divide(row), box_image = span_z_.divide(slice);
+      const int64_t image = corner.image + box_image;
+      int z = z0 + slice - box_image * span_z_.divisor(), y = y0 + row - slice * span_y_.divisor(),
           x_at = x0 + i - row * span_x_.divisor();
       if (is_spread) {
         z = window.input_index(0, z);
@@ -127,8 +131,13 @@ class BoxTiling {
         x_at = window.input_index(2, x_at);
       }
       const bool is_there = window.is_inside(z, y, x_at) && image < images;
-      const int64_t plane = image * all_channels + first_channel + channel;
-      windows[i] = is_there ? x[plane * in_plane + window.offset(z, y, x_at)] : 0;
+      const float* from =
+          is_there ? x + (image * all_channels + first_channel) * in_plane + window.offset(z, y, x_at) : x;
+      float* to = windows + i;
+#pragma unroll 4
+      for (int channel = 0; channel < channels; ++channel) {
+        copy_or_zero(to + channel * count, from + channel * in_plane, is_there);
+      }
     }
   }
 
@@ -136,7 +145,7 @@ class BoxTiling {
   int64_t parts(int axis) const { return (int64_t{window.out[axis]} + box.extent[axis] - 1) / box.extent[axis]; }
 
   Divisor tiles_z_, tiles_y_, tiles_x_;
-  SmallDivisor images_, span_z_, span_y_, span_x_;
+  SmallDivisor span_z_, span_y_, span_x_;
 };
 
 }  // namespace gmr::cuda

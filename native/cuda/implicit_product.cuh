@@ -6,22 +6,32 @@
 //   int chunk_depth                          operand rows that are made together, at most product_depth
 //   int work_floats                          shared memory that it needs
 //   int64_t tiles                            of product_pixels columns each
-//   Place place(tile, column)                the output that a column of a tile stands for
-//   AtTile(gather, tile, work)               made by all threads of a block for a tile; then, for any group and chunk,
-//     fill(panel, first_channel, k0, depth)  writes rows k0 .. k0 + depth - 1 of the group's channels, with zeros in
-//                                            columns that stand for nothing; all threads come, and synchronise after
+//   AtTile(gather, tile, work)               made by all threads of a block for a tile, with
+//     Place place(column)                    the output that a column of the tile stands for
+//     start(first_channel, chunk)            begins to copy what fill() of the chunk needs, as one group of copies
+//     fill(panel, first_channel, chunk,      waits for all groups but the last, writes the chunk's rows, with zeros in
+//          next)                             columns that stand for nothing, and calls start(next) on the way
+// which all threads come to; they synchronise behind fill().
 #pragma once
 
 #include <algorithm>
 
+#include "cuda/async_copy.cuh"
 #include "cuda/divisor.h"
 #include "cuda/elements.cuh"
 #include "cuda/grid_index.h"
-#include "cuda/product_tuning.h"
+#include "cuda/product_tile.cuh"
 #include "cuda/sums.h"
 #include "ops/conv/conv_geometry.h"
+#include "ops/conv/float32_precision.h"
 
 namespace gmr::cuda {
+
+// Operand rows of a group that are made together; depth 0: none.
+struct Chunk {
+  int64_t first_row;
+  int depth;
+};
 
 // An output position; image -1: none.
 struct Place {
@@ -71,21 +81,6 @@ inline ProductWeights transposed_weights(const ProductShape& s, const float* w, 
   return {w, s.channels * channel_step, rows, channel_step, rows, Divisor(rows), order == RowOrder::reversed};
 }
 
-// How a block's threads share outputs x pixels.
-template <int outputs>
-struct ThreadTile {
-  static constexpr int outputs_a_thread = outputs == product_outputs ? 4 : 1;
-  static constexpr int pixels_a_thread = outputs_a_thread;
-  static constexpr int pixel_threads = product_pixels / pixels_a_thread;
-  static constexpr int weights_pitch = outputs + 4;
-  static_assert(pixel_threads * (outputs / outputs_a_thread) == block_threads);
-};
-
-template <int outputs>
-constexpr int64_t forward_floats = product_depth * (product_pitch + ThreadTile<outputs>::weights_pitch);
-template <int outputs>
-constexpr int64_t backward_weight_floats = (product_depth + outputs) * product_pitch;
-
 template <typename Gather>
 struct ForwardProduct {
   ProductShape shape;
@@ -99,59 +94,76 @@ struct ForwardProduct {
   __host__ __device__ int64_t items() const { return gather.tiles * shape.groups * output_parts; }
 };
 
-template <int outputs, typename Gather>
+// Starts to copy a chunk's rows of the weights of outputs first_output .. of a group, and makes rows of zeros up to
+// read_depth. Weights change their order on the way, so that copies are of 4 bytes; a warp writes 8 rows of 4 outputs,
+// which lie in different banks.
+template <typename Tile, typename Gather>
+__device__ void copy_weights(const ForwardProduct<Gather>& p, int64_t group, int64_t first_output, const Chunk& chunk,
+                             int read_depth, float* weights) {
+  constexpr int lane_rows = 8, row_warps = product_depth / lane_rows, output_step = block_threads / product_depth;
+  constexpr int pitch = weights_pitch(Tile::outputs);
+  static_assert(pitch % 32 == 4 || Tile::outputs < 32);
+  const int lane = static_cast<int>(threadIdx.x) % warp_threads, warp = static_cast<int>(threadIdx.x) / warp_threads;
+  const int k = warp % row_warps * lane_rows + lane % lane_rows;
+  const int first = warp / row_warps * (warp_threads / lane_rows) + lane / lane_rows;
+  if (k >= read_depth) return;
+  const bool is_row_there = k < chunk.depth;
+  const int there = is_row_there ? static_cast<int>(min(int64_t{Tile::outputs}, p.shape.outputs - first_output)) : 0;
+  const float* from = p.weights.first_output(group, chunk.first_row + (is_row_there ? k : 0)) +
+                      (first_output + first) * p.weights.output_step;
+#pragma unroll 4
+  for (int o = first; o < Tile::outputs; o += output_step, from += output_step * p.weights.output_step) {
+    copy_or_zero(weights + k * pitch + o, from, o < there);
+  }
+}
+
+template <typename Tile, typename Gather>
 __device__ void forward_product(const ForwardProduct<Gather>& p) {
-  using Threads = ThreadTile<outputs>;
-  constexpr int outputs_a_thread = Threads::outputs_a_thread, pixels_a_thread = Threads::pixels_a_thread;
   extern __shared__ float4 shared_memory[];
   float* panel = reinterpret_cast<float*>(shared_memory);
   float* weights = panel + product_depth * product_pitch;
-  float* work = weights + product_depth * Threads::weights_pitch;
-  const int pixel0 = static_cast<int>(threadIdx.x) % Threads::pixel_threads * pixels_a_thread;
-  const int output0 = static_cast<int>(threadIdx.x) / Threads::pixel_threads * outputs_a_thread;
+  float* work = weights + product_depth * weights_pitch(Tile::outputs);
   const int64_t all_rows = p.shape.channels * p.gather.rows;
 
   for (int64_t item = blockIdx.x; item < p.items(); item += gridDim.x) {
     // Blocks that share a tile run next to each other, so that its input stays in the cache.
     const auto [tile_and_group, part] = p.by_parts.divide(item);
     const auto [tile, group] = p.by_groups.divide(tile_and_group);
-    const int64_t first_output = part * outputs;
+    const int64_t first_output = part * Tile::outputs;
     typename Gather::AtTile at_tile(p.gather, tile, work);
-    float sum[outputs_a_thread][pixels_a_thread] = {};
-    for (int64_t k0 = 0; k0 < all_rows; k0 += p.gather.chunk_depth) {
-      const int depth = static_cast<int>(min(int64_t{p.gather.chunk_depth}, all_rows - k0));
-      at_tile.fill(panel, group * p.shape.channels, k0, depth);
-      if (const int k = static_cast<int>(threadIdx.x) % product_depth; k < depth) {
-        const float* from = p.weights.first_output(group, k0 + k) + first_output * p.weights.output_step;
-        for (int o = static_cast<int>(threadIdx.x) / product_depth; o < outputs; o += block_threads / product_depth) {
-          weights[k * Threads::weights_pitch + o] =
-              first_output + o < p.shape.outputs ? from[o * p.weights.output_step] : 0;
-        }
+    Tile product;
+    const int64_t first_channel = group * p.shape.channels;
+    const auto chunk_at = [&](int64_t row) {
+      return Chunk{row, static_cast<int>(min(int64_t{p.gather.chunk_depth}, max(all_rows - row, int64_t{0})))};
+    };
+    Chunk chunk = chunk_at(0);
+    at_tile.start(first_channel, chunk);
+    while (chunk.depth > 0) {
+      const Chunk next = chunk_at(chunk.first_row + chunk.depth);
+      const int read_depth = (chunk.depth + Tile::row_step - 1) / Tile::row_step * Tile::row_step;
+      copy_weights<Tile>(p, group, first_output, chunk, read_depth, weights);
+      finish_group();
+      at_tile.fill(panel, first_channel, chunk, next);
+      for (int i = static_cast<int>(threadIdx.x); i < (read_depth - chunk.depth) * product_pixels; i += block_threads) {
+        panel[(chunk.depth + i / product_pixels) * product_pitch + i % product_pixels] = 0;
       }
+      wait_for_all_groups_but<1>();  // all but the next chunk's
       __syncthreads();
-#pragma unroll 4
-      for (int k = 0; k < depth; ++k) {
-        const auto a = load_pack<outputs_a_thread>(weights + k * Threads::weights_pitch + output0);
-        const auto b = load_pack<pixels_a_thread>(panel + k * product_pitch + pixel0);
-#pragma unroll
-        for (int i = 0; i < outputs_a_thread; ++i) {
-#pragma unroll
-          for (int j = 0; j < pixels_a_thread; ++j) sum[i][j] += a.v[i] * b.v[j];
-        }
-      }
+      product.add(weights, panel, chunk.depth);
       __syncthreads();
+      chunk = next;
     }
 #pragma unroll
-    for (int j = 0; j < pixels_a_thread; ++j) {
-      const Place place = p.gather.place(tile, pixel0 + j);
+    for (int j = 0; j < Tile::pixels_a_thread; ++j) {
+      const Place place = at_tile.place(product.pixel(j));
       if (place.image < 0) continue;
 #pragma unroll
-      for (int i = 0; i < outputs_a_thread; ++i) {
-        if (first_output + output0 + i >= p.shape.outputs) continue;
-        const int64_t o = group * p.shape.outputs + first_output + output0 + i;
+      for (int i = 0; i < Tile::outputs_a_thread; ++i) {
+        if (first_output + product.output(i) >= p.shape.outputs) continue;
+        const int64_t o = group * p.shape.outputs + first_output + product.output(i);
         const float offset = p.bias == nullptr ? 0 : p.bias[o];
         p.y[(place.image * p.shape.groups * p.shape.outputs + o) * p.shape.out_plane + place.pixel] =
-            sum[i][j] + offset;
+            product.value(i, j) + offset;
       }
     }
   }
@@ -169,74 +181,62 @@ struct BackwardWeightProduct {
   __host__ __device__ int64_t items() const { return splits * shape.groups * chunks * output_parts; }
 };
 
-template <int outputs, typename Gather>
+// Starts to copy dy of outputs first_output .. of a group over a tile, [outputs][pixels], with zeros where there is
+// none.
+template <typename Tile, typename Gather>
+__device__ void copy_gradient(const BackwardWeightProduct<Gather>& p, const typename Gather::AtTile& at_tile,
+                              int64_t group, int64_t first_output, float* gradient) {
+  constexpr int output_step = block_threads / product_pixels;
+  const int column = static_cast<int>(threadIdx.x) % product_pixels;
+  const int first = static_cast<int>(threadIdx.x) / product_pixels;
+  const Place place = at_tile.place(column);
+  const int there =
+      place.image >= 0 ? static_cast<int>(min(int64_t{Tile::outputs}, p.shape.outputs - first_output)) : 0;
+  const int64_t plane = (place.image * p.shape.groups + group) * p.shape.outputs + first_output + first;
+  const float* from = p.dy + plane * p.shape.out_plane + place.pixel;
+#pragma unroll 4
+  for (int o = first; o < Tile::outputs; o += output_step, from += output_step * p.shape.out_plane) {
+    copy_or_zero(gradient + o * product_pitch + column, from, o < there);
+  }
+}
+
+template <typename Tile, typename Gather>
 __device__ void backward_weight_product(const BackwardWeightProduct<Gather>& p) {
-  // Threads share outputs x product_depth.
-  constexpr int row_threads = 16, rows_a_thread = product_depth / row_threads;
-  constexpr int output_threads = block_threads / row_threads;
-  constexpr int outputs_a_thread = outputs < output_threads ? 1 : outputs / output_threads;
   extern __shared__ float4 shared_memory[];
   float* panel = reinterpret_cast<float*>(shared_memory);
   float* gradient = panel + product_depth * product_pitch;  // dy, [outputs][pixels]
-  float* work = gradient + outputs * product_pitch;
-  const int row0 = static_cast<int>(threadIdx.x) % row_threads;
-  const int output0 = static_cast<int>(threadIdx.x) / row_threads;
-  const int column = static_cast<int>(threadIdx.x) % product_pixels;
+  float* work = gradient + Tile::outputs * product_pitch;
   const int64_t all_rows = p.shape.channels * p.gather.rows;
   const int64_t size = p.shape.groups * p.shape.outputs * all_rows;
 
   for (int64_t item = blockIdx.x; item < p.items(); item += gridDim.x) {
     const auto [rest, part] = p.by_parts.divide(item);
-    const auto [split_and_group, chunk] = p.by_chunks.divide(rest);
+    const auto [split_and_group, chunk_index] = p.by_chunks.divide(rest);
     const auto [split, group] = p.by_groups.divide(split_and_group);
-    const int64_t first_output = part * outputs, k0 = chunk * p.gather.chunk_depth;
-    const int depth = static_cast<int>(min(int64_t{p.gather.chunk_depth}, all_rows - k0));
-    float sum[outputs_a_thread][rows_a_thread] = {};
+    const int64_t first_output = part * Tile::outputs, first_row = chunk_index * p.gather.chunk_depth;
+    const Chunk chunk{first_row, static_cast<int>(min(int64_t{p.gather.chunk_depth}, all_rows - first_row))};
+    const int64_t first_channel = group * p.shape.channels;
+    Tile product;
     const int64_t last_tile = p.gather.tiles * (split + 1) / p.splits;
     for (int64_t tile = p.gather.tiles * split / p.splits; tile < last_tile; ++tile) {
       typename Gather::AtTile at_tile(p.gather, tile, work);
-      at_tile.fill(panel, group * p.shape.channels, k0, depth);
-      const Place place = p.gather.place(tile, column);
-      for (int o = static_cast<int>(threadIdx.x) / product_pixels; o < outputs; o += block_threads / product_pixels) {
-        const bool is_there = place.image >= 0 && first_output + o < p.shape.outputs;
-        const int64_t output = group * p.shape.outputs + first_output + o;
-        const int64_t plane = place.image * p.shape.groups * p.shape.outputs + output;
-        gradient[o * product_pitch + column] = is_there ? p.dy[plane * p.shape.out_plane + place.pixel] : 0;
-      }
+      at_tile.start(first_channel, chunk);
+      copy_gradient<Tile>(p, at_tile, group, first_output, gradient);
+      finish_group();
+      at_tile.fill(panel, first_channel, chunk, Chunk{});
+      wait_for_all_groups_but<1>();
       __syncthreads();
-      if (output0 < outputs) {
-        for (int pixel = 0; pixel < product_pixels; pixel += 4) {
-          Pack<4> a[outputs_a_thread], b[rows_a_thread];
-#pragma unroll
-          for (int i = 0; i < outputs_a_thread; ++i) {
-            a[i] = load_pack<4>(gradient + (output0 + i * output_threads) * product_pitch + pixel);
-          }
-#pragma unroll
-          for (int j = 0; j < rows_a_thread; ++j) {
-            const int row = row0 + j * row_threads;
-            b[j] = row < depth ? load_pack<4>(panel + row * product_pitch + pixel) : Pack<4>{};
-          }
-#pragma unroll
-          for (int i = 0; i < outputs_a_thread; ++i) {
-#pragma unroll
-            for (int j = 0; j < rows_a_thread; ++j) {
-#pragma unroll
-              for (int k = 0; k < 4; ++k) sum[i][j] += a[i].v[k] * b[j].v[k];
-            }
-          }
-        }
-      }
+      product.add(gradient, panel, chunk.depth);
       __syncthreads();
     }
-    if (output0 >= outputs) continue;
 #pragma unroll
-    for (int i = 0; i < outputs_a_thread; ++i) {
-      const int64_t o = first_output + output0 + i * output_threads;
-      if (o >= p.shape.outputs) continue;
-      float* row = p.partials + split * size + (group * p.shape.outputs + o) * all_rows + k0;
+    for (int i = 0; i < Tile::outputs_a_thread; ++i) {
+      const int64_t o = first_output + product.output(i);
+      if (product.output(i) >= Tile::outputs || o >= p.shape.outputs) continue;
+      float* row = p.partials + split * size + (group * p.shape.outputs + o) * all_rows + chunk.first_row;
 #pragma unroll
-      for (int j = 0; j < rows_a_thread; ++j) {
-        if (row0 + j * row_threads < depth) row[row0 + j * row_threads] = sum[i][j];
+      for (int j = 0; j < Tile::rows_a_thread; ++j) {
+        if (product.row(j) < chunk.depth) row[product.row(j)] = product.value(i, j);
       }
     }
   }
@@ -244,32 +244,54 @@ __device__ void backward_weight_product(const BackwardWeightProduct<Gather>& p) 
 
 // launchers: each op has its own kernels, one call of the functions above
 
-// The kernels of one gather, for groups of many and of few outputs.
-template <typename Product>
-struct ProductKernels {
-  Kernel<Product> many, few;
+// Outputs of a tile.
+inline int forward_tile(const ProductShape& shape) {
+  if (shape.outputs <= product_few_outputs) return product_few_outputs;
+  return shape.outputs <= product_outputs ? product_outputs : product_wide_outputs;
+}
+inline int backward_weight_tile(const ProductShape& shape) {
+  return shape.outputs <= product_few_outputs ? product_few_outputs : product_outputs;
+}
+
+// The kernels of one gather, by tile and precision. Of few outputs tensor cores would leave most of a tile empty.
+template <typename Gather>
+struct ForwardKernels {
+  Kernel<ForwardProduct<Gather>> few, many, wide, many_high, wide_high;
+
+  const auto& choose(int tile, Float32Precision precision) const {
+    if (tile == product_few_outputs) return few;
+    if (precision == Float32Precision::high) return tile == product_outputs ? many_high : wide_high;
+    return tile == product_outputs ? many : wide;
+  }
 };
 
 template <typename Gather>
-void launch_forward(BackendDevice& device, const ProductKernels<ForwardProduct<Gather>>& kernels,
-                    const ProductShape& shape, const Gather& gather, const ProductWeights& weights, const float* bias,
+struct BackwardWeightKernels {
+  Kernel<BackwardWeightProduct<Gather>> few, many, many_high;
+
+  const auto& choose(int tile, Float32Precision precision) const {
+    if (tile == product_few_outputs) return few;
+    return precision == Float32Precision::high ? many_high : many;
+  }
+};
+
+template <typename Gather>
+void launch_forward(BackendDevice& device, const ForwardKernels<Gather>& kernels, const ProductShape& shape,
+                    Float32Precision precision, const Gather& gather, const ProductWeights& weights, const float* bias,
                     float* y) {
-  const bool is_few = shape.outputs <= product_few_outputs;
-  const int64_t outputs = is_few ? product_few_outputs : product_outputs;
-  const int64_t parts = (shape.outputs + outputs - 1) / outputs;
+  const int tile = forward_tile(shape);
+  const int64_t parts = (shape.outputs + tile - 1) / tile;
   const ForwardProduct<Gather> product{shape, gather, weights, bias, y, parts, Divisor(parts), Divisor(shape.groups)};
-  const int64_t tile_floats = is_few ? forward_floats<product_few_outputs> : forward_floats<product_outputs>;
-  const size_t shared_bytes = static_cast<size_t>(tile_floats + gather.work_floats) * sizeof(float);
-  launch(device, is_few ? kernels.few : kernels.many, block_each(product.items(), block_threads, shared_bytes),
-         product);
+  const size_t shared_bytes = static_cast<size_t>(forward_floats(tile) + gather.work_floats) * sizeof(float);
+  launch(device, kernels.choose(tile, precision), block_each(product.items(), block_threads, shared_bytes), product);
 }
 
 template <typename Gather>
-void launch_backward_weight(BackendDevice& device, const ProductKernels<BackwardWeightProduct<Gather>>& kernels,
-                            const ProductShape& shape, const Gather& gather, const float* dy, float* dw) {
-  const bool is_few = shape.outputs <= product_few_outputs;
-  const int64_t outputs = is_few ? product_few_outputs : product_outputs;
-  const int64_t parts = (shape.outputs + outputs - 1) / outputs;
+void launch_backward_weight(BackendDevice& device, const BackwardWeightKernels<Gather>& kernels,
+                            const ProductShape& shape, Float32Precision precision, const Gather& gather,
+                            const float* dy, float* dw) {
+  const int tile = backward_weight_tile(shape);
+  const int64_t parts = (shape.outputs + tile - 1) / tile;
   const int64_t all_rows = shape.channels * gather.rows;
   const int64_t chunks = (all_rows + gather.chunk_depth - 1) / gather.chunk_depth;
   const int64_t splits = std::clamp<int64_t>(weight_gradient_blocks / (shape.groups * parts * chunks), 1,
@@ -279,11 +301,8 @@ void launch_backward_weight(BackendDevice& device, const ProductKernels<Backward
       splits == 1 ? dw : static_cast<float*>(device.scratch(static_cast<size_t>(splits * size) * sizeof(float)));
   const BackwardWeightProduct<Gather> product{
       shape, gather, dy, partials, parts, chunks, splits, Divisor(parts), Divisor(chunks), Divisor(shape.groups)};
-  const int64_t tile_floats =
-      is_few ? backward_weight_floats<product_few_outputs> : backward_weight_floats<product_outputs>;
-  const size_t shared_bytes = static_cast<size_t>(tile_floats + gather.work_floats) * sizeof(float);
-  launch(device, is_few ? kernels.few : kernels.many, block_each(product.items(), block_threads, shared_bytes),
-         product);
+  const size_t shared_bytes = static_cast<size_t>(backward_weight_floats(tile) + gather.work_floats) * sizeof(float);
+  launch(device, kernels.choose(tile, precision), block_each(product.items(), block_threads, shared_bytes), product);
   if (splits > 1) sum_partials(device, partials, splits, size, dw);
 }
 

@@ -21,6 +21,7 @@ constexpr int warp_threads = 32;
 // Threads of a block where nothing asks for another number: enough warps to hide latency at any register count up to
 // 255.
 constexpr int block_threads = 256;
+constexpr int block_warps = block_threads / warp_threads;
 
 struct LaunchShape {
   int64_t blocks;

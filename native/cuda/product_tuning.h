@@ -6,16 +6,18 @@
 
 namespace gmr::cuda {
 
-// A block makes outputs x pixels; each of its 256 threads 4 x 4 of them. Per operand row a warp then reads 3 wavefronts
-// of shared memory for 16 multiply-adds a lane: the arithmetic is the limit, not shared memory.
+// A block makes outputs x pixels. Operand rows are made anew for every tile of outputs, and take about as long as a
+// product of 64 outputs: groups of more get tiles of 128, which halves that. More pixels a tile would leave more of it
+// empty: 8 x 8 divides 56 x 56, no box of 128 does.
 constexpr int product_pixels = 64;
 constexpr int product_outputs = 64;
+constexpr int product_wide_outputs = 128;
 
 // The same for groups of few outputs: one result a thread.
 constexpr int product_few_outputs = 4;
 
-// Operand rows that are in shared memory at a time: with the weights 17 KiB, so that what a gather needs fits beside
-// them in the 48 KiB that every GPU gives.
+// Operand rows that are in shared memory at a time: with the weights 17 KiB, in wide tiles 25, so that what a gather
+// needs (21 KiB for k = 9) fits beside them in the 48 KiB that every GPU gives.
 constexpr int product_depth = 32;
 
 // Floats from row to row of a tile: a multiple of four for 16-byte accesses, and four more than 64, so that eight lanes
@@ -23,11 +25,16 @@ constexpr int product_depth = 32;
 constexpr int product_pitch = 68;
 static_assert(product_pitch >= product_pixels && product_pitch % 4 == 0);
 
+// The same for the tile of weights.
+constexpr int weights_pitch(int outputs) { return outputs + 4; }
+
 // Blocks that a weight gradient is cut into where there are pixels enough: several for each multiprocessor of the
 // largest GPU. A constant, so that the order of additions does not depend on the GPU.
 constexpr int64_t weight_gradient_blocks = 1024;
 
-// Dynamic shared memory of a block.
+// Dynamic shared memory of a block, and what the panel and the tile of weights, or of dy, take of it.
 constexpr int64_t product_shared_floats = 48 * 1024 / 4;
+constexpr int64_t forward_floats(int outputs) { return product_depth * (product_pitch + weights_pitch(outputs)); }
+constexpr int64_t backward_weight_floats(int outputs) { return (product_depth + outputs) * product_pitch; }
 
 }  // namespace gmr::cuda

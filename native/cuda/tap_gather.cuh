@@ -53,11 +53,6 @@ struct TapGather {
         by_out_plane(volume(g.out)),
         by_rows(rows) {}
 
-  __device__ Place place(int64_t tile, int column) const {
-    const auto [image, pixel] = by_out_plane.divide(tile * product_pixels + column);
-    return {image < images ? image : -1, pixel};
-  }
-
   // An operand row of the chunk: its channel, its first tap, and where in the table its other taps lie.
   struct alignas(16) Row {
     int64_t plane;      // of the row's channel, from the image's first element
@@ -70,24 +65,36 @@ struct TapGather {
   class AtTile {
    public:
     __device__ AtTile(const TapGather& gather, int64_t tile, float* work)
-        : g_(gather), rows_(reinterpret_cast<Row*>(work)), column_(static_cast<int>(threadIdx.x) % product_pixels) {
-      const Place place = g_.place(tile, column_);
-      const Position o = g_.outputs.position(place.pixel);
+        : g_(gather),
+          first_(tile * product_pixels),
+          rows_(reinterpret_cast<Row*>(work)),
+          column_(static_cast<int>(threadIdx.x) % product_pixels) {
+      const Place own = place(column_);
+      const Position o = g_.outputs.position(own.pixel);
       const Window& w = g_.window;
       z_ = static_cast<int>(o.z) * w.stride[0] - w.padding[0];
       y_ = static_cast<int>(o.y) * w.stride[1] - w.padding[1];
       x_ = static_cast<int>(o.x) * w.stride[2] - w.padding[2];
-      image_ = place.image < 0 ? nullptr : g_.x + place.image * g_.all_channels * g_.in_plane;
+      image_ = own.image < 0 ? nullptr : g_.x + own.image * g_.all_channels * g_.in_plane;
     }
 
-    __device__ void fill(float* panel, int64_t first_channel, int64_t k0, int depth) const {
-      if (static_cast<int>(threadIdx.x) < depth) {
-        rows_[threadIdx.x] = row_of(first_channel, k0 + static_cast<int>(threadIdx.x));
+    __device__ Place place(int column) const {
+      const auto [image, pixel] = g_.by_out_plane.divide(first_ + column);
+      return {image < g_.images ? image : -1, pixel};
+    }
+
+    __device__ void start(int64_t, const Chunk&) const { finish_group(); }  // nothing to copy
+
+    __device__ void fill(float* panel, int64_t first_channel, const Chunk& chunk, const Chunk& next) const {
+      if (static_cast<int>(threadIdx.x) < chunk.depth) {
+        rows_[threadIdx.x] = row_of(first_channel, chunk.first_row + static_cast<int>(threadIdx.x));
       }
+      start(first_channel, next);
       __syncthreads();
       const bool is_spread = g_.window.is_spread();
       const float* column = image_ + g_.window.offset(z_, y_, x_);
-      for (int k = static_cast<int>(threadIdx.x) / product_pixels; k < depth; k += block_threads / product_pixels) {
+      for (int k = static_cast<int>(threadIdx.x) / product_pixels; k < chunk.depth;
+           k += block_threads / product_pixels) {
         const Row& row = rows_[k];
         float sum = 0;
         if (image_ != nullptr) {
@@ -132,6 +139,7 @@ struct TapGather {
     }
 
     const TapGather& g_;
+    int64_t first_;  // position of all outputs
     Row* rows_;
     int column_;
     const float* image_;  // nullptr: the column stands for nothing

@@ -40,14 +40,20 @@ describe('CUDA determinism', function () {
   before(function () {
     if (cudaSim === undefined) this.skip();
   });
-  afterEach(() => cudaSimControl().setSeed(0));
-
-  it('gives the same bits for any schedule', async () => {
-    const hashes = new Set<string>();
-    for (const seed of [0, 1, 20_111]) {
-      cudaSimControl().setSeed(seed);
-      hashes.add(await hashOfStep(cudaSim!));
-    }
-    expect([...hashes]).to.have.length(1);
+  afterEach(() => {
+    cudaSimControl().setSeed(0);
+    gmr.setFloat32MatmulPrecision('highest');
   });
+
+  for (const precision of ['highest', 'high'] as const) {
+    it(`gives the same bits for any schedule, at precision ${precision}`, async () => {
+      gmr.setFloat32MatmulPrecision(precision);
+      const hashes = new Set<string>();
+      for (const seed of [0, 1, 20_111]) {
+        cudaSimControl().setSeed(seed);
+        hashes.add(await hashOfStep(cudaSim!));
+      }
+      expect([...hashes]).to.have.length(1);
+    });
+  }
 });

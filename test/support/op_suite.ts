@@ -153,14 +153,18 @@ async function checkCase<Options>(
 }
 
 /** Values against the oracle and gradients against the oracle's differences, for every case, on every device. */
-export function describeOp<Options>(suite: OpSuite<Options>): void {
-  describe(suite.op, () => {
+export function describeOp<Options>(
+  suite: OpSuite<Options>,
+  title: string = suite.op,
+  on: readonly gmr.Device[] = devices,
+): void {
+  describe(title, () => {
     for (const testCase of suite.cases) {
       let expected: Expected | undefined;
-      for (const kind of new Set(devices.map((device) => device.kind))) {
+      for (const kind of new Set(on.map((device) => device.kind))) {
         it(`${testCase.name}: values and gradients (${kind})`, async () => {
           expected ??= expectedOf(suite, testCase);
-          for (const device of devices) {
+          for (const device of on) {
             if (device.kind === kind) await checkCase(suite, testCase, expected, device);
           }
         });

@@ -350,6 +350,8 @@ const coreCalls: Record<string, PublicCall> = {
   resetPeakMemory: { args: () => [plain(1).device], call: gmr.resetPeakMemory },
   scope: { args: () => [() => plain(2)], call: gmr.scope },
   noGrad: { args: () => [() => plain(2)], call: gmr.noGrad },
+  setFloat32MatmulPrecision: { args: () => ['highest'], call: gmr.setFloat32MatmulPrecision },
+  getFloat32MatmulPrecision: { args: noArguments, call: gmr.getFloat32MatmulPrecision },
   isGradEnabled: { args: noArguments, call: gmr.isGradEnabled },
   grad: {
     args: () => [(x: gmr.Tensor) => ops.reduce(x, { op: 'sum' }), plain(2)],

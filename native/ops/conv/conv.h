@@ -8,6 +8,7 @@
 #pragma once
 
 #include "ops/conv/conv_geometry.h"
+#include "ops/conv/float32_precision.h"
 
 namespace gmr {
 
@@ -17,6 +18,7 @@ struct ConvForward {
   const float* w;     // [O, C/G, kernel]
   const float* bias;  // [O] or nullptr
   float* y;           // [N, O, out]
+  Float32Precision precision = Float32Precision::highest;
 };
 
 struct ConvBackwardInput {
@@ -25,6 +27,7 @@ struct ConvBackwardInput {
   const float* w;     // [O, C/G, kernel]
   const float* bias;  // [C] or nullptr; added to dx
   float* dx;          // [N, C, in]
+  Float32Precision precision = Float32Precision::highest;
 };
 
 struct ConvBackwardWeight {
@@ -32,6 +35,7 @@ struct ConvBackwardWeight {
   const float* x;   // [N, C, in]
   const float* dy;  // [N, O, out]
   float* dw;        // [O, C/G, kernel]
+  Float32Precision precision = Float32Precision::highest;
 };
 
 }  // namespace gmr

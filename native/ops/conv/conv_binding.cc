@@ -12,6 +12,7 @@ int64_t weight_count(const ConvGeometry& g) {
 
 void conv_forward_read(ParamsReader& r, ConvForward& p) {
   p.geometry = read_conv_geometry(r);
+  p.precision = r.choice("precision", Float32Precision::high);
   r.in("x", p.x, input_count(p.geometry));
   r.in("w", p.w, weight_count(p.geometry));
   r.in_optional("bias", p.bias, p.geometry.o);
@@ -20,6 +21,7 @@ void conv_forward_read(ParamsReader& r, ConvForward& p) {
 
 void conv_backward_input_read(ParamsReader& r, ConvBackwardInput& p) {
   p.geometry = read_conv_geometry(r);
+  p.precision = r.choice("precision", Float32Precision::high);
   r.in("dy", p.dy, output_count(p.geometry));
   r.in("w", p.w, weight_count(p.geometry));
   r.in_optional("bias", p.bias, p.geometry.c);
@@ -28,6 +30,7 @@ void conv_backward_input_read(ParamsReader& r, ConvBackwardInput& p) {
 
 void conv_backward_weight_read(ParamsReader& r, ConvBackwardWeight& p) {
   p.geometry = read_conv_geometry(r);
+  p.precision = r.choice("precision", Float32Precision::high);
   r.in("x", p.x, input_count(p.geometry));
   r.in("dy", p.dy, output_count(p.geometry));
   r.out("dw", p.dw, weight_count(p.geometry));

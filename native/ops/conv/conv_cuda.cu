@@ -9,48 +9,72 @@ namespace {
 
 // kernels
 
-// The 1 in the bounds: registers before occupancy, so that nothing spills.
-__global__ void __launch_bounds__(block_threads, 1) conv_direct_kernel(const __grid_constant__ DirectConv p) {
+// The 2 in the bounds: at most 128 registers, so that two blocks are on a multiprocessor at a time.
+__global__ void __launch_bounds__(block_threads, 2) conv_direct_kernel(const __grid_constant__ DirectConv p) {
   direct_conv(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 2)
     conv_backward_weight_direct_kernel(const __grid_constant__ DirectWeight p) {
   direct_weight(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
-    conv_product_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
-  forward_product<product_outputs>(p);
-}
-
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 2)
     conv_product_few_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
-  forward_product<product_few_outputs>(p);
+  forward_product<FloatTile<product_few_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
-    conv_backward_weight_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
-  backward_weight_product<product_outputs>(p);
+__global__ void __launch_bounds__(block_threads, 2)
+    conv_product_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+  forward_product<FloatTile<product_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 2)
+    conv_product_wide_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+  forward_product<FloatTile<product_wide_outputs>>(p);
+}
+
+__global__ void __launch_bounds__(block_threads, 2)
+    conv_product_high_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+  forward_product<HighTile<product_outputs>>(p);
+}
+
+__global__ void __launch_bounds__(block_threads, 2)
+    conv_product_wide_high_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+  forward_product<HighTile<product_wide_outputs>>(p);
+}
+
+__global__ void __launch_bounds__(block_threads, 2)
     conv_backward_weight_few_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
-  backward_weight_product<product_few_outputs>(p);
+  backward_weight_product<FloatWeightTile<product_few_outputs>>(p);
 }
 
-const ProductKernels<ForwardProduct<TapGather>> product_kernels = {
-    {"conv_product_kernel", conv_product_kernel},
+__global__ void __launch_bounds__(block_threads, 2)
+    conv_backward_weight_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
+  backward_weight_product<FloatWeightTile<product_outputs>>(p);
+}
+
+__global__ void __launch_bounds__(block_threads, 2)
+    conv_backward_weight_high_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
+  backward_weight_product<HighWeightTile>(p);
+}
+
+const ForwardKernels<TapGather> product_kernels = {
     {"conv_product_few_kernel", conv_product_few_kernel},
+    {"conv_product_kernel", conv_product_kernel},
+    {"conv_product_wide_kernel", conv_product_wide_kernel},
+    {"conv_product_high_kernel", conv_product_high_kernel},
+    {"conv_product_wide_high_kernel", conv_product_wide_high_kernel},
 };
 
-const ProductKernels<BackwardWeightProduct<TapGather>> backward_weight_kernels = {
-    {"conv_backward_weight_kernel", conv_backward_weight_kernel},
+const BackwardWeightKernels<TapGather> backward_weight_kernels = {
     {"conv_backward_weight_few_kernel", conv_backward_weight_few_kernel},
+    {"conv_backward_weight_kernel", conv_backward_weight_kernel},
+    {"conv_backward_weight_high_kernel", conv_backward_weight_high_kernel},
 };
 
-void product(BackendDevice& device, const ProductShape& shape, const WindowGeometry& window, const float* x,
-             const ProductWeights& weights, const float* bias, float* y) {
+void product(BackendDevice& device, const ProductShape& shape, Float32Precision precision, const WindowGeometry& window,
+             const float* x, const ProductWeights& weights, const float* bias, float* y) {
   if (shape.images * shape.out_plane == 0) return;
   if (const Box box = choose_direct_box(shape, window); box.extent[0] > 0) {
     const DirectConv conv(shape, window, box, weights, x, bias, y);
@@ -61,7 +85,7 @@ void product(BackendDevice& device, const ProductShape& shape, const WindowGeome
   }
   const TapGather gather(x, device.table(one_tap_a_row(window.kernel)), weights.rows, window, shape.images,
                          shape.groups * shape.channels);
-  launch_forward(device, product_kernels, shape, gather, weights, bias, y);
+  launch_forward(device, product_kernels, shape, precision, gather, weights, bias, y);
 }
 
 void backward_weight_directly(BackendDevice& device, DirectWeight gradient, float* dw) {
@@ -83,14 +107,15 @@ void backward_weight_directly(BackendDevice& device, DirectWeight gradient, floa
 void conv_forward(BackendDevice& device, const ConvForward& p) {
   const ConvGeometry& g = p.geometry;
   const ProductShape shape = forward_shape(g);
-  product(device, shape, forward_window(g), p.x, forward_weights(shape, p.w, volume(g.kernel)), p.bias, p.y);
+  product(device, shape, p.precision, forward_window(g), p.x, forward_weights(shape, p.w, volume(g.kernel)), p.bias,
+          p.y);
 }
 
 void conv_backward_input(BackendDevice& device, const ConvBackwardInput& p) {
   const ConvGeometry& g = p.geometry;
   const ProductShape shape = adjoint_shape(g);
-  product(device, shape, adjoint_window(g), p.dy, transposed_weights(shape, p.w, volume(g.kernel), RowOrder::reversed),
-          p.bias, p.dx);
+  product(device, shape, p.precision, adjoint_window(g), p.dy,
+          transposed_weights(shape, p.w, volume(g.kernel), RowOrder::reversed), p.bias, p.dx);
 }
 
 void conv_backward_weight(BackendDevice& device, const ConvBackwardWeight& p) {
@@ -102,7 +127,7 @@ void conv_backward_weight(BackendDevice& device, const ConvBackwardWeight& p) {
     return;
   }
   const TapGather gather(p.x, device.table(one_tap_a_row(g.kernel)), volume(g.kernel), window, g.n, g.c);
-  launch_backward_weight(device, backward_weight_kernels, shape, gather, p.dy, p.dw);
+  launch_backward_weight(device, backward_weight_kernels, shape, p.precision, gather, p.dy, p.dw);
 }
 
 }  // namespace gmr::cuda

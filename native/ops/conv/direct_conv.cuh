@@ -44,8 +44,8 @@ inline Box choose_direct_box(const ProductShape& shape, const WindowGeometry& wi
   const int64_t taps = volume(window.kernel);
   if (shape.channels > direct_most_channels || shape.outputs > direct_most_channels || taps > direct_most_taps)
     return {};
-  return choose_box(window, shape.images, block_threads * direct_rows, direct_rows, product_shared_floats - taps,
-                    [&](const Box& box) {
+  return choose_box(window, shape.images, block_threads * direct_rows, {1, direct_rows, 1},
+                    product_shared_floats - taps, [&](const Box& box) {
                       const int threads = box.images * box.extent[0] * box.extent[2] *
                                           ((box.extent[1] + direct_rows - 1) / direct_rows);
                       const int warps = (threads + warp_threads - 1) / warp_threads;
@@ -132,10 +132,11 @@ __device__ inline void direct_conv(const DirectConv& p) {
     const BoxTiling::Corner corner = p.tiling.corner(tile);
     DirectColumn column(p);
     for (int64_t c = 0; c < p.shape.channels; ++c) {
-      p.tiling.fill_windows(p.x, all_channels, group * p.shape.channels + c, 1, corner, window);
+      p.tiling.copy_windows(p.x, all_channels, group * p.shape.channels + c, 1, corner, window);
       for (int t = static_cast<int>(threadIdx.x); t < p.taps; t += block_threads) {
         weights[t] = p.weights.first_output(group, c * p.taps + t)[output * p.weights.output_step];
       }
+      wait_for_copies();
       __syncthreads();
       if (column.is_in_box) column.add_channel(window, weights);
       __syncthreads();

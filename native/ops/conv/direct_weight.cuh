@@ -59,7 +59,7 @@ inline Box choose_direct_weight_box(const ProductShape& shape, const WindowGeome
   if (!is_direct || volume(g.kernel) > direct_most_taps || DirectWeight::direct_tap_items(g) > block_threads) return {};
   constexpr int64_t most_positions = block_threads * direct_rows;
   const int64_t most_floats = product_shared_floats - block_threads * direct_rows - most_positions;
-  return choose_box(g, shape.images, most_positions, 1, most_floats, [&](const Box& box) {
+  return choose_box(g, shape.images, most_positions, {1, 1, 1}, most_floats, [&](const Box& box) {
     const double positions = static_cast<double>(box.images) * box.extent[0] * box.extent[1] * box.extent[2];
     const double copied = box.window_floats() + positions;
     return direct_window_cost * copied +
@@ -145,8 +145,9 @@ __device__ inline void direct_weight(const DirectWeight& p) {
     const int64_t last_tile = p.tiling.tiles * (split + 1) / p.splits;
     for (int64_t tile = p.tiling.tiles * split / p.splits; tile < last_tile; ++tile) {
       const BoxTiling::Corner corner = p.tiling.corner(tile);
-      p.tiling.fill_windows(p.x, all_channels, group * p.shape.channels + channel, 1, corner, window);
+      p.tiling.copy_windows(p.x, all_channels, group * p.shape.channels + channel, 1, corner, window);
       load_gradient(p, corner, output, gradient);
+      wait_for_copies();
       __syncthreads();
       if (taps.share < p.shares) taps.add_tile(p, corner, window, gradient);
       __syncthreads();

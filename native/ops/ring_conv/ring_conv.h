@@ -15,6 +15,7 @@
 #pragma once
 
 #include "ops/conv/conv_geometry.h"
+#include "ops/conv/float32_precision.h"
 
 namespace gmr {
 
@@ -31,6 +32,7 @@ struct RingConvForward {
   const float* v;     // [O, C/G, R]
   const float* bias;  // [O] or nullptr
   float* y;           // [N, O, out]
+  Float32Precision precision = Float32Precision::highest;
 };
 
 struct RingConvBackwardInput {
@@ -40,6 +42,7 @@ struct RingConvBackwardInput {
   const float* v;     // [O, C/G, R]
   const float* bias;  // [C] or nullptr; added to dx
   float* dx;          // [N, C, in]
+  Float32Precision precision = Float32Precision::highest;
 };
 
 struct RingConvBackwardWeight {
@@ -48,6 +51,7 @@ struct RingConvBackwardWeight {
   const float* x;   // [N, C, in]
   const float* dy;  // [N, O, out]
   float* dv;        // [O, C/G, R]
+  Float32Precision precision = Float32Precision::highest;
 };
 
 }  // namespace gmr

@@ -24,6 +24,7 @@ int64_t weight_count(const ConvGeometry& g, const RingKernel& rings) {
 
 void ring_conv_forward_read(ParamsReader& r, RingConvForward& p) {
   p.geometry = read_conv_geometry(r);
+  p.precision = r.choice("precision", Float32Precision::high);
   p.rings = read_rings(r, p.geometry);
   r.in("x", p.x, input_count(p.geometry));
   r.in("v", p.v, weight_count(p.geometry, p.rings));
@@ -33,6 +34,7 @@ void ring_conv_forward_read(ParamsReader& r, RingConvForward& p) {
 
 void ring_conv_backward_input_read(ParamsReader& r, RingConvBackwardInput& p) {
   p.geometry = read_conv_geometry(r);
+  p.precision = r.choice("precision", Float32Precision::high);
   p.rings = read_rings(r, p.geometry);
   r.in("dy", p.dy, output_count(p.geometry));
   r.in("v", p.v, weight_count(p.geometry, p.rings));
@@ -42,6 +44,7 @@ void ring_conv_backward_input_read(ParamsReader& r, RingConvBackwardInput& p) {
 
 void ring_conv_backward_weight_read(ParamsReader& r, RingConvBackwardWeight& p) {
   p.geometry = read_conv_geometry(r);
+  p.precision = r.choice("precision", Float32Precision::high);
   p.rings = read_rings(r, p.geometry);
   r.in("x", p.x, input_count(p.geometry));
   r.in("dy", p.dy, output_count(p.geometry));

@@ -10,69 +10,117 @@ namespace {
 
 // kernels
 
-// The 1 in the bounds: registers before occupancy, so that nothing spills.
-__global__ void __launch_bounds__(block_threads, 1)
-    ring_conv_product_kernel(const __grid_constant__ ForwardProduct<RingGather> p) {
-  forward_product<product_outputs>(p);
-}
-
-__global__ void __launch_bounds__(block_threads, 1)
+// The 2 in the bounds: at most 128 registers, so that two blocks are on a multiprocessor at a time.
+__global__ void __launch_bounds__(block_threads, 2)
     ring_conv_product_few_kernel(const __grid_constant__ ForwardProduct<RingGather> p) {
-  forward_product<product_few_outputs>(p);
+  forward_product<FloatTile<product_few_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
-    ring_conv_product_large_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
-  forward_product<product_outputs>(p);
+__global__ void __launch_bounds__(block_threads, 2)
+    ring_conv_product_kernel(const __grid_constant__ ForwardProduct<RingGather> p) {
+  forward_product<FloatTile<product_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 2)
+    ring_conv_product_wide_kernel(const __grid_constant__ ForwardProduct<RingGather> p) {
+  forward_product<FloatTile<product_wide_outputs>>(p);
+}
+
+__global__ void __launch_bounds__(block_threads, 2)
+    ring_conv_product_high_kernel(const __grid_constant__ ForwardProduct<RingGather> p) {
+  forward_product<HighTile<product_outputs>>(p);
+}
+
+__global__ void __launch_bounds__(block_threads, 2)
+    ring_conv_product_wide_high_kernel(const __grid_constant__ ForwardProduct<RingGather> p) {
+  forward_product<HighTile<product_wide_outputs>>(p);
+}
+
+__global__ void __launch_bounds__(block_threads, 2)
     ring_conv_product_large_few_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
-  forward_product<product_few_outputs>(p);
+  forward_product<FloatTile<product_few_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
-    ring_conv_backward_weight_kernel(const __grid_constant__ BackwardWeightProduct<RingGather> p) {
-  backward_weight_product<product_outputs>(p);
+__global__ void __launch_bounds__(block_threads, 2)
+    ring_conv_product_large_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+  forward_product<FloatTile<product_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 2)
+    ring_conv_product_large_wide_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+  forward_product<FloatTile<product_wide_outputs>>(p);
+}
+
+__global__ void __launch_bounds__(block_threads, 2)
+    ring_conv_product_large_high_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+  forward_product<HighTile<product_outputs>>(p);
+}
+
+__global__ void __launch_bounds__(block_threads, 2)
+    ring_conv_product_large_wide_high_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+  forward_product<HighTile<product_wide_outputs>>(p);
+}
+
+__global__ void __launch_bounds__(block_threads, 2)
     ring_conv_backward_weight_few_kernel(const __grid_constant__ BackwardWeightProduct<RingGather> p) {
-  backward_weight_product<product_few_outputs>(p);
+  backward_weight_product<FloatWeightTile<product_few_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
-    ring_conv_backward_weight_large_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
-  backward_weight_product<product_outputs>(p);
+__global__ void __launch_bounds__(block_threads, 2)
+    ring_conv_backward_weight_kernel(const __grid_constant__ BackwardWeightProduct<RingGather> p) {
+  backward_weight_product<FloatWeightTile<product_outputs>>(p);
 }
 
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 2)
+    ring_conv_backward_weight_high_kernel(const __grid_constant__ BackwardWeightProduct<RingGather> p) {
+  backward_weight_product<HighWeightTile>(p);
+}
+
+__global__ void __launch_bounds__(block_threads, 2)
     ring_conv_backward_weight_large_few_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
-  backward_weight_product<product_few_outputs>(p);
+  backward_weight_product<FloatWeightTile<product_few_outputs>>(p);
+}
+
+__global__ void __launch_bounds__(block_threads, 2)
+    ring_conv_backward_weight_large_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
+  backward_weight_product<FloatWeightTile<product_outputs>>(p);
+}
+
+__global__ void __launch_bounds__(block_threads, 2)
+    ring_conv_backward_weight_large_high_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
+  backward_weight_product<HighWeightTile>(p);
 }
 
 // The kernels of a pass, by gather.
-template <template <typename> typename Product>
+template <template <typename> typename Kernels>
 struct RingKernels {
-  ProductKernels<Product<RingGather>> rings;
-  ProductKernels<Product<TapGather>> large;
+  Kernels<RingGather> rings;
+  Kernels<TapGather> large;
 
   const auto& of(const RingGather&) const { return rings; }
   const auto& of(const TapGather&) const { return large; }
 };
 
-const RingKernels<ForwardProduct> product_kernels = {
-    {{"ring_conv_product_kernel", ring_conv_product_kernel},
-     {"ring_conv_product_few_kernel", ring_conv_product_few_kernel}},
-    {{"ring_conv_product_large_kernel", ring_conv_product_large_kernel},
-     {"ring_conv_product_large_few_kernel", ring_conv_product_large_few_kernel}},
+const RingKernels<ForwardKernels> product_kernels = {
+    {{"ring_conv_product_few_kernel", ring_conv_product_few_kernel},
+     {"ring_conv_product_kernel", ring_conv_product_kernel},
+     {"ring_conv_product_wide_kernel", ring_conv_product_wide_kernel},
+     {"ring_conv_product_high_kernel", ring_conv_product_high_kernel},
+     {"ring_conv_product_wide_high_kernel", ring_conv_product_wide_high_kernel}},
+    {{"ring_conv_product_large_few_kernel", ring_conv_product_large_few_kernel},
+     {"ring_conv_product_large_kernel", ring_conv_product_large_kernel},
+     {"ring_conv_product_large_wide_kernel", ring_conv_product_large_wide_kernel},
+     {"ring_conv_product_large_high_kernel", ring_conv_product_large_high_kernel},
+     {"ring_conv_product_large_wide_high_kernel", ring_conv_product_large_wide_high_kernel}},
 };
 
-const RingKernels<BackwardWeightProduct> backward_weight_kernels = {
-    {{"ring_conv_backward_weight_kernel", ring_conv_backward_weight_kernel},
-     {"ring_conv_backward_weight_few_kernel", ring_conv_backward_weight_few_kernel}},
-    {{"ring_conv_backward_weight_large_kernel", ring_conv_backward_weight_large_kernel},
-     {"ring_conv_backward_weight_large_few_kernel", ring_conv_backward_weight_large_few_kernel}},
+const RingKernels<BackwardWeightKernels> backward_weight_kernels = {
+    {{"ring_conv_backward_weight_few_kernel", ring_conv_backward_weight_few_kernel},
+     {"ring_conv_backward_weight_kernel", ring_conv_backward_weight_kernel},
+     {"ring_conv_backward_weight_high_kernel", ring_conv_backward_weight_high_kernel}},
+    {{"ring_conv_backward_weight_large_few_kernel", ring_conv_backward_weight_large_few_kernel},
+     {"ring_conv_backward_weight_large_kernel", ring_conv_backward_weight_large_kernel},
+     {"ring_conv_backward_weight_large_high_kernel", ring_conv_backward_weight_large_high_kernel}},
 };
 
 // Calls f with the gather for a pass: `x` holds `channels` channels an image in all.
@@ -93,11 +141,11 @@ void with_gather(BackendDevice& device, const float* x, const WindowGeometry& wi
 }
 
 void forward(BackendDevice& device, const WindowGeometry& window, const RingKernel& rings, const ProductShape& shape,
-             const float* x, const ProductWeights& weights, const float* bias, float* y) {
+             Float32Precision precision, const float* x, const ProductWeights& weights, const float* bias, float* y) {
   if (shape.images * shape.out_plane == 0) return;
-  constexpr int64_t most_floats = product_shared_floats - forward_floats<product_outputs>;
+  const int64_t most_floats = product_shared_floats - forward_floats(forward_tile(shape));
   with_gather(device, x, window, rings, shape, most_floats, [&](const auto& gather) {
-    launch_forward(device, product_kernels.of(gather), shape, gather, weights, bias, y);
+    launch_forward(device, product_kernels.of(gather), shape, precision, gather, weights, bias, y);
   });
 }
 
@@ -108,22 +156,23 @@ void forward(BackendDevice& device, const WindowGeometry& window, const RingKern
 void ring_conv_forward(BackendDevice& device, const RingConvForward& p) {
   const ConvGeometry& g = p.geometry;
   const ProductShape shape = forward_shape(g);
-  forward(device, forward_window(g), p.rings, shape, p.x, forward_weights(shape, p.v, p.rings.rings), p.bias, p.y);
+  forward(device, forward_window(g), p.rings, shape, p.precision, p.x, forward_weights(shape, p.v, p.rings.rings),
+          p.bias, p.y);
 }
 
 void ring_conv_backward_input(BackendDevice& device, const RingConvBackwardInput& p) {
   const ConvGeometry& g = p.geometry;
   const ProductShape shape = adjoint_shape(g);
   // Rings have no direction: reversed taps are the same rings.
-  forward(device, adjoint_window(g), p.rings, shape, p.dy,
+  forward(device, adjoint_window(g), p.rings, shape, p.precision, p.dy,
           transposed_weights(shape, p.v, p.rings.rings, RowOrder::kept), p.bias, p.dx);
 }
 
 void ring_conv_backward_weight(BackendDevice& device, const RingConvBackwardWeight& p) {
   const ProductShape shape = forward_shape(p.geometry);
-  constexpr int64_t most_floats = product_shared_floats - backward_weight_floats<product_outputs>;
+  const int64_t most_floats = product_shared_floats - backward_weight_floats(backward_weight_tile(shape));
   with_gather(device, p.x, forward_window(p.geometry), p.rings, shape, most_floats, [&](const auto& gather) {
-    launch_backward_weight(device, backward_weight_kernels.of(gather), shape, gather, p.dy, p.dv);
+    launch_backward_weight(device, backward_weight_kernels.of(gather), shape, p.precision, gather, p.dy, p.dv);
   });
 }
 

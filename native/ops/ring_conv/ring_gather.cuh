@@ -17,24 +17,39 @@
 
 namespace gmr::cuda {
 
-// Runs of a channel of a tile: half-widths 0 .. floor(k / 2) about each output column of each row of its windows.
+// Half-widths of runs: 0 .. floor(k / 2).
 inline int run_count(const WindowGeometry& g) { return static_cast<int>(g.kernel[2] / 2 + 1); }
 
+// Columns that a row of a box takes, of which the last may stand for nothing.
+inline int row_columns(const Box& box) { return (box.extent[2] + ring_columns - 1) / ring_columns * ring_columns; }
+
+// Floats from one row of a window's runs to the next: an odd number of rows of columns, so that eight threads that read
+// 16 bytes each meet different banks also where they stand in several rows of 4, 8 or 16 columns.
+inline int run_pitch(const WindowGeometry& g, const Box& box) { return (run_count(g) | 1) * row_columns(box); }
+
 inline int64_t runs_floats(const WindowGeometry& g, const Box& box) {
-  return int64_t{box.images} * box.span[0] * box.span[1] * run_count(g) * box.extent[2];
+  return int64_t{box.images} * box.span[0] * box.span[1] * run_pitch(g, box);
 }
 
-inline int64_t channel_floats(const WindowGeometry& g, const Box& box) {
-  return box.window_floats() + runs_floats(g, box);
+// Of the windows of `channels` channels; what lies behind them is read 16 bytes at a time.
+inline int64_t windows_floats(const Box& box, int64_t channels) { return (channels * box.window_floats() + 3) / 4 * 4; }
+
+inline int64_t work_floats(const WindowGeometry& g, const Box& box, int64_t channels) {
+  return windows_floats(box, channels) + channels * runs_floats(g, box);
+}
+
+// Channels whose windows and runs fit.
+inline int64_t channels_that_fit(const WindowGeometry& g, const Box& box, int64_t most_floats) {
+  return (most_floats - 3) / (box.window_floats() + runs_floats(g, box));
 }
 
 // The box that takes the fewest additions and products; extent 0: there is none worth it.
 inline Box choose_ring_box(const WindowGeometry& g, int64_t images, int64_t rings, int64_t most_floats) {
   const double least_positions =
       std::min<double>(ring_least_positions, static_cast<double>(images) * static_cast<double>(volume(g.out)));
-  return choose_box(g, images, product_pixels, 1, most_floats, [&](const Box& box) {
+  return choose_box(g, images, product_pixels, {1, 1, ring_columns}, most_floats, [&](const Box& box) {
     const int positions = box.images * box.extent[0] * box.extent[1] * box.extent[2];
-    if (channel_floats(g, box) > most_floats || positions < least_positions) {
+    if (channels_that_fit(g, box, most_floats) < 1 || positions < least_positions) {
       return std::numeric_limits<double>::infinity();
     }
     return box.window_floats() + 2.0 * static_cast<double>(runs_floats(g, box)) +
@@ -55,7 +70,7 @@ inline std::vector<int32_t> disc_terms(const WindowGeometry& g, const RingKernel
         const int32_t width = discs.half_width(l, z, y);
         if (width < 0) continue;
         const int64_t row = z * g.dilation[0] * box.span[1] + y * g.dilation[1];
-        table.push_back(static_cast<int32_t>((row * run_count(g) + width) * box.extent[2]));
+        table.push_back(static_cast<int32_t>(row * run_pitch(g, box) + width * row_columns(box)));
       }
     }
   }
@@ -68,10 +83,10 @@ struct RingGather {
   const int32_t* terms;  // of disc_terms
   BoxTiling tiling;
   int64_t all_channels, tiles;
-  int rows, chunk_depth, work_floats;
-  int channels_a_chunk, runs;
+  int rows, chunk_depth, work_floats, windows_floats;
+  int channels_a_chunk, runs, run_pitch;
   Divisor by_rows;
-  SmallDivisor box_volume, box_y, box_x;
+  SmallDivisor box_volume, box_y, box_x, row_threads;  // of columns; box_x / ring_columns
 
   // `terms` lies on the device. `most_floats`: the shared memory for windows and runs.
   RingGather(const float* x, const int32_t* terms, const WindowGeometry& window, const Box& box, int64_t rings,
@@ -82,15 +97,18 @@ struct RingGather {
         all_channels(all_channels),
         tiles(tiling.tiles),
         rows(static_cast<int>(rings)),
-        channels_a_chunk(static_cast<int>(std::min(
-            {group_channels, std::max<int64_t>(product_depth / rings, 1), most_floats / channel_floats(window, box)}))),
+        channels_a_chunk(static_cast<int>(std::min({group_channels, std::max<int64_t>(product_depth / rings, 1),
+                                                    channels_that_fit(window, box, most_floats)}))),
         runs(run_count(window)),
+        run_pitch(cuda::run_pitch(window, box)),
         by_rows(rings),
-        box_volume(int64_t{box.extent[0]} * box.extent[1] * box.extent[2]),
+        box_volume(int64_t{box.extent[0]} * box.extent[1] * row_columns(box)),
         box_y(box.extent[1]),
-        box_x(box.extent[2]) {
+        box_x(row_columns(box)),
+        row_threads(row_columns(box) / ring_columns) {
     chunk_depth = channels_a_chunk * rows;
-    work_floats = static_cast<int>(channels_a_chunk * channel_floats(window, box));
+    work_floats = static_cast<int>(cuda::work_floats(window, box, channels_a_chunk));
+    windows_floats = static_cast<int>(cuda::windows_floats(box, channels_a_chunk));
   }
 
   // A column's place in the tile.
@@ -104,16 +122,6 @@ struct RingGather {
     return {image, slice, row - slice * box_y.divisor(), rest - row * box_x.divisor()};
   }
 
-  __device__ Place place(int64_t tile, int column) const {
-    const BoxTiling::Corner corner = tiling.corner(tile);
-    const Column c = column_of(column);
-    const auto& out = tiling.window.out;
-    const int z = corner.z + c.z, y = corner.y + c.y, x = corner.x + c.x;
-    const bool is_there =
-        c.image < tiling.box.images && corner.image + c.image < tiling.images && z < out[0] && y < out[1] && x < out[2];
-    return {is_there ? corner.image + c.image : -1, (int64_t{z} * out[1] + y) * out[2] + x};
-  }
-
   class AtTile;
 };
 
@@ -123,72 +131,124 @@ class RingGather::AtTile {
       : g_(gather),
         corner_(gather.tiling.corner(tile)),
         windows_(work),
-        runs_(work + gather.channels_a_chunk * gather.tiling.window_rows() * gather.tiling.box.span[2]),
-        column_(static_cast<int>(threadIdx.x) % product_pixels),
-        is_column_there_(gather.place(tile, column_).image >= 0) {
-    const Column c = g_.column_of(column_);
+        runs_(work + gather.windows_floats),
+        first_column_(static_cast<int>(threadIdx.x) % column_threads * ring_columns) {
+    const Column c = g_.column_of(first_column_);
     const Box& box = g_.tiling.box;
+    columns_ = place(first_column_).image < 0 ? 0 : min(box.extent[2] - c.x, g_.tiling.window.out[2] - corner_.x - c.x);
     const int row =
         (c.image * box.span[0] + c.z * g_.tiling.window.stride[0]) * box.span[1] + c.y * g_.tiling.window.stride[1];
-    first_run_ = row * g_.runs * box.extent[2] + c.x;
+    first_run_ = c.image < box.images ? row * g_.run_pitch + c.x : 0;
   }
 
-  __device__ void fill(float* panel, int64_t first_channel, int64_t k0, int depth) const {
-    const int64_t first = first_channel + g_.by_rows.divide(k0).quotient;
-    const int channels = depth / g_.rows;
-    g_.tiling.fill_windows(g_.x, g_.all_channels, first, channels, corner_, windows_);
+  __device__ Place place(int column) const {
+    const Column c = g_.column_of(column);
+    const Box& box = g_.tiling.box;
+    const auto& out = g_.tiling.window.out;
+    const int z = corner_.z + c.z, y = corner_.y + c.y, x = corner_.x + c.x;
+    const int64_t image = corner_.image + c.image;
+    const bool is_there = c.image < box.images && image < g_.tiling.images && z < out[0] && y < out[1] &&
+                          c.x < box.extent[2] && x < out[2];
+    return {is_there ? image : -1, (int64_t{z} * out[1] + y) * out[2] + x};
+  }
+
+  __device__ void start(int64_t first_channel, const Chunk& chunk) const {
+    if (chunk.depth > 0) {
+      const int64_t first = first_channel + g_.by_rows.divide(chunk.first_row).quotient;
+      g_.tiling.copy_windows(g_.x, g_.all_channels, first, chunk.depth / g_.rows, corner_, windows_);
+    }
+    finish_group();
+  }
+
+  __device__ void fill(float* panel, int64_t first_channel, const Chunk& chunk, const Chunk& next) const {
+    const int channels = chunk.depth / g_.rows;
+    wait_for_all_groups_but<1>();
     __syncthreads();
-    make_runs(channels);
+    if (g_.tiling.window.stride[2] == 1 && g_.tiling.window.dilation[2] == 1) {
+      make_runs(channels, [](Pack<ring_columns>& left, Pack<ring_columns>& right, const float* centre, int w) {
+#pragma unroll
+        for (int j = ring_columns - 1; j > 0; --j) left.v[j] = left.v[j - 1];
+        left.v[0] = centre[-w];
+#pragma unroll
+        for (int j = 0; j < ring_columns - 1; ++j) right.v[j] = right.v[j + 1];
+        right.v[ring_columns - 1] = centre[ring_columns - 1 + w];
+      });
+    } else {
+      const int stride = g_.tiling.window.stride[2], dilation = g_.tiling.window.dilation[2];
+      make_runs(channels, [=](Pack<ring_columns>& left, Pack<ring_columns>& right, const float* centre, int w) {
+#pragma unroll
+        for (int j = 0; j < ring_columns; ++j) {
+          left.v[j] = centre[j * stride - w * dilation];
+          right.v[j] = centre[j * stride + w * dilation];
+        }
+      });
+    }
     __syncthreads();
+    start(first_channel, next);  // the windows are free again
     sum_discs(panel, channels);
   }
 
  private:
-  // A thread makes the runs about one position of one row of the windows.
-  __device__ void make_runs(int channels) const {
+  // A thread makes the runs about four neighbours of one row of the windows. step(left, right, centre, w) replaces what
+  // lies w - 1 to the left and right of each by what lies w away.
+  template <typename Step>
+  __device__ void make_runs(int channels, Step&& step) const {
     const Window& window = g_.tiling.window;
-    const int count = channels * g_.tiling.window_rows() * g_.tiling.box.extent[2], box_x = g_.tiling.box.extent[2];
-    const int dilation = window.dilation[2], stride = window.stride[2];
-    const int to_centre = window.kernel[2] / 2 * dilation;
+    const int count = channels * g_.tiling.window_rows() * g_.row_threads.divisor();
+    const int to_centre = window.kernel[2] / 2 * window.dilation[2];
     for (int i = static_cast<int>(threadIdx.x); i < count; i += block_threads) {
-      const int row = g_.box_x.divide(i), x = i - row * box_x;
-      const float* centre = windows_ + row * g_.tiling.box.span[2] + x * stride + to_centre;
-      float* out = runs_ + row * g_.runs * box_x + x;
-      float run = *centre;
-      *out = run;
+      const int row = g_.row_threads.divide(i), x = (i - row * g_.row_threads.divisor()) * ring_columns;
+      const float* centre = windows_ + row * g_.tiling.box.span[2] + x * window.stride[2] + to_centre;
+      float* out = runs_ + row * g_.run_pitch + x;
+      Pack<ring_columns> run;
+#pragma unroll
+      for (int j = 0; j < ring_columns; ++j) run.v[j] = centre[j * window.stride[2]];
+      store_pack(out, run);
+      Pack<ring_columns> left = run, right = run;
+#pragma unroll 4
       for (int w = 1; w < g_.runs; ++w) {
-        run += centre[-w * dilation] + centre[w * dilation];
-        out[w * box_x] = run;
+        step(left, right, centre, w);
+#pragma unroll
+        for (int j = 0; j < ring_columns; ++j) run.v[j] += left.v[j] + right.v[j];
+        store_pack(out + w * g_.box_x.divisor(), run);
       }
     }
   }
 
-  // A thread makes the rings of one column, channel by channel.
+  // A thread makes the rings of its columns, channel by channel.
   __device__ void sum_discs(float* panel, int channels) const {
-    const int channel_runs = g_.tiling.window_rows() * g_.runs * g_.tiling.box.extent[2];
-    for (int channel = static_cast<int>(threadIdx.x) / product_pixels; channel < channels;
-         channel += block_threads / product_pixels) {
+    const int channel_runs = g_.tiling.window_rows() * g_.run_pitch;
+    for (int channel = static_cast<int>(threadIdx.x) / column_threads; channel < channels;
+         channel += block_threads / column_threads) {
       const float* runs = runs_ + channel * channel_runs + first_run_;
-      float* out = panel + channel * g_.rows * product_pitch + column_;
-      float inner = 0;
+      float* out = panel + channel * g_.rows * product_pitch + first_column_;
+      Pack<ring_columns> inner{};
       int32_t term = g_.terms[0];
       for (int l = 0; l < g_.rows; ++l) {
         const int32_t end = g_.terms[l + 1];
-        float outer = term == end ? inner : 0;
-        for (; term < end && is_column_there_; ++term) outer += runs[g_.terms[term]];
-        term = end;
-        out[l * product_pitch] = is_column_there_ ? outer - inner : 0;
+        Pack<ring_columns> outer{}, ring;
+        if (term == end) outer = inner;
+        for (; term < end; ++term) {
+          const auto run = load_pack<ring_columns>(runs + g_.terms[term]);
+#pragma unroll
+          for (int j = 0; j < ring_columns; ++j) outer.v[j] += run.v[j];
+        }
+#pragma unroll
+        for (int j = 0; j < ring_columns; ++j) ring.v[j] = j < columns_ ? outer.v[j] - inner.v[j] : 0;
+        store_pack(out + l * product_pitch, ring);
         inner = outer;
       }
     }
   }
 
+  static constexpr int column_threads = product_pixels / ring_columns;  // that make a channel's columns
+
   const RingGather& g_;
   BoxTiling::Corner corner_;
   float* windows_;  // [channel][image][span]
-  float* runs_;     // [channel][image][span z][span y][half-width][box x]
-  int column_;
-  bool is_column_there_;
+  float* runs_;     // [channel][image][span z][span y][half-width][columns of a row], rows run_pitch apart
+  int first_column_;
+  int columns_;  // that stand for something: they come first
   int first_run_;
 };
 

@@ -173,6 +173,20 @@ export const convSuite: OpSuite<ConvCaseOptions> = {
     convCase('several tiles, wide rows', { x: [1, 1, 12, 131], w: [2, 1, 3, 3] }, { padding: 1 }),
     convCase('several tiles of images', { x: [23, 2, 9, 9], w: [2, 2, 3, 3] }, { padding: 1 }),
     convCase('3-D', { x: [2, 2, 4, 5, 6], w: [3, 2, 3, 1, 3], bias: [3] }, { padding: [1, 0, 2], stride: [1, 2, 1] }),
+    // Enough channels and outputs for the tiles of matrix units, in all passes.
+    convCase('many channels and outputs', { x: [2, 7, 9, 8], w: [11, 7, 3, 3], bias: [11] }, { padding: 1 }),
+    convCase('many, 1x1', { x: [2, 33, 5, 7], w: [37, 33, 1, 1] }),
+    convCase('many, linear', { x: [19, 40, 1], w: [13, 40, 1], bias: [13] }),
+    convCase(
+      'many, stride and dilation',
+      { x: [2, 6, 11, 13], w: [7, 6, 3, 3] },
+      { stride: [2, 1], dilation: [1, 2], padding: 2 },
+    ),
+    convCase('many, groups', { x: [1, 12, 6, 5], w: [14, 6, 3, 3], bias: [14] }, { groups: 2, padding: 1 }),
+    convCase('many, 3-D', { x: [1, 5, 4, 5, 4], w: [6, 5, 3, 1, 3] }, { padding: [1, 0, 1] }),
+    convCase('many, transposed, stride 2', { x: [1, 6, 4, 5], w: [6, 5, 2, 3] }, { transposed: true, stride: 2 }),
+    convCase('many, more than 64', { x: [1, 5, 7, 5], w: [70, 5, 3, 3], bias: [70] }, { padding: 1 }),
+    convCase('many, more than 128', { x: [1, 3, 5, 4], w: [133, 3, 3, 3] }, { padding: 1 }),
     convCase('transposed', { x: [2, 3, 4, 5], w: [3, 4, 3, 3], bias: [4] }, { transposed: true, padding: 1 }),
     convCase(
       'transposed, stride 2',

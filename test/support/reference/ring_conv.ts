@@ -72,6 +72,28 @@ export const ringConvSuite: OpSuite<Options> = {
     ringCase('several tiles of images', { x: [29, 2, 7, 7], v: [2, 2, 3] }, [5, 5], { padding: 2 }),
     ringCase('more rings than a chunk', { x: [1, 2, 7, 6], v: [3, 2, 33] }, [5, 5], { padding: 2 }),
     ringCase('more rings than a chunk, more outputs', { x: [1, 2, 5, 6], v: [6, 2, 33] }, [5, 5], { padding: 2 }),
+    // Enough channels and outputs for the tiles of matrix units, in all passes.
+    ringCase('many channels and outputs', { x: [2, 9, 9, 10], v: [11, 9, 3], bias: [11] }, [5, 5], { padding: 2 }),
+    ringCase('many, k=9', { x: [1, 5, 13, 11], v: [6, 5, 5] }, [9, 9], { padding: 4 }),
+    ringCase('many, stride 2 and 1', { x: [2, 6, 11, 9], v: [7, 6, 3] }, [5, 5], { stride: [2, 1], padding: 2 }),
+    ringCase('many, groups', { x: [1, 12, 7, 7], v: [14, 6, 3], bias: [14] }, [5, 5], { groups: 2, padding: 2 }),
+    ringCase('many, 3-D', { x: [1, 5, 4, 5, 4], v: [6, 5, 2] }, [3, 3, 3], { padding: 1 }),
+    ringCase('many, more rings than a chunk', { x: [1, 6, 5, 6], v: [6, 6, 33] }, [5, 5], { padding: 2 }),
+    ringCase('many, dilation beyond a window', { x: [1, 6, 6, 7], v: [7, 6, 3] }, [5, 5], {
+      dilation: 50,
+      padding: 100,
+    }),
+    ringCase('many, transposed, stride 2', { x: [1, 6, 5, 4], v: [6, 7, 3], bias: [7] }, [5, 5], {
+      transposed: true,
+      stride: 2,
+      padding: 2,
+    }),
+    ringCase('many, more than 64', { x: [1, 5, 7, 7], v: [70, 5, 3], bias: [70] }, [5, 5], { padding: 2 }),
+    ringCase('many, more than 128', { x: [1, 3, 5, 6], v: [133, 3, 2] }, [3, 3], { padding: 1 }),
+    ringCase('many, more than 64, dilation beyond a window', { x: [1, 3, 5, 5], v: [66, 3, 2] }, [3, 3], {
+      dilation: 60,
+      padding: 60,
+    }),
     ringCase('dilation beyond a window', { x: [1, 2, 6, 7], v: [3, 2, 3] }, [5, 5], { dilation: 50, padding: 100 }),
     ringCase('transposed', { x: [2, 3, 5, 6], v: [3, 4, 3], bias: [4] }, [5, 5], { transposed: true, padding: 2 }),
     ringCase('transposed, stride 2', { x: [1, 3, 5, 4], v: [3, 2, 3], bias: [2] }, [5, 5], {
