@@ -15,6 +15,10 @@ using Clock = std::chrono::steady_clock;
 constexpr double burst_seconds = 0.5e-3;
 constexpr int rounds = 10;
 
+// Frequencies move by a quarter. A burst that is slower than that has lost its core to another process: once more.
+constexpr double least_plausible = 0.7;
+constexpr int most_attempts = 5;
+
 // Two arrays of this size are beyond any cache that a core reaches.
 constexpr int64_t array_bytes = int64_t{192} << 20;
 
@@ -99,8 +103,16 @@ double CpuBurst::seconds(const std::function<void(int)>& work) {
 }
 
 double CpuBurst::fma_gflops() {
-  const double took = seconds([&](int) { loops_.multiply_adds(turns_); });
-  return loops_.flops_a_turn * static_cast<double>(turns_) * threads_ / took / 1e9;
+  const auto burst = [&] {
+    const double took = seconds([&](int) { loops_.multiply_adds(turns_); });
+    return loops_.flops_a_turn * static_cast<double>(turns_) * threads_ / took / 1e9;
+  };
+  double best = burst();
+  for (int attempt = 1; attempt < most_attempts && best < least_plausible * best_gflops_; ++attempt) {
+    best = std::max(best, burst());
+  }
+  best_gflops_ = std::max(best_gflops_, best);
+  return best;
 }
 
 double CpuBurst::copy_gbs() {

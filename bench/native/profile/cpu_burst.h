@@ -31,7 +31,8 @@ class CpuBurst {
 
   const CpuPeakLoops& loops_;
   int threads_;
-  int64_t turns_ = 0;  // of multiply_adds in half a millisecond
+  int64_t turns_ = 0;       // of multiply_adds in half a millisecond
+  double best_gflops_ = 0;  // of all bursts
   const std::function<void(int)>* work_ = nullptr;
   std::atomic<uint64_t> round_{0};
   std::atomic<int> arrived_{0}, done_{0};

@@ -70,12 +70,13 @@ std::string shell_words(const std::vector<std::string>& arguments) {
   return text;
 }
 
-// The program runs each pass once, so that all launches are the case's. Nsight Compute repeats kernels by itself, and
-// empties caches before each unless told not to.
+// The program runs each pass once, so that all launches are the case's. Nsight Compute repeats kernels by itself; it
+// empties caches before each and lowers the clocks unless told not to.
 int print_ncu(const Options& options, const std::string& program, const std::vector<std::string>& arguments) {
   selected_cases(options);
-  print(std::string("ncu --set full --import-source yes --cache-control ") + (options.cold ? "all" : "none") +
-        " --force-overwrite --export gmr_profile " + program + shell_words(arguments) + " --once\n");
+  print(std::string("ncu --set full --import-source yes --clock-control none --cache-control ") +
+        (options.cold ? "all" : "none") + " --force-overwrite --export gmr_profile " + program +
+        shell_words(arguments) + " --once\n");
   return 0;
 }
 
