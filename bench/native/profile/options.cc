@@ -170,7 +170,8 @@ bound     what limits the case at the measured ceilings: fma (multiply-adds, the
 of it     least time by that bound / measured time. A processor's multiply-add ceiling is measured next to each
           sample, since its frequency moves with load
 baseline  its median, and slower or faster: both medians are outside the other's 5-95 %, and 3 % apart. Where fma
-          bounds a case on a processor, times are compared at the same ceiling
+          bounds a case on a processor, also after both are scaled to the same ceiling: a frequency that moved is no
+          change
 
 Exit code: 0; 1 where a check failed, a case is slower than the baseline, or the device failed; 2 for a mistake in the
 options.

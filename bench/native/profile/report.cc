@@ -29,6 +29,13 @@ Json read_json(const std::string& path) {
   return Json::parse(text.str());
 }
 
+std::string change_of(const Timing& now, double ms, double low, double high) {
+  const double median = now.ms(0.5);
+  if (median > high && ms < now.ms(0.05) && median > ms * (1 + least_change)) return "slower";
+  if (median < low && ms > now.ms(0.95) && ms > median * (1 + least_change)) return "faster";
+  return "";
+}
+
 double least_ms_of_fma(const Work& work, double fma_gflops, const Ceilings& ceilings) {
   // Additions and multiply-adds use the same units: their ceilings move together.
   const double add_gadds = ceilings.add_gadds * fma_gflops / ceilings.fma_gflops;
@@ -95,21 +102,16 @@ Baseline::Baseline(const std::string& path, const Device& device, const std::vec
 void Baseline::compare(Result& result, const CeilingMeter& meter) const {
   const auto found = entries_.find(key_of(*result.c));
   if (found == entries_.end()) return;
-  Entry before = found->second;
-  if (meter.moves() && result.bound == Bound::fma) {
-    const double scale = before.fma_gflops / result.timing.fma_gflops();
-    before.ms *= scale;
-    before.low *= scale;
-    before.high *= scale;
-  }
-  const double ms = result.timing.ms(0.5), low = result.timing.ms(0.05), high = result.timing.ms(0.95);
+  const Entry& before = found->second;
   result.has_baseline = true;
   result.baseline.ms = before.ms;
-  if (ms > before.high && before.ms < low && ms > before.ms * (1 + least_change)) {
-    result.baseline.change = "slower";
-  } else if (ms < before.low && before.ms > high && before.ms > ms * (1 + least_change)) {
-    result.baseline.change = "faster";
+  std::string change = change_of(result.timing, before.ms, before.low, before.high);
+  if (meter.moves() && result.bound == Bound::fma) {
+    // A frequency that moved, or a reading of the ceiling that is off, moves one of the two.
+    const double scale = before.fma_gflops / result.timing.fma_gflops();
+    if (change != change_of(result.timing, before.ms * scale, before.low * scale, before.high * scale)) change = "";
   }
+  result.baseline.change = change;
 }
 
 bool any_slower(const std::vector<Result>& results) {

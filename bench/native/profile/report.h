@@ -16,7 +16,7 @@ const char* bound_name(Bound bound);
 
 // What an earlier report says about a case.
 struct Comparison {
-  double ms = 0;            // the earlier median, at the ceiling of now
+  double ms = 0;            // the earlier median
   std::string change = {};  // "slower", "faster", or empty: within the noise
 };
 
