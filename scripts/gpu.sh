@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# All that is worth knowing from a machine with a GPU, in one command and under nine minutes: builds without Node, checks
-# values, profiles against the roofline, times the peers, runs the sanitizers. A step that fails does not stop the others.
+# All that is worth knowing from a machine with a GPU, in one command and under nine minutes: builds without Node,
+# checks values, profiles against the roofline, times the peers, runs the sanitizers. A step that fails does not stop
+# the others.
 set -u -o pipefail
 
 usage() {
   cat <<'END'
 Usage: scripts/gpu.sh [options] [folder]
 
-Writes a report to the folder (default: $OUT, else gpu-report): summary.md, log.txt with all output, and JSON of what was
-checked and timed. Needs an NVIDIA GPU with its driver, the CUDA toolkit 13 (nvcc, compute-sanitizer), CMake 3.25, a C++20
-compiler, and Python 3 with PyTorch. Where there is Node with the installed packages, the mocha suites run on the GPU as well.
+Writes a report to the folder (default: $OUT, else gpu-report): summary.md, log.txt with all output, and JSON of what
+was checked and timed. Needs an NVIDIA GPU with its driver, the CUDA toolkit 13 (nvcc, compute-sanitizer), CMake 3.25, a
+C++20 compiler, and Python 3 with PyTorch. Where there is Node with the installed packages, the mocha suites run on the
+GPU as well.
 
   --dry-cpu            what needs no GPU: the build, the checks on the interpreter, profiles of the processor
   --programs <folder>  take gmr_profile and the libraries from there instead of building
@@ -70,7 +72,8 @@ device_text() {
   if $dry; then
     printf 'none asked: --dry-cpu\n'
   else
-    nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null || printf 'no nvidia-smi\n'
+    nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null ||
+      printf 'no nvidia-smi\n'
   fi
 }
 
@@ -185,7 +188,7 @@ else
 fi
 readonly programs profile=$programs/gmr_profile
 
-# What --check looks at is small: these finish in seconds without a tool around them. The kernels that use shared memory:
+# Whose kernels use shared memory: there can be races.
 readonly shared_memory_ops=batch_norm,conv,cross_entropy,global_avg_pool,reduce,ring_conv,ring_weight
 
 if $dry; then

@@ -73,7 +73,7 @@ describe('scripts/gpu.sh', function () {
       stand('compute-sanitizer', 'echo "$*"; [[ $2 != racecheck ]] || exit 9');
       for (const name of ['python3', 'npm', 'npx']) stand(name, `echo "${name} $*"`);
       const report = join(folder, 'stand-ins');
-      result = run(['--programs', tools, report], { PATH: `${tools}:${process.env['PATH']}` });
+      result = run(['--programs', tools], { OUT: report, PATH: `${tools}:${process.env['PATH']}` });
       log = readFileSync(join(report, 'log.txt'), 'utf8').replaceAll(`${tools}/`, '').replaceAll(`${report}/`, '');
       summary = readFileSync(join(report, 'summary.md'), 'utf8');
     });

@@ -2,9 +2,9 @@
 
     python3 bench/peer/torch_peer.py --profile layers.json --json peers.json
 
-For each layer of `gmr_profile --suite layers` in two dimensions: the dense k x k and 3 x 3 convolutions, and the depthwise
-k x k with a 1 x 1 behind it; in float32 ('highest'), TF32 and bf16; contiguous and channels-last; with cuDNN's benchmark mode.
-`train` is forward and both gradients. A peer that does not run is reported with its reason.
+For each layer of `gmr_profile --suite layers` in two dimensions: the dense k x k and 3 x 3 convolutions, and the
+depthwise k x k with a 1 x 1 behind it; in float32 ('highest'), TF32 and bf16; contiguous and channels-last; with
+cuDNN's benchmark mode. `train` is forward and both gradients. A peer that does not run is reported with its reason.
 """
 
 import argparse

@@ -185,6 +185,16 @@ describe('gmr_profile', function () {
     ).to.equal(17);
   });
 
+  it('bench/peer/torch_peer.py times the planes of the suite layers', () => {
+    const peer = readFileSync(join(process.cwd(), 'bench/peer/torch_peer.py'), 'utf8');
+    const names = [...peer.matchAll(/Layer\((.+), (\d+), (\d+), (\d+), (\d+)\),/g)].map(
+      ([, batch, inputs, outputs, side, k]) => `${batch === 'batch' ? 4 : 1}x${inputs}>${outputs} ${side}^2 k=${k}`,
+    );
+    const args = '--suite layers --batch 4 --op ring_conv --pass forward --repeat 1'.split(' ');
+    const planes = report(args).results.map(({ case: name }) => name);
+    expect(names).to.deep.equal(planes.filter((name) => name.includes('^2')));
+  });
+
   it('every case of the suite all is named once', () => {
     const { stdout } = profile(['--list']);
     const count = Number(/^all +(\d+)/m.exec(stdout)![1]);

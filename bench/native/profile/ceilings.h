@@ -1,10 +1,7 @@
 // What a device can do at most: the yardstick of the roofline.
 #pragma once
 
-#include <cstdint>
-#include <functional>
 #include <memory>
-#include <vector>
 
 #include "library.h"
 
