@@ -67,9 +67,11 @@ add_cuda_backend(gmr_cuda CUDA::cudart_static)
 if(GMR_CUDA_SIM)
   add_subdirectory(native/testing/cuda_sim)
   add_cuda_backend(gmr_cuda_sim gmr_cuda_sim_runtime)
-  # In a folder of its own: what lies beside gmr.node with its suffix is taken for it.
-  add_library(gmr_cuda_sim_control MODULE native/testing/cuda_sim_control.cc)
-  set_target_properties(gmr_cuda_sim_control PROPERTIES PREFIX "" SUFFIX ".node"
-    LIBRARY_OUTPUT_DIRECTORY "${CMAKE_LIBRARY_OUTPUT_DIRECTORY}/testing")
-  target_use_node_api(gmr_cuda_sim_control)
+  if(GMR_ADDON)
+    # In a folder of its own: what lies beside gmr.node with its suffix is taken for it.
+    add_library(gmr_cuda_sim_control MODULE native/testing/cuda_sim_control.cc)
+    set_target_properties(gmr_cuda_sim_control PROPERTIES PREFIX "" SUFFIX ".node"
+      LIBRARY_OUTPUT_DIRECTORY "${CMAKE_LIBRARY_OUTPUT_DIRECTORY}/testing")
+    target_use_node_api(gmr_cuda_sim_control)
+  endif()
 endif()

@@ -1,0 +1,190 @@
+#include "library.h"
+
+#include <dlfcn.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <new>
+
+#include "ops/ops.h"
+
+namespace gmr::profile {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Level {
+  const char* name;
+  const char* library;
+};
+
+// Best first.
+constexpr Level levels[] = {
+    {"x86-64-v4", "libgmr_cpu_v4.so"},
+    {"x86-64-v3", "libgmr_cpu_v3.so"},
+    {"x86-64-v2", "libgmr_cpu_v2.so"},
+    {"portable", "libgmr_cpu_portable.so"},
+};
+
+// A library's code may not be loaded where the processor lacks its instructions: even its constructors would trap.
+bool is_supported(const std::string& file_name) {
+#if defined(__x86_64__)
+  if (file_name == "libgmr_cpu_v4.so") return __builtin_cpu_supports("x86-64-v4");
+  if (file_name == "libgmr_cpu_v3.so") return __builtin_cpu_supports("x86-64-v3");
+  if (file_name == "libgmr_cpu_v2.so") return __builtin_cpu_supports("x86-64-v2");
+#endif
+  return !file_name.empty();
+}
+
+fs::path own_folder() {
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  return error ? fs::current_path() : program.parent_path();
+}
+
+std::string best_cpu_library() {
+  const char* forced = std::getenv("GMR_CPU_LEVEL");
+  const bool is_forced = forced != nullptr && *forced != '\0';
+  for (const Level& level : levels) {
+    if (is_forced && std::string(forced) != level.name) continue;
+    if (is_supported(level.library) && fs::exists(own_folder() / level.library)) return level.library;
+  }
+  throw UsageError("expected a CPU library beside gmr_profile that this processor can run, found none" +
+                   (is_forced ? " for GMR_CPU_LEVEL=" + std::string(forced) : ""));
+}
+
+// The library, or the reason why it cannot be had.
+const Backend* load(const fs::path& path, std::string* reason) {
+  if (!fs::exists(path)) {
+    *reason = "there is no such file";
+    return nullptr;
+  }
+  if (!is_supported(path.filename())) {
+    *reason = "this processor lacks its instructions";
+    return nullptr;
+  }
+  void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr) {
+    *reason = dlerror();
+    return nullptr;
+  }
+  const auto entry = reinterpret_cast<BackendEntry>(dlsym(handle, backend_symbol));
+  if (entry == nullptr) {
+    *reason = std::string("it has no symbol ") + backend_symbol;
+    return nullptr;
+  }
+  const Backend* backend = entry();
+  if (backend->abi != backend_abi || backend->pass_count != pass_count || backend->params_layout != params_layout()) {
+    *reason = "it was built from other sources than gmr_profile: build again";
+    return nullptr;
+  }
+  return backend;
+}
+
+}  // namespace
+
+DeviceName parse_device(const std::string& text) {
+  const std::string expected =
+      "expected a device to be cpu, cuda, cuda:<index>, cuda_sim or a library, received '" + text + "'";
+  if (text == "cpu") return {best_cpu_library()};
+  if (text == "cuda_sim") return {"libgmr_cuda_sim.so"};
+  if (text == "cuda") return {"libgmr_cuda.so"};
+  if (text.starts_with("cuda:")) {
+    int index = 0;
+    const auto [end, error] = std::from_chars(text.data() + 5, text.data() + text.size(), index);
+    if (error != std::errc{} || end != text.data() + text.size() || index < 0) throw UsageError(expected);
+    return {"libgmr_cuda.so", index};
+  }
+  if (!text.ends_with(".so")) throw UsageError(expected);
+  return {text};
+}
+
+Library open_library(const std::string& path_or_name) {
+  const bool is_path = path_or_name.find('/') != std::string::npos;
+  const fs::path path = is_path ? fs::absolute(path_or_name) : own_folder() / path_or_name;
+  std::string reason;
+  const Backend* backend = load(path, &reason);
+  if (backend == nullptr) throw UsageError("expected a usable library " + path.string() + ": " + reason);
+  return {path.string(), backend};
+}
+
+std::vector<Library> libraries_here() {
+  std::vector<Library> found;
+  std::string reason;
+  for (const char* name : {"libgmr_cpu_v2.so", "libgmr_cpu_v3.so", "libgmr_cpu_v4.so", "libgmr_cpu_portable.so",
+                           "libgmr_cuda.so", "libgmr_cuda_sim.so"}) {
+    const fs::path path = own_folder() / name;
+    if (const Backend* backend = load(path, &reason); backend != nullptr) found.push_back({path.string(), backend});
+  }
+  return found;
+}
+
+Device::Device(Library library, int index)
+    : library_(std::move(library)), index_(index), handle_(library_.backend->open(index)) {
+  properties_ = backend().properties(*handle_);
+}
+
+Device::~Device() { backend().close(handle_); }
+
+std::string Device::description() const {
+  std::string text = backend().name;
+  if (!is_cpu()) text += ":" + std::to_string(index_);
+  if (!properties_.name.empty()) text += ", " + properties_.name;
+  return text + ", " + properties_.level + ", " + std::to_string(properties_.threads) + " threads";
+}
+
+DeviceMemory Device::allocate(size_t bytes) { return DeviceMemory(*this, bytes); }
+
+void Device::upload(void* to, const void* from, size_t bytes) {
+  if (bytes > 0) backend().upload(*handle_, to, from, bytes);
+}
+
+void Device::download(void* to, const void* from, size_t bytes) {
+  if (bytes == 0) return;
+  PendingDownload* pending = backend().download(*handle_, to, from, bytes);
+  if (pending != nullptr) backend().finish(*handle_, pending);
+}
+
+DeviceMemory::DeviceMemory(Device& device, size_t bytes) : device_(&device), bytes_(bytes) {
+  // Exactly as many bytes as the tensor has, so that a tool that watches allocations sees the first byte beyond.
+  data_ = device.backend().allocate(*device.handle_, std::max<size_t>(bytes, 1));
+  if (data_ == nullptr) throw std::bad_alloc();
+}
+
+DeviceMemory::~DeviceMemory() {
+  if (data_ != nullptr) device_->backend().release(*device_->handle_, data_, std::max<size_t>(bytes_, 1));
+}
+
+HostValues values_of(const Case& c) {
+  constexpr uint32_t unwritten = 0x7fc0dead;  // a NaN; as an integer a number that no index reaches
+  HostValues values;
+  Random random(12345);
+  for (const Operand& operand : c.operands) {
+    std::vector<uint32_t>& data = values.emplace_back(static_cast<size_t>(operand.count), unwritten);
+    if (operand.fill) operand.fill(random, data.data(), operand.count);
+  }
+  return values;
+}
+
+PlacedCase::PlacedCase(Device& device, const Case& c, const HostValues& values)
+    : device_(&device), case_(&c), params_(c.params) {
+  for (size_t i = 0; i < c.operands.size(); ++i) {
+    const Operand& operand = c.operands[i];
+    memory_.push_back(device.allocate(operand.bytes()));
+    void* data = memory_.back().data();
+    device.upload(data, values[i].data(), operand.bytes());
+    std::memcpy(params_.data() + operand.params_offset, &data, sizeof(data));
+  }
+}
+
+std::vector<uint32_t> PlacedCase::download(size_t operand) {
+  std::vector<uint32_t> values(static_cast<size_t>(case_->operands[operand].count));
+  device_->download(values.data(), memory_[operand].data(), case_->operands[operand].bytes());
+  return values;
+}
+
+}  // namespace gmr::profile

@@ -1,0 +1,146 @@
+// scripts/gpu.sh as far as it goes without a GPU.
+import { expect } from 'chai';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const script = join(process.cwd(), 'scripts', 'gpu.sh');
+const programs = join(process.cwd(), 'build', 'Release');
+
+interface Run {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+function run(args: readonly string[], environment: Record<string, string> = {}): Run {
+  const { LD_PRELOAD: _, OUT: __, ...env } = process.env;
+  const options = { encoding: 'utf8', timeout: 170_000, env: { ...env, ...environment } } as const;
+  const { status, stdout, stderr } = spawnSync(script, args, options);
+  return { status, stdout, stderr };
+}
+
+describe('scripts/gpu.sh', function () {
+  this.timeout(180_000);
+
+  const isBuilt = existsSync(join(programs, 'gmr_profile'));
+  if (!isBuilt) console.log('scripts/gpu.sh: not run, gmr_profile was not built (CMake option GMR_BENCH)');
+
+  let folder: string;
+  before(() => (folder = mkdtempSync(join(tmpdir(), 'gmr-gpu-'))));
+  after(() => rmSync(folder, { recursive: true }));
+
+  it('--dry-cpu runs the steps that need no GPU and reports each', function () {
+    if (!isBuilt) this.skip();
+    const report = join(folder, 'report');
+    const { status, stdout, stderr } = run(['--dry-cpu', '--programs', programs, report]);
+    expect(status, stdout + stderr).to.equal(0);
+    const summary = readFileSync(join(report, 'summary.md'), 'utf8');
+    const results = [...summary.matchAll(/^\| ([\w-]+) \| (.+) \| \d+ \|$/gm)].map(
+      (match) => [match[1], match[2]!] as const,
+    );
+    expect(results.map(([step]) => step)).to.deep.equal(
+      'machine build check-cuda-sim profile-layers profile-resnet18 profile-cold peers sanitizers mocha'.split(' '),
+    );
+    for (const [step, result] of results) expect(result, step).to.match(/^(ok|skipped: .+)$/);
+    expect(summary).to.match(/^ring_conv +backward_weight +1x64>64 56\^2 k=9 /m);
+    for (const file of readdirSync(report).filter((name) => name.endsWith('.json'))) {
+      expect(JSON.parse(readFileSync(join(report, file), 'utf8')), file).to.be.an('object');
+    }
+    expect(readdirSync(report)).to.include.members([
+      'cold.json',
+      'layers.json',
+      'log.txt',
+      'resnet18.json',
+      'summary.md',
+    ]);
+  });
+
+  describe('with stand-ins for the GPU and all programs', () => {
+    let result: ReturnType<typeof run>;
+    let log: string;
+    let summary: string;
+
+    before(() => {
+      const tools = join(folder, 'tools');
+      mkdirSync(tools);
+      const stand = (name: string, body: string): void => {
+        writeFileSync(join(tools, name), `#!/bin/bash\n${body}\n`, { mode: 0o755 });
+      };
+      stand('gmr_profile', 'echo "profile $GMR_CUDA_SIM_ARCH $*"; [[ $* != *--cold* ]]');
+      stand('nvidia-smi', '[[ $* == *compute_cap* ]] && echo 9.0 || echo "A GPU, 580.1, 81559 MiB"');
+      stand('compute-sanitizer', 'echo "$*"; [[ $2 != racecheck ]] || exit 9');
+      for (const name of ['python3', 'npm', 'npx']) stand(name, `echo "${name} $*"`);
+      const report = join(folder, 'stand-ins');
+      result = run(['--programs', tools], { OUT: report, PATH: `${tools}:${process.env['PATH']}` });
+      log = readFileSync(join(report, 'log.txt'), 'utf8').replaceAll(`${tools}/`, '').replaceAll(`${report}/`, '');
+      summary = readFileSync(join(report, 'summary.md'), 'utf8');
+    });
+
+    it('a step that fails does not stop the others; the exit code is 1', () => {
+      expect(result.status, result.stderr).to.equal(1);
+      const results = [...summary.matchAll(/^\| ([\w-]+) \| (.+) \| \d+ \|$/gm)].map(
+        (match) => `${match[1]} ${match[2]}`,
+      );
+      expect(results).to.deep.equal([
+        'machine ok',
+        'build skipped: taken from --programs',
+        'check ok',
+        'calibration ok',
+        'profile-layers ok',
+        'profile-resnet18 ok',
+        'profile-cold **failed** (exit code 1)',
+        'peers ok',
+        'memcheck ok',
+        'racecheck **failed** (exit code 9)',
+        'initcheck ok',
+        'synccheck ok',
+        'mocha ok',
+      ]);
+      expect(summary).to.include('- device: A GPU, 580.1, 81559 MiB');
+    });
+
+    it('runs each tool as it should', () => {
+      const check = 'gmr_profile --check --device cuda --against cpu';
+      for (const line of [
+        'profile  --check --device cuda --against cpu --json check.json',
+        'profile 90 --check --device cuda --against cuda_sim --json calibration.json',
+        'profile  --device cuda --suite layers --batch 32 --json layers.json',
+        'profile  --device cuda --suite resnet18 --batch 32 --json resnet18.json',
+        'python3 bench/peer/torch_peer.py --batch 32 --profile layers.json --json peers.json --limit 90',
+        `--tool memcheck --error-exitcode 9 ${check}`,
+        `--tool initcheck --error-exitcode 9 ${check}`,
+        'npm run build',
+        'npx tsc -p .',
+        'npx mocha --grep \\(cuda\\)',
+      ]) {
+        expect(log.split('\n')).to.include(line);
+      }
+      expect(log).to.match(new RegExp(`^--tool racecheck .* ${check} --op \\S*ring_conv`, 'm'));
+      expect(log).to.match(new RegExp(`^--tool synccheck .* ${check} --op \\S*ring_conv`, 'm'));
+    });
+  });
+
+  for (const [args, message] of [
+    [['--bogus'], "expected an option that --help shows, received '--bogus'"],
+    [['--programs'], 'expected a folder behind --programs'],
+    [['--programs', '/missing'], "expected gmr_profile in the folder of --programs, received '/missing'"],
+    [['a', 'b'], "expected one folder, received 'a' and 'b'"],
+    [['/proc/report'], "expected to make the folder '/proc/report', cannot"],
+  ] as const) {
+    it(`refuses ${args.join(' ')}`, () => {
+      const { status, stderr } = run(args);
+      expect(status).to.equal(2);
+      expect(stderr).to.equal(`gpu.sh: ${message}\n`);
+    });
+  }
+
+  it('--help shows its options', () => {
+    const { status, stdout } = run(['--help']);
+    expect(status).to.equal(0);
+    expect(stdout)
+      .to.match(/^ {2}--dry-cpu /m)
+      .and.to.match(/^ {2}--programs /m);
+  });
+});
