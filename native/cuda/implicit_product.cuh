@@ -181,7 +181,8 @@ struct BackwardWeightProduct {
   __host__ __device__ int64_t items() const { return splits * shape.groups * chunks * output_parts; }
 };
 
-// Starts to copy dy of outputs first_output .. of a group over a tile, [outputs][pixels], with zeros where there is none.
+// Starts to copy dy of outputs first_output .. of a group over a tile, [outputs][pixels], with zeros where there is
+// none.
 template <typename Tile, typename Gather>
 __device__ void copy_gradient(const BackwardWeightProduct<Gather>& p, const typename Gather::AtTile& at_tile,
                               int64_t group, int64_t first_output, float* gradient) {

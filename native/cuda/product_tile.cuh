@@ -86,8 +86,8 @@ struct FloatWeightTile {
   }
 };
 
-// On tensor cores. The warps share outputs x pixels, 32 x 32 each of wide tiles, 32 x 16 of others; a step's rows 2t and
-// 2t + 1 are a lane's, so that the 32 addresses of a read, 2t pitch + g, lie in different banks.
+// On tensor cores. The warps share outputs x pixels, 32 x 32 each of wide tiles, 32 x 16 of others; a step's rows 2t
+// and 2t + 1 are a lane's, so that the 32 addresses of a read, 2t pitch + g, lie in different banks.
 template <int tile_outputs>
 struct TensorTile {
   static constexpr int outputs = tile_outputs, row_step = tensor_depth;

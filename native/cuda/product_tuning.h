@@ -6,9 +6,9 @@
 
 namespace gmr::cuda {
 
-// A block makes outputs x pixels. Operand rows are made anew for every tile of outputs, and take as long as a product of
-// some 64 outputs: groups of more get tiles of 128, which halves that. More pixels a tile would leave more of it empty:
-// 8 x 8 divides 56 x 56, no box of 128 does.
+// A block makes outputs x pixels. Operand rows are made anew for every tile of outputs, and take about as long as a
+// product of 64 outputs: groups of more get tiles of 128, which halves that. More pixels a tile would leave more of it
+// empty: 8 x 8 divides 56 x 56, no box of 128 does.
 constexpr int product_pixels = 64;
 constexpr int product_outputs = 64;
 constexpr int product_wide_outputs = 128;
