@@ -52,8 +52,8 @@ struct TensorSums {
   float sum[m_tiles][n_tiles][4] = {};
 
   // Adds `steps` products of depth 8. What a lane brings to one, with g and t as above: a(step, h, i, v) is row
-  // 16 i + 8 v + g of a, b(step, h, j) column 8 j + g of b, and h = 0 and 1 its first and second k. Which of the eight k
-  // these are is free, as long as both operands agree.
+  // 16 i + 8 v + g of a, b(step, h, j) column 8 j + g of b, and h = 0 and 1 its first and second k. Which of the eight
+  // k these are is free, as long as both operands agree.
   template <typename A, typename B>
   __device__ void add(int steps, A&& a, B&& b) {
     float part[m_tiles][n_tiles][4] = {};
