@@ -156,13 +156,12 @@ describe('gmr_profile', function () {
     expect(results[0]!.fraction).to.be.within(0.01, 1.3);
   });
 
-  it('--cold asks for the limit of memory, and takes longer', () => {
+  it('--cold asks for the limit of memory', () => {
     const args = ['--op', 'add', '--shape', '1,8,64,64', '--repeat', '7'];
     const warm = report(args).results[0]!;
     const cold = report([...args, '--cold']).results[0]!;
     expect(warm).to.include({ bound: 'caches', fraction: null });
     expect(cold.bound).to.equal('memory');
-    expect(cold.ms.median).to.be.greaterThan(warm.ms.median);
   });
 
   it('--suite runs all of its cases, --op and --pass some of them', () => {
