@@ -10,11 +10,19 @@ describe('CUDA kernels for sm_75', function () {
   });
 
   it('pass the tests of the ops that have others for sm_80', function () {
-    this.timeout(120_000);
+    this.timeout(240_000);
     const files = ['conv', 'ring_conv', 'float32_precision'].map((op) => `build-ts/test/ops/${op}.test.js`);
     const { status, stdout } = spawnSync(
       process.execPath,
-      [join('node_modules', 'mocha', 'bin', 'mocha.js'), '--no-config', '--grep', 'cuda_sim', ...files],
+      [
+        join('node_modules', 'mocha', 'bin', 'mocha.js'),
+        '--no-config',
+        '--timeout',
+        '60000',
+        '--grep',
+        'cuda_sim',
+        ...files,
+      ],
       { encoding: 'utf8', env: { ...process.env, GMR_CUDA_SIM_ARCH: '75' } },
     );
     expect(status, stdout).to.equal(0);
