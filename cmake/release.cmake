@@ -21,7 +21,7 @@ list(JOIN gmr_flags "," gmr_host_flags)
 set(CMAKE_CUDA_FLAGS_INIT "-Xcompiler=${gmr_host_flags}")
 
 set(gmr_libraries "--sysroot=${GMR_SYSROOT}")
-foreach(folder usr/lib/gcc/${triple}/10 usr/lib/${triple} lib/${triple})
+foreach(folder usr/lib/${triple} lib/${triple})
   string(APPEND gmr_libraries " -L${GMR_SYSROOT}/${folder}")
 endforeach()
 foreach(kind EXE SHARED MODULE)

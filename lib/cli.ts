@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
-import { doctor, formatReport } from './doctor/index.js';
+import { doctor } from './doctor/index.js';
+import { formatReport } from './doctor/report.js';
 
 const help = `Usage: gmr doctor [--json]
 

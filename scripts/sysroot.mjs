@@ -16,15 +16,7 @@ import { StepFailed } from './steps.mjs';
 
 const release = 'bullseye';
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
-const packages = [
-  'libc6',
-  'libc6-dev',
-  'libgcc-10-dev',
-  'libgcc-s1',
-  'libstdc++-10-dev',
-  'libstdc++6',
-  'linux-libc-dev',
-];
+const packages = ['libc6', 'libc6-dev', 'libgcc-s1', 'libstdc++-10-dev', 'libstdc++6', 'linux-libc-dev'];
 
 function output(command, args, cwd) {
   const { status, stdout, stderr, error } = spawnSync(command, args, { cwd, encoding: 'utf8' });
@@ -63,6 +55,17 @@ function makeLinksRelative(sysroot) {
   }
 }
 
+/**
+ * What -lstdc++ finds. Debian keeps its link beside GCC 10's libgcc.a, which must not be found: __builtin_cpu_supports of
+ * a newer compiler needs its own.
+ */
+function linkStandardLibrary(sysroot) {
+  const folder = join(sysroot, 'usr', 'lib');
+  for (const triple of readdirSync(folder).filter((name) => name.endsWith('-linux-gnu'))) {
+    symlinkSync('libstdc++.so.6', join(folder, triple, 'libstdc++.so'));
+  }
+}
+
 /** Makes the sysroot of a Debian architecture (`amd64`, `arm64`) in a folder, unless it is there. */
 export function makeSysroot(folder, architecture) {
   if (existsSync(folder)) return;
@@ -88,6 +91,7 @@ export function makeSysroot(folder, architecture) {
     output('dpkg-deb', ['-x', join(work, name), join(work, 'root')]);
   }
   makeLinksRelative(join(work, 'root'));
+  linkStandardLibrary(join(work, 'root'));
   renameSync(join(work, 'root'), folder);
   rmSync(work, { recursive: true });
 }

@@ -105,7 +105,7 @@ const Backend& load_cpu_backend() {
     }
     report += "\n  " + std::string(level.library) + ": " + reason;
   }
-  throw std::runtime_error("expected a usable CPU backend beside gmr.node, found none:" + report);
+  throw BackendError("backend_missing", "expected a usable CPU backend beside gmr.node, found none:" + report);
 }
 
 const Backend& load_backend(const std::string& kind) {

@@ -9,7 +9,7 @@
 namespace gmr {
 
 // The best CPU backend that this machine supports, or the one that GMR_CPU_LEVEL names ("x86-64-v2", "x86-64-v3",
-// "x86-64-v4", "portable"). Throws std::runtime_error that says what was looked for. Loaded once a process and level.
+// "x86-64-v4", "portable"). Throws BackendError that says what was looked for. Loaded once a process and level.
 const Backend& load_cpu_backend();
 
 // The backend of a device kind: "cpu" (as above), "cuda", or "cuda_sim", the CUDA kernels on an interpreter, for tests.

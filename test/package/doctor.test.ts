@@ -5,7 +5,8 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { examine, formatReport, type BackendCheck, type DoctorReport } from '../../lib/doctor/index.js';
+import { examine } from '../../lib/doctor/examine.js';
+import { formatReport, type BackendCheck, type DoctorReport } from '../../lib/doctor/report.js';
 import { usableCpuLevels } from '../../lib/native.js';
 import { cudaError } from '../support/cuda_sim.js';
 import { cudaSim } from '../support/devices.js';
