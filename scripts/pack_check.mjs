@@ -1,7 +1,7 @@
 // npm run pack:check: builds the package as it would be published, and uses it as those do who install it: without install
 // scripts, and with no program on PATH but node.
-//   --release   the CUDA library for all GPUs of a release
-//   --no-build  takes prebuilds/ as it is
+//   --release      all that is published: linux-arm64 too, run on an emulator, and the CUDA library for all GPUs
+//   --no-build     takes prebuilds/ as it is
 //   --from-source  also builds the installed package from its sources, as its error message says; takes minutes
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
+import { arm64Node } from './arm64.mjs';
 import { makePrebuilds } from './prebuilds.mjs';
 import { installPackages, root, runMain, step, StepFailed } from './steps.mjs';
 
@@ -17,7 +18,14 @@ const budgetBytes = 15e6;
 const importBudgetMs = 60;
 const folder = join(root, 'prebuilds', 'linux-x64');
 const sysroot = join(root, 'build-prebuilds', 'sysroot-x64');
-const binaries = ['gmr.glibc.node', 'libgmr_cpu_v2.so', 'libgmr_cpu_v3.so', 'libgmr_cpu_v4.so'];
+const binaries = ['gmr.glibc.node', 'libgmr_cpu_v2.so', 'libgmr_cpu_v3.so', 'libgmr_cpu_v4.so'].map(
+  (name) => `prebuilds/linux-x64/${name}`,
+);
+const releaseBinaries = [
+  'prebuilds/linux-x64/libgmr_cuda.so',
+  'prebuilds/linux-arm64/gmr.glibc.node',
+  'prebuilds/linux-arm64/libgmr_cpu_portable.so',
+];
 const consumers = join(root, 'scripts', 'consumers');
 
 const mayShip = [
@@ -39,7 +47,7 @@ function kilobytes(bytes) {
 }
 
 /** Packs into `target`; resolves to the tarball's path. */
-function pack(target, mustHaveCuda) {
+function pack(target, isRelease) {
   const { status, stdout, stderr } = spawnSync(
     'npm',
     ['pack', '--json', '--ignore-scripts', '--pack-destination', target],
@@ -73,8 +81,7 @@ function pack(target, mustHaveCuda) {
   const paths = files.map(({ path }) => path);
   const foreign = paths.filter((path) => !mayShip.some((pattern) => pattern.test(path)));
   expect(foreign.length === 0, `Expected these not to be packed: ${foreign.join(', ')}`);
-  const wantedBinaries = [...binaries, ...(mustHaveCuda ? ['libgmr_cuda.so'] : [])];
-  const wanted = [...mustShip, ...wantedBinaries.map((name) => `prebuilds/linux-x64/${name}`)];
+  const wanted = [...mustShip, ...binaries, ...(isRelease ? releaseBinaries : [])];
   const lacking = wanted.filter((path) => !paths.includes(path));
   expect(lacking.length === 0, `Expected these to be packed: ${lacking.join(', ')}`);
   const { scripts, gypfile } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -197,7 +204,9 @@ await runMain(async () => {
     expect(existsSync(folder), 'Expected prebuilds/linux-x64, by `npm run prebuilds`.');
     console.log('[2/5] Binaries  as they are');
   } else {
+    rmSync(join(root, 'prebuilds'), { recursive: true, force: true });
     await makePrebuilds({ arch: 'x64', quick: !values.release, heading: '[2/5] Binaries' });
+    if (values.release) await makePrebuilds({ arch: 'arm64', heading: '[2/5] Binaries for arm64' });
   }
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   await step('[3/5] TypeScript', process.execPath, [
@@ -222,6 +231,12 @@ await runMain(async () => {
     const commonjs = new Consumer(work, 'commonjs', tarball, 'commonjs');
     commonjs.use('commonjs.cjs');
     commonjs.checkTypes('types.cts', 'nodenext');
+    if (values.release) {
+      for (const script of ['esm.mjs', 'worker.mjs']) {
+        const [command, ...prefix] = arm64Node();
+        console.log(`  arm64, ${script}: ${esm.spawn(command, [...prefix, script], process.env.PATH)}`);
+      }
+    }
     if (values['from-source']) await buildFromSource(esm);
   } finally {
     rmSync(work, { recursive: true });
