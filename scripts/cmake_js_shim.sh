@@ -3,4 +3,4 @@
 # arguments are node-gyp's and say nothing to CMake; scripts/prebuilds.mjs leaves ours in GMR_CMAKE_ARGUMENTS.
 root=$(dirname "$0")/..
 # shellcheck disable=SC2086 # one word an argument
-exec node "$root/node_modules/cmake-js/bin/cmake-js" compile --directory "$root" --out "$PWD/build" --parallel 2 $GMR_CMAKE_ARGUMENTS
+exec node "$root/node_modules/cmake-js/bin/cmake-js" rebuild --directory "$root" --out "$PWD/build" --parallel 2 $GMR_CMAKE_ARGUMENTS

@@ -2,7 +2,7 @@
 //   --quick        the CUDA library for one GPU and PTX alone, which compiles in a fraction of the time
 //   --arch arm64   cross-compiles into prebuilds/linux-arm64, without CUDA; needs g++-aarch64-linux-gnu
 import { spawnSync } from 'node:child_process';
-import { readdirSync, rmSync, mkdirSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { installPackages, root, runMain, step, StepFailed } from './steps.mjs';
@@ -34,13 +34,14 @@ export async function makePrebuilds({ arch, quick, heading }) {
   const folder = join(root, 'prebuilds', name);
   rmSync(folder, { recursive: true, force: true });
 
+  const source = commit();
   const options = [
     `CMAKE_TOOLCHAIN_FILE=${join(root, 'cmake', 'release.cmake')}`,
     `GMR_ARCH=${machine.gnu}`,
     `GMR_SYSROOT=${sysroot}`,
     'GMR_BENCH=OFF',
     'GMR_CUDA_SIM=OFF',
-    `GMR_COMMIT=${commit()}`,
+    `GMR_COMMIT=${source}`,
     `GMR_CUDA=${arch === 'x64' ? 'ON' : 'OFF'}`,
     ...(quick ? [] : [`GMR_CUDA_ARCHITECTURES=${cudaArchitectures}`]),
   ];
@@ -64,7 +65,8 @@ export async function makePrebuilds({ arch, quick, heading }) {
   for (const file of files) {
     console.log(`  ${(statSync(file).size / 1e6).toFixed(2).padStart(6)} MB  ${file.slice(root.length + 1)}`);
   }
-  const problems = checkFloor(files);
+  const stale = files.filter((file) => !readFileSync(file).includes(source));
+  const problems = [...stale.map((file) => `${file}: expected it to be from ${source}`), ...checkFloor(files)];
   if (problems.length > 0) throw new StepFailed(problems.join('\n'));
   return folder;
 }
