@@ -48,13 +48,14 @@ function gibibytes(bytes: number): string {
   return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 }
 
-function backendLines({ name, status, detail, error, build }: BackendCheck): string[] {
+/** Where a library is from is said where it is not from where the addon is. */
+function backendLines({ name, status, detail, error, build }: BackendCheck, addonBuild: string | null): string[] {
   const tested = error === undefined ? '' : `; self-test within ${error.toExponential(1)}`;
   const [first, ...rest] = `${detail}${tested}`.split('\n');
   return [
     `  ${marks[status].padEnd(6)} ${name.padEnd(10)} ${first}`,
     ...rest.map((line) => `         ${line}`),
-    ...(build === undefined || build === '' ? [] : [`                    built from ${build}`]),
+    ...(build === undefined || build === '' || build === addonBuild ? [] : [`                    built from ${build}`]),
   ];
 }
 
@@ -76,7 +77,7 @@ export function formatReport(report: DoctorReport): string {
     `cpu level  ${cpuLevel === null ? 'none' : `${cpuLevel.name}: ${cpuLevel.reason}`}`,
     `default    ${defaultDevice ?? 'none'}`,
     'backends',
-    ...backends.flatMap(backendLines),
+    ...backends.flatMap((backend) => backendLines(backend, addon.build)),
     report.ok ? 'All that this machine can run works.' : 'Something that should work does not.',
   ].join('\n');
 }
