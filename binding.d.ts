@@ -22,6 +22,15 @@ export interface OpenedDevice {
   memoryBytes: number;
 }
 
+export interface CpuLevel {
+  name: string;
+  library: string;
+  /** What stands against it; empty where it can be used. */
+  problem: string;
+  /** What the library says of its making. */
+  build: string;
+}
+
 export interface MemoryStats {
   /** Buffers and bytes that tensors, or work that is queued, hold now. */
   buffers: number;
@@ -235,8 +244,10 @@ export type OpStem = {
 
 export type Binding = {
   openDevice(kind: string, index: number): OpenedDevice;
-  /** CPU levels for which a library is there and that the processor supports, best first. */
-  cpuLevels(): string[];
+  /** The CPU levels that this build knows, best first. */
+  cpuLevels(): CpuLevel[];
+  /** What gmr.node, or the library of a kind of GPU, says of its making: source commit and compilers; '' where there is none. */
+  build(kind?: string): string;
   createBuffer(device: DeviceHandle, bytes: number): BufferHandle;
   /** Copies now; the array may be changed afterwards. */
   upload(device: DeviceHandle, data: Float32Array | Int32Array): BufferHandle;

@@ -2,9 +2,9 @@
 # libgmr_cuda_sim.so: the very same objects on an interpreter of their PTX, for tests on machines without a GPU; never
 # packaged. Both need nvcc: on PATH, in CUDACXX, or in /usr/local/cuda.
 option(GMR_CUDA "build the CUDA backend where there is an nvcc" ON)
-option(GMR_CUDA_SIM "build the interpreter for tests" ON)
-# A developer's build: machine code for one GPU, and PTX, which is what the interpreter runs. A release wants
-# 75-real;80-real;86-real;89-real;90-real;100-real;120-real;120-virtual.
+option(GMR_CUDA_SIM "build the interpreter for tests" ${is_clone})
+# A developer's build: machine code for one GPU, and PTX, which is what the interpreter runs. `npm run prebuilds` asks for
+# all that a release has.
 set(GMR_CUDA_ARCHITECTURES "90-real;75-virtual" CACHE STRING "GPUs to build for, as in CMAKE_CUDA_ARCHITECTURES")
 
 if(NOT GMR_CUDA)
@@ -45,11 +45,11 @@ file(GLOB cuda_sources CONFIGURE_DEPENDS native/ops/*/*_cuda.cu native/cuda/*.cu
 list(FILTER cuda_sources EXCLUDE REGEX "backend_cuda\\.cc$")
 list(JOIN architectures "," architectures_text)
 
-# Spills and local memory are errors: what a kernel holds must be in registers. --no-compress: the interpreter reads PTX
-# as it is.
+# Spills and local memory are errors: what a kernel holds must be in registers. The interpreter reads PTX as it is.
 add_library(gmr_cuda_kernels OBJECT ${cuda_sources})
 set_target_properties(gmr_cuda_kernels PROPERTIES CUDA_VISIBILITY_PRESET hidden CUDA_RUNTIME_LIBRARY None)
-target_compile_options(gmr_cuda_kernels PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-lineinfo --no-compress
+target_compile_options(gmr_cuda_kernels PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-lineinfo
+  $<IF:$<BOOL:${GMR_CUDA_SIM}>,--no-compress,--compress-mode=size>
   --expt-relaxed-constexpr -Werror=all-warnings -Xptxas=-warn-spills,-warn-lmem-usage,-Werror -Xcompiler=-Wall,-Wextra>)
 target_compile_definitions(gmr_cuda_kernels PRIVATE GMR_CUDA_ARCHITECTURES="${architectures_text}")
 target_include_directories(gmr_cuda_kernels SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
@@ -60,6 +60,7 @@ function(add_cuda_backend target runtime)
   string(REPLACE gmr_ "" kind ${target})
   target_compile_definitions(${target} PRIVATE GMR_CUDA_BACKEND="${kind}")
   target_include_directories(${target} SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
+  target_tell_build(${target} "${cxx_compiler}, nvcc ${CMAKE_CUDA_COMPILER_VERSION} for ${architectures_text}")
   target_link_libraries(${target} PRIVATE ${runtime} Threads::Threads)
   target_link_options(${target} PRIVATE -Wl,--exclude-libs,ALL)
 endfunction()

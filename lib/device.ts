@@ -36,6 +36,7 @@ export class Device {
     try {
       return new Device(native().openDevice(kind, index), index);
     } catch (error) {
+      if (error instanceof GmrError) throw error; // there is no native code
       const { code, message } = toGmrError(error);
       throw new GmrError(code, `[device] ${message}`, { cause: error });
     }

@@ -9,6 +9,7 @@ export { Device, device, emptyCache, memory, resetPeakMemory, type DeviceSpec } 
 export type { MemoryStats } from '../binding.js';
 export { scope, tensor, Tensor, type DType, type NestedNumbers, type Shape, type TensorOptions } from './tensor.js';
 export { grad, isGradEnabled, noGrad } from './autograd.js';
+export { doctor, type BackendCheck, type DoctorReport } from './doctor/index.js';
 export { getFloat32MatmulPrecision, setFloat32MatmulPrecision, type Float32MatmulPrecision } from './precision.js';
 export { profile, type ProfileRow } from './profile.js';
 export * as ops from './ops/index.js';

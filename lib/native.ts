@@ -4,9 +4,10 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Binding } from '../binding.js';
 import { GmrError, type GmrErrorCode } from './errors.js';
+import { describeSearch } from './native_search.js';
 
 /** The package's own folder: the nearest one above this file with our package.json. */
-function packageRoot(): string {
+export function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   for (;;) {
     const manifest = join(folder, 'package.json');
@@ -36,25 +37,40 @@ export function attempt<T>(fn: () => T): T {
   }
 }
 
+const require = createRequire(import.meta.url);
+
+/** Where gmr.node is: a build of one's own in build/Release, or what the package brings in prebuilds/. */
+export function addonPath(): string {
+  const root = packageRoot();
+  const { resolve } = require('node-gyp-build') as { resolve: (folder: string) => string };
+  try {
+    return resolve(root);
+  } catch (error) {
+    throw new GmrError('native_missing', `[gmr] expected a native binary. ${describeSearch(root)}`, { cause: error });
+  }
+}
+
 let loaded: Binding | undefined;
 
 /** The addon, loaded at first use. */
 export function native(): Binding {
   if (loaded !== undefined) return loaded;
-  const root = packageRoot();
-  const require = createRequire(import.meta.url);
-  const load = require('node-gyp-build') as (folder: string) => Binding;
+  const path = addonPath();
   try {
-    loaded = load(root);
+    loaded = require(path) as Binding;
   } catch (error) {
     throw new GmrError(
       'native_missing',
-      `[gmr] found no native binary for ${process.platform}-${process.arch} in ${root} ` +
-        '(looked in prebuilds/ and build/Release/). In a clone of the repository, `npm run build` makes one; it needs CMake and ' +
-        'a C++20 compiler. ' +
-        `The loader said: ${(error as Error).message}`,
+      `[gmr] expected ${path} to load: ${(error as Error).message}. ${describeSearch(packageRoot())}`,
       { cause: error },
     );
   }
   return loaded;
+}
+
+/** The CPU levels that this machine can run, best first. */
+export function usableCpuLevels(): string[] {
+  return native()
+    .cpuLevels()
+    .flatMap(({ name, problem }) => (problem === '' ? [name] : []));
 }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "backend/loader.h"
+#include "build_info.h"
 #include "napi/environment.h"
 #include "napi/params_reader.h"
 #include "ops/bindings.h"
@@ -73,8 +74,23 @@ Napi::Value open_device(const Napi::CallbackInfo& info) {
 Napi::Value cpu_levels(const Napi::CallbackInfo& info) {
   auto result = Napi::Array::New(info.Env());
   uint32_t i = 0;
-  for (const auto& name : usable_cpu_levels()) result[i++] = name;
+  for (const auto& level : known_cpu_levels()) {
+    auto entry = Napi::Object::New(info.Env());
+    entry["name"] = level.name;
+    entry["library"] = level.library;
+    entry["problem"] = level.problem;
+    entry["build"] = level.build;
+    result[i++] = entry;
+  }
   return result;
+}
+
+// What gmr.node says of its making, or the library of a kind of GPU.
+Napi::Value build(const Napi::CallbackInfo& info) {
+  if (info[0].IsUndefined()) return Napi::String::New(info.Env(), gmr_build);
+  const std::string kind = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
+  if (kind != "cuda" && kind != "cuda_sim") refuse("kind", "a kind of GPU, \"cuda\"", info[0]);
+  return Napi::String::New(info.Env(), build_of_gpu_backend(kind));
 }
 
 Napi::Value create_buffer(const Napi::CallbackInfo& info) {
@@ -224,6 +240,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Environment(env));
   add<open_device>(exports, "openDevice");
   add<cpu_levels>(exports, "cpuLevels");
+  add<build>(exports, "build");
   add<create_buffer>(exports, "createBuffer");
   add<upload>(exports, "upload");
   add<dispose>(exports, "dispose");

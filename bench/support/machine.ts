@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { native } from '../../lib/native.js';
+import { usableCpuLevels } from '../../lib/native.js';
 import { beyondCachesBytes, type Work } from './cases.js';
 import { repository } from './paths.js';
 
@@ -74,7 +74,7 @@ function commit(): string | null {
 
 /** The level whose library a device will be, by the same rule as the loader. */
 function cpuLevel(): string {
-  return process.env['GMR_CPU_LEVEL'] ?? native().cpuLevels()[0]!;
+  return process.env['GMR_CPU_LEVEL'] ?? usableCpuLevels()[0]!;
 }
 
 export function describeMachine(): Machine {

@@ -35,6 +35,8 @@ constexpr Level levels[] = {
     {"portable", "libgmr_cpu_portable.so", always},
 };
 
+constexpr const char* not_built = "this build has none";
+
 // The folder of gmr.node, with a slash at its end.
 std::string own_folder() {
   Dl_info info;
@@ -46,7 +48,12 @@ std::string own_folder() {
 // By its whole path: a search by name depends on who calls dlopen, and sanitizers stand in between. Never closed:
 // threads of the backend may still run when the process ends.
 const Backend* open_library(const char* library, std::string* reason) {
-  void* handle = dlopen((own_folder() + library).c_str(), RTLD_NOW | RTLD_LOCAL);
+  const std::string path = own_folder() + library;
+  if (access(path.c_str(), F_OK) != 0) {
+    *reason = not_built;
+    return nullptr;
+  }
+  void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
     *reason = dlerror();
     return nullptr;
@@ -65,6 +72,22 @@ const Backend* open_library(const char* library, std::string* reason) {
   return backend;
 }
 
+std::string gpu_library(const std::string& kind) {
+  if (kind != "cuda" && kind != "cuda_sim") {
+    throw std::invalid_argument("expected device kind to be \"cpu\" or \"cuda\", received \"" + kind + "\"");
+  }
+  return "libgmr_" + kind + ".so";
+}
+
+std::string unsupported(const Level& level) { return "the processor does not support " + std::string(level.name); }
+
+std::string build_of_library(const std::string& library) {
+  void* handle = dlopen((own_folder() + library).c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr) return "";
+  const auto* text = static_cast<const char*>(dlsym(handle, "gmr_build"));
+  return text == nullptr ? "" : text;
+}
+
 }  // namespace
 
 const Backend& load_cpu_backend() {
@@ -76,39 +99,41 @@ const Backend& load_cpu_backend() {
     if (is_forced && std::string(forced) != level.name) {
       reason = "GMR_CPU_LEVEL asks for " + std::string(forced);
     } else if (!level.supported()) {
-      reason = "the processor does not support " + std::string(level.name);
+      reason = unsupported(level);
     } else if (const Backend* backend = open_library(level.library, &reason); backend != nullptr) {
       return *backend;
     }
     report += "\n  " + std::string(level.library) + ": " + reason;
   }
-  throw std::runtime_error("expected a usable CPU backend beside gmr.node, found none:" + report);
+  throw BackendError("backend_missing", "expected a usable CPU backend beside gmr.node, found none:" + report);
 }
 
 const Backend& load_backend(const std::string& kind) {
   if (kind == "cpu") return load_cpu_backend();
-  if (kind != "cuda" && kind != "cuda_sim") {
-    throw std::invalid_argument("expected device kind to be \"cpu\" or \"cuda\", received \"" + kind + "\"");
-  }
-  const std::string library = "libgmr_" + kind + ".so";
+  const std::string library = gpu_library(kind);
   std::string reason;
   const Backend* backend = open_library(library.c_str(), &reason);
   if (backend != nullptr) return *backend;
-  if (access((own_folder() + library).c_str(), F_OK) != 0) {
-    reason =
-        "this build has none; with the CUDA toolkit (nvcc on PATH, in CUDACXX or in /usr/local/cuda) there, "
-        "`npm run build` makes one";
+  if (reason == not_built) {
+    reason +=
+        "; with the CUDA toolkit (nvcc on PATH, in CUDACXX or in /usr/local/cuda) there, `npm run build` makes one";
   }
   throw BackendError("backend_missing", "expected the CUDA backend " + library + " beside gmr.node: " + reason);
 }
 
-std::vector<std::string> usable_cpu_levels() {
-  std::vector<std::string> names;
-  std::string reason;
+std::vector<CpuLevel> known_cpu_levels() {
+  std::vector<CpuLevel> found;
   for (const Level& level : levels) {
-    if (level.supported() && open_library(level.library, &reason) != nullptr) names.push_back(level.name);
+    CpuLevel& entry = found.emplace_back(CpuLevel{level.name, level.library, "", ""});
+    if (!level.supported()) {
+      entry.problem = unsupported(level);
+    } else if (open_library(level.library, &entry.problem) != nullptr) {
+      entry.build = build_of_library(level.library);
+    }
   }
-  return names;
+  return found;
 }
+
+std::string build_of_gpu_backend(const std::string& kind) { return build_of_library(gpu_library(kind)); }
 
 }  // namespace gmr

@@ -9,14 +9,26 @@
 namespace gmr {
 
 // The best CPU backend that this machine supports, or the one that GMR_CPU_LEVEL names ("x86-64-v2", "x86-64-v3",
-// "x86-64-v4", "portable"). Throws std::runtime_error that says what was looked for. Loaded once a process and level.
+// "x86-64-v4", "portable"). Throws BackendError that says what was looked for. Loaded once a process and level.
 const Backend& load_cpu_backend();
 
 // The backend of a device kind: "cpu" (as above), "cuda", or "cuda_sim", the CUDA kernels on an interpreter, for tests.
 // Throws std::invalid_argument for other kinds, and BackendError with code backend_missing where there is no library.
 const Backend& load_backend(const std::string& kind);
 
-// The levels for which a library is there and that this machine can run, best first.
-std::vector<std::string> usable_cpu_levels();
+// A level that this build knows, and what stands against it: `problem` is empty where its library is there and this
+// machine can run it. `build` is what the library says of its making.
+struct CpuLevel {
+  std::string name;
+  std::string library;
+  std::string problem;
+  std::string build;
+};
+
+// Best first. Whatever GMR_CPU_LEVEL says.
+std::vector<CpuLevel> known_cpu_levels();
+
+// What the library of "cuda" or "cuda_sim" says of its making; empty where it does not load.
+std::string build_of_gpu_backend(const std::string& kind);
 
 }  // namespace gmr

@@ -2,7 +2,7 @@
 // on the interpreter (native/testing/cuda_sim). What is missing is said once, with the reason.
 import { Device } from '../../lib/device.js';
 import type { GmrError } from '../../lib/index.js';
-import { native } from '../../lib/native.js';
+import { usableCpuLevels } from '../../lib/native.js';
 
 function openLevel(level: string): Device {
   const before = process.env['GMR_CPU_LEVEL'];
@@ -26,7 +26,7 @@ function openIfUsable(kind: string): Device[] {
   }
 }
 
-export const cpuDevices: readonly Device[] = native().cpuLevels().map(openLevel);
+export const cpuDevices: readonly Device[] = usableCpuLevels().map(openLevel);
 export const cudaSim: Device | undefined = openIfUsable('cuda_sim')[0];
 export const devices: readonly Device[] = [
   ...cpuDevices,

@@ -344,6 +344,7 @@ const modelCalls: Record<string, PublicCall> = {
 const coreCalls: Record<string, PublicCall> = {
   GmrError: { args: () => ['invalid_argument'], call: (code) => new gmr.GmrError(code, 'text') },
   device: { args: () => ['cpu'], call: gmr.device },
+  doctor: { args: noArguments, call: gmr.doctor },
   memory: { args: noArguments, call: gmr.memory },
   'memory (of a device)': { args: () => [plain(1).device], call: gmr.memory },
   emptyCache: { args: () => [plain(1).device], call: gmr.emptyCache },

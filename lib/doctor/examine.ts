@@ -1,0 +1,153 @@
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { availableParallelism, cpus, freemem, release, totalmem } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { packageRoot } from '../native.js';
+import { cLibrary } from '../native_search.js';
+import type { ProbeLine } from './probe.js';
+import type { BackendCheck, DoctorReport } from './report.js';
+
+const probePath = fileURLToPath(new URL('./probe.js', import.meta.url));
+const probeLimitMs = 120_000; // the first use of a GPU may compile for it
+
+// What the CPU levels consist of, and what their kernels would gain from.
+const featuresOfInterest =
+  'sse4_2 avx avx2 fma f16c bmi2 avx512f avx512bw avx512cd avx512dq avx512vl avx512_vnni amx_tile asimd asimdhp sve sve2';
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+interface ProbeEnd {
+  lines: ProbeLine[];
+  /** How it ended, where not as it should. */
+  failure: string | null;
+}
+
+/** Runs lib/doctor/probe.ts in a process of its own. */
+function runProbe(kind: string): Promise<ProbeEnd> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [probePath, kind], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: probeLimitMs,
+      killSignal: 'SIGKILL',
+    });
+    let output = '';
+    let errors = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => (errors += chunk));
+    const end = (failure: string | null): void => {
+      const whole = output.slice(0, output.lastIndexOf('\n') + 1);
+      const lines = whole.split('\n').filter((line) => line !== '');
+      resolve({ lines: lines.map((line) => JSON.parse(line) as ProbeLine), failure });
+    };
+    child.on('error', (error) => end(`a process to try it in could not be started: ${error.message}`));
+    child.on('close', (code, signal) => {
+      if (code === 0) return end(null);
+      const how = signal === null ? `exit code ${code}` : signal;
+      const late = signal === 'SIGKILL' ? ` (after at most ${probeLimitMs / 1000} s)` : '';
+      const last = errors.trim().split('\n').slice(-5).join('\n');
+      end(`the process that tried it ended with ${how}${late}${last === '' ? '' : `:\n${last}`}`);
+    });
+  });
+}
+
+function pick<K extends string>(lines: ProbeLine[], key: K): Extract<ProbeLine, Record<K, unknown>>[] {
+  return lines.filter((line): line is Extract<ProbeLine, Record<K, unknown>> => key in line);
+}
+
+/** The checks of a probe, and a failed one for what it was at when it ended before its time. */
+function checksOf(kind: string, { lines, failure }: ProbeEnd): BackendCheck[] {
+  const checks = pick(lines, 'check').map(({ check }) => check);
+  if (failure !== null) {
+    const name = pick(lines, 'started').at(-1)?.started ?? kind;
+    checks.push({ kind, name, status: 'failed', detail: failure });
+  }
+  return checks;
+}
+
+/** The level that a device takes, by the loader's rule: the one that GMR_CPU_LEVEL names, else the best. */
+function chooseLevel(lines: ProbeLine[]): { level: DoctorReport['cpuLevel']; checks: BackendCheck[] } {
+  const levels = pick(lines, 'levels').flatMap((line) => line.levels);
+  const checks = levels.flatMap(({ name, library, problem }): BackendCheck[] => {
+    if (problem === '') return [];
+    // A library that is there, for a processor that can run it, should load.
+    const status = /^(the processor does not support|this build has none)/.test(problem) ? 'unavailable' : 'failed';
+    return [{ kind: 'cpu', name, status, detail: `${library}: ${problem}` }];
+  });
+  const forced = process.env['GMR_CPU_LEVEL'] ?? '';
+  const usable = levels.filter(({ problem }) => problem === '');
+  if (forced === '') {
+    const [best] = usable;
+    const level = best === undefined ? null : { name: best.name, reason: 'the best that the processor supports' };
+    return { level, checks };
+  }
+  if (usable.some(({ name }) => name === forced))
+    return { level: { name: forced, reason: 'GMR_CPU_LEVEL asks for it' }, checks };
+  const names = usable.map(({ name }) => name).join(', ') || 'none';
+  const detail = `GMR_CPU_LEVEL asks for it; expected one that can be used here: ${names}`;
+  return {
+    level: null,
+    checks:
+      levels.length === 0
+        ? []
+        : [...checks.filter(({ name }) => name !== forced), { kind: 'cpu', name: forced, status: 'failed', detail }],
+  };
+}
+
+function driverVersion(): string | null {
+  return /Kernel Module(?: for \S+)?\s+([\d.]+)/.exec(readText('/proc/driver/nvidia/version'))?.[1] ?? null;
+}
+
+function processor(): DoctorReport['processor'] {
+  const listed = (/^(?:flags|Features)\s*:(.*)$/m.exec(readText('/proc/cpuinfo'))?.[1] ?? '').split(/\s+/);
+  return {
+    model: cpus()[0]?.model.trim() ?? 'unknown',
+    architecture: process.arch,
+    features: featuresOfInterest.split(' ').filter((feature) => listed.includes(feature)),
+  };
+}
+
+/** @internal `gpuKind` is `cuda`, or `cuda_sim` in tests. */
+export async function examine(gpuKind: string): Promise<DoctorReport> {
+  const [cpu, gpu] = await Promise.all([runProbe('cpu'), runProbe(gpuKind)]);
+  const { level, checks } = chooseLevel(cpu.lines);
+  const missing = pick(cpu.lines, 'missing')[0]?.missing ?? null;
+  const addon = pick(cpu.lines, 'addon')[0]?.addon;
+  const backends = missing === null ? [...checksOf('cpu', cpu), ...checks, ...checksOf(gpuKind, gpu)] : [];
+  const working = backends.filter(({ status }) => status === 'works');
+  const gpuName = working.find(({ name }) => name === `${gpuKind}:0`)?.name;
+  const limit = process.constrainedMemory();
+  const { version } = JSON.parse(readText(`${packageRoot()}/package.json`)) as { version: string };
+  return {
+    ok: working.length > 0 && backends.every(({ status }) => status !== 'failed'),
+    versions: {
+      gmr: version,
+      node: process.version,
+      nodeApi: process.versions['napi'] ?? 'unknown',
+      system: `${process.platform}-${process.arch} ${release()}`,
+      cLibrary: cLibrary(),
+      nvidiaDriver: driverVersion(),
+    },
+    addon: { path: addon?.path ?? null, build: addon?.build ?? null, problem: missing },
+    processor: processor(),
+    memory: {
+      totalBytes: totalmem(),
+      freeBytes: freemem(),
+      // Without a limit the system gives a number beyond all memory, or 0.
+      limitBytes: limit > 0 && limit < totalmem() ? limit : null,
+    },
+    threads: {
+      used: pick(cpu.lines, 'check').find(({ threads }) => threads !== undefined)?.threads ?? null,
+      available: availableParallelism(),
+      requested: process.env['GMR_NUM_THREADS'] ?? null,
+    },
+    cpuLevel: level,
+    defaultDevice: gpuName ?? (level === null || missing !== null ? null : 'cpu'),
+    backends,
+  };
+}

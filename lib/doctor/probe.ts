@@ -1,0 +1,99 @@
+// A process of its own that tries the backends of one kind: `node probe.js cpu`. A driver or a kernel that takes the
+// process down takes no application with it. Prints a JSON object a line: what was found, and before each device that it
+// starts, so that an end without warning can be laid to it.
+import { writeSync } from 'node:fs';
+import type { CpuLevel } from '../../binding.js';
+import { Device } from '../device.js';
+import type { GmrError } from '../errors.js';
+import { addonPath, native } from '../native.js';
+import type { BackendCheck } from './report.js';
+import { selfTest } from './self_test.js';
+
+export type ProbeLine =
+  | { addon: { path: string; build: string } }
+  | { missing: string }
+  | { levels: Omit<CpuLevel, 'build'>[] }
+  | { started: string }
+  | { check: BackendCheck; threads?: number };
+
+// Rounding alone: the sums have at most 75 terms. Tests hold every op to it.
+const tolerance = 1e-5;
+const mostGpus = 9999;
+
+/** At once, whatever happens next. */
+function print(line: ProbeLine): void {
+  writeSync(1, `${JSON.stringify(line)}\n`);
+}
+
+async function check(kind: string, name: string, build: string, open: () => Device): Promise<void> {
+  print({ started: name });
+  try {
+    const device = open();
+    const error = await selfTest(device);
+    const works = error <= tolerance;
+    const detail = works
+      ? String(device)
+      : `${String(device)}: expected the self-test's error to be at most ${tolerance}`;
+    const status = works ? 'works' : 'failed';
+    print({ check: { kind, name, status, detail, error, build }, threads: device.threads });
+  } catch (error) {
+    const { code, message } = error as GmrError;
+    const status = code === 'device_unavailable' ? 'unavailable' : 'failed';
+    print({ check: { kind, name, status, detail: message, build } });
+  }
+}
+
+async function probeCpu(): Promise<void> {
+  const levels = native().cpuLevels();
+  print({ levels: levels.map(({ name, library, problem }) => ({ name, library, problem })) });
+  for (const { name, problem, build } of levels) {
+    if (problem !== '') continue;
+    await check('cpu', name, build, () => {
+      process.env['GMR_CPU_LEVEL'] = name;
+      return Device.open('cpu');
+    });
+  }
+}
+
+/** How many GPUs the backend has; it tells in refusing one. Throws where none can be used. */
+function countGpus(kind: string): number {
+  try {
+    Device.open(kind, mostGpus);
+  } catch (error) {
+    const below = /expected a device index below (\d+)/.exec((error as GmrError).message);
+    if (below === null) throw error;
+    return Number(below[1]);
+  }
+  return mostGpus;
+}
+
+async function probeGpus(kind: string): Promise<void> {
+  const build = native().build(kind);
+  print({ started: kind });
+  let count: number;
+  try {
+    count = countGpus(kind);
+  } catch (error) {
+    const { code, message } = error as GmrError;
+    // A library that is there but does not load should.
+    const isMissing = code === 'backend_missing' && message.includes('this build has none');
+    const status = isMissing || code === 'device_unavailable' ? 'unavailable' : 'failed';
+    print({ check: { kind, name: kind, status, detail: message, build } });
+    return;
+  }
+  for (let index = 0; index < count; ++index) {
+    await check(kind, `${kind}:${index}`, build, () => Device.open(kind, index));
+  }
+}
+
+async function probe(kind: string): Promise<void> {
+  try {
+    print({ addon: { path: addonPath(), build: native().build() } });
+  } catch (error) {
+    print({ missing: (error as Error).message });
+    return;
+  }
+  await (kind === 'cpu' ? probeCpu() : probeGpus(kind));
+}
+
+await probe(process.argv[2]!);

@@ -1,0 +1,3 @@
+#include "build_info.h"
+
+const char gmr_build[] = GMR_BUILD;

@@ -1,0 +1,196 @@
+// gmr doctor: what it finds on this machine, and on machines that are forged.
+import { expect } from 'chai';
+import { execFile } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { examine } from '../../lib/doctor/examine.js';
+import { formatReport, type BackendCheck, type DoctorReport } from '../../lib/doctor/report.js';
+import { usableCpuLevels } from '../../lib/native.js';
+import { cudaError } from '../support/cuda_sim.js';
+import { cudaSim } from '../support/devices.js';
+
+const cli = fileURLToPath(new URL('../../lib/cli.js', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'gmr-'));
+const quiet = { GMR_CUDA_SIM_QUIET: '1' };
+
+function runCli(args: string[], environment: Record<string, string> = {}): Promise<{ code: number; output: string }> {
+  return new Promise((resolve) => {
+    const env = { ...process.env, ...environment };
+    execFile(process.execPath, [cli, ...args], { env }, (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : Number(error.code), output: stdout + stderr }),
+    );
+  });
+}
+
+/** The report of a machine with other environment variables. */
+async function examineWith(environment: Record<string, string>, kind = 'cuda'): Promise<DoctorReport> {
+  const before = { ...process.env };
+  Object.assign(process.env, environment);
+  try {
+    return await examine(kind);
+  } finally {
+    for (const name of Object.keys(environment)) {
+      if (before[name] === undefined) delete process.env[name];
+      else process.env[name] = before[name];
+    }
+  }
+}
+
+function find(report: DoctorReport, name: string): BackendCheck | undefined {
+  return report.backends.find((backend) => backend.name === name);
+}
+
+describe('doctor', () => {
+  after(() => rmSync(folder, { recursive: true }));
+
+  it('finds this machine, and all its CPU levels work', async () => {
+    const report = await examineWith({ GMR_NUM_THREADS: '1' });
+    expect(report.ok, formatReport(report)).to.equal(true);
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+    expect(report.versions).to.include({ gmr: version, node: process.version });
+    expect(report.addon.path).to.equal(join(process.cwd(), 'build/Release/gmr.node'));
+    expect(report.addon.build).to.match(/^unreleased, \w+ \d+/);
+    const working = report.backends.filter(({ kind, status }) => kind === 'cpu' && status === 'works');
+    expect(working.map(({ name }) => name)).to.deep.equal(usableCpuLevels());
+    for (const { error, build } of working) {
+      expect(error).to.be.within(0, 1e-5);
+      expect(build).to.equal(report.addon.build);
+    }
+    expect(report.cpuLevel).to.deep.equal({
+      name: usableCpuLevels()[0],
+      reason: 'the best that the processor supports',
+    });
+    expect(report.threads).to.deep.equal({ used: 1, available: availableParallelism(), requested: '1' });
+    expect(report.memory.totalBytes).to.be.greaterThan(report.memory.freeBytes);
+    expect(formatReport(report)).to.match(/^All that this machine can run works\.$/m);
+  });
+
+  it('takes the CPU level that is asked for', async () => {
+    const last = usableCpuLevels().at(-1)!;
+    const { cpuLevel } = await examineWith({ GMR_CPU_LEVEL: last });
+    expect(cpuLevel).to.deep.equal({ name: last, reason: 'GMR_CPU_LEVEL asks for it' });
+  });
+
+  it('a CPU level that cannot be used: exit code 1, and what can be', async () => {
+    const { code, output } = await runCli(['doctor'], { GMR_CPU_LEVEL: 'x86-64-v9' });
+    expect(code, output).to.equal(1);
+    expect(output).to.match(/FAILED x86-64-v9 .*expected one that can be used here: \w/);
+    expect(output).to.include('Something that should work does not.');
+  });
+
+  it('a CPU library that is damaged has failed, others work', async () => {
+    const [best, next] = usableCpuLevels();
+    if (next === undefined) return; // one level, as on arm64: nothing is left to work
+    const release = join(folder, 'damaged', 'build', 'Release');
+    mkdirSync(release, { recursive: true });
+    const library = (level: string): string => `libgmr_cpu_${level.replace('x86-64-', '')}.so`;
+    for (const name of ['gmr.node', library(next)]) copyFileSync(join('build/Release', name), join(release, name));
+    writeFileSync(join(release, library(best!)), 'no library'.repeat(100));
+    const report = await examineWith({ GMR_CONV_PREBUILD: join(folder, 'damaged') });
+    expect(report.ok).to.equal(false);
+    expect(find(report, best!)).to.include({ status: 'failed' });
+    expect(find(report, best!)!.detail).to.include('invalid ELF header');
+    expect(find(report, next)).to.include({ status: 'works' });
+    expect(find(report, 'cuda')).to.include({ status: 'unavailable' });
+    expect(find(report, 'cuda')!.detail).to.include('this build has none');
+    expect(report.cpuLevel?.name).to.equal(next);
+  });
+
+  it('no addon: exit code 1, and how to build one; JSON says the same', async () => {
+    const environment = { GMR_CONV_PREBUILD: join(folder, 'empty') };
+    const text = await runCli(['doctor'], environment);
+    expect(text.code).to.equal(1);
+    expect(text.output).to.match(/^addon +none$/m);
+    expect(text.output).to.match(/^ +npm run build$/m);
+    const json = await runCli(['doctor', '--json'], environment);
+    const report = JSON.parse(json.output) as DoctorReport;
+    expect(json.code).to.equal(1);
+    expect(report).to.deep.include({ ok: false, backends: [], cpuLevel: null, defaultDevice: null });
+    expect(report.addon.problem).to.include('[gmr] expected a native binary');
+  });
+
+  it('prints JSON, and help', async () => {
+    const json = await runCli(['doctor', '--json']);
+    expect(json.code, json.output).to.equal(0);
+    expect((JSON.parse(json.output) as DoctorReport).ok).to.equal(true);
+    const help = await runCli(['--help']);
+    expect(help.code).to.equal(0);
+    expect(help.output).to.match(/^Usage: gmr doctor \[--json\]/);
+  });
+
+  for (const args of [[], ['heal'], ['doctor', 'doctor'], ['doctor', '--colour']]) {
+    it(`refuses "gmr ${args.join(' ')}" with exit code 2 and the usage`, async () => {
+      const { code, output } = await runCli(args);
+      expect(code).to.equal(2);
+      expect(output).to.include('Usage: gmr doctor');
+    });
+  }
+});
+
+describe('doctor on GPUs', function () {
+  before(function () {
+    if (cudaSim === undefined) this.skip();
+  });
+
+  it('tests every GPU', async () => {
+    const report = await examineWith({ ...quiet, GMR_CUDA_SIM_DEVICES: '2' }, 'cuda_sim');
+    expect(report.ok, formatReport(report)).to.equal(true);
+    for (const name of ['cuda_sim:0', 'cuda_sim:1']) expect(find(report, name)).to.include({ status: 'works' });
+    expect(report.defaultDevice).to.equal('cuda_sim:0');
+    expect(find(report, 'cuda_sim:0')!.build).to.match(/nvcc \d+\.\d+/);
+  });
+
+  const reasons: Record<string, { environment: Record<string, string>; detail: RegExp; name?: string }> = {
+    'a driver that is too old': {
+      environment: { GMR_CUDA_SIM_FAIL: `cudaGetDeviceCount:0:${cudaError.insufficientDriver}` },
+      detail: /expected a driver for CUDA 13\.0 or newer, this one is for CUDA/,
+    },
+    'no GPU': { environment: { GMR_CUDA_SIM_DEVICES: '0' }, detail: /the driver shows none/ },
+    'an architecture without kernels': {
+      environment: { GMR_CUDA_SIM_ARCH: '70' },
+      detail: /\(compute capability 7\.0\) to be one that this library was built for/,
+      name: 'cuda_sim:0',
+    },
+  };
+  for (const [title, { environment, detail, name }] of Object.entries(reasons)) {
+    it(`${title} is a reason, no failure`, async () => {
+      const report = await examineWith({ ...quiet, ...environment }, 'cuda_sim');
+      expect(find(report, name ?? 'cuda_sim')).to.include({ status: 'unavailable' });
+      expect(find(report, name ?? 'cuda_sim')!.detail).to.match(detail);
+      expect(report).to.include({ ok: true, defaultDevice: 'cpu' });
+    });
+  }
+
+  it('a GPU that fails has failed', async () => {
+    const fail = `cudaLaunchKernel:1:${cudaError.launchFailure}`;
+    const report = await examineWith({ ...quiet, GMR_CUDA_SIM_FAIL: fail }, 'cuda_sim');
+    expect(report.ok).to.equal(false);
+    expect(find(report, 'cuda_sim:0')).to.include({ status: 'failed' });
+    expect(find(report, 'cuda_sim:0')!.detail).to.include('cudaErrorLaunchFailure');
+  });
+
+  it('a driver that takes the process down takes only the one that tries it', async () => {
+    const crash = join(folder, 'crash.cjs');
+    mkdirSync(folder, { recursive: true });
+    // At the first use of the GPU, in the probe of GPUs alone.
+    writeFileSync(
+      crash,
+      `const fs = require('node:fs');
+      const write = fs.writeSync;
+      fs.writeSync = (file, text) => {
+        write(file, text);
+        if (process.argv[2] === 'cuda_sim' && text.includes('"started":"cuda_sim:0"')) process.kill(process.pid, 'SIGSEGV');
+      };
+      require('node:module').syncBuiltinESMExports();`,
+    );
+    const report = await examineWith({ ...quiet, NODE_OPTIONS: `--require ${crash}` }, 'cuda_sim');
+    expect(report.ok).to.equal(false);
+    expect(report.backends.filter(({ kind }) => kind === 'cpu').some(({ status }) => status === 'works')).to.equal(
+      true,
+    );
+    expect(find(report, 'cuda_sim:0')).to.include({ status: 'failed' });
+    expect(find(report, 'cuda_sim:0')!.detail).to.include('the process that tried it ended with SIGSEGV');
+  });
+});
