@@ -1,7 +1,9 @@
 // npm run prebuilds: the binaries of a release, into prebuilds/linux-x64, where node-gyp-build finds them.
 //   --quick        the CUDA library for one GPU and PTX alone, which compiles in a fraction of the time
+//   --twice        builds a second time, and fails where the bytes differ
 //   --arch arm64   cross-compiles into prebuilds/linux-arm64, without CUDA; needs g++-aarch64-linux-gnu
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -71,13 +73,31 @@ export async function makePrebuilds({ arch, quick, heading }) {
   return folder;
 }
 
+function hashes(folder) {
+  const hash = (name) =>
+    createHash('sha256')
+      .update(readFileSync(join(folder, name)))
+      .digest('hex');
+  return new Map(readdirSync(folder).map((name) => [name, hash(name)]));
+}
+
 if (process.argv[1] === import.meta.filename) {
   await runMain(async () => {
+    const flag = { type: 'boolean', default: false };
     const { values } = parseArgs({
-      options: { arch: { type: 'string', default: process.arch }, quick: { type: 'boolean', default: false } },
+      options: { arch: { type: 'string', default: process.arch }, quick: flag, twice: flag },
     });
     await installPackages('[1/2] Packages');
-    await makePrebuilds({ ...values, heading: '[2/2] Binaries' });
+    if (values.twice) process.env.CCACHE_DISABLE = '1'; // it would hand out the first build's objects
+    const folder = await makePrebuilds({ ...values, heading: '[2/2] Binaries' });
+    if (values.twice) {
+      const first = hashes(folder);
+      await makePrebuilds({ ...values, heading: '[2/2] Binaries again' });
+      const differing = [...hashes(folder)].filter(([name, hash]) => first.get(name) !== hash);
+      if (differing.length > 0)
+        throw new StepFailed(`Expected the same bytes again: ${differing.map(([name]) => name).join(', ')} differ.`);
+      console.log('The same bytes both times.');
+    }
     return 0;
   });
 }
