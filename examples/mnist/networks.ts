@@ -20,8 +20,7 @@ interface Stage {
 
 // The CNN's widths double as is usual; the last is the one that gives it as many parameters as the GMR network, and a few more.
 const gmrStages: readonly Stage[] = [
-  { width: 16, kernel: 9 },
-  { width: 16, kernel: 9, pool: true },
+  { width: 16, kernel: 13, pool: true },
   { width: 32, kernel: 9 },
   { width: 32, kernel: 9, pool: true },
   { width: 64, kernel: 7 },
@@ -30,7 +29,7 @@ const gmrStages: readonly Stage[] = [
 const cnnStages: readonly Stage[] = [
   { width: 16, kernel: 3, pool: true },
   { width: 32, kernel: 3, pool: true },
-  { width: 104, kernel: 3 },
+  { width: 96, kernel: 3 },
 ];
 
 const convolutionOptions = { padding: 'same', bias: false } as const;
