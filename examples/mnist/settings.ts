@@ -76,9 +76,9 @@ export const fullLimits: AccuracyLimits = {
 };
 
 /**
- * A tenth of the steps is not enough for the GMR network: 66.2 to 75.4 % at right angles, 60.2 to 73.0 in the mean and 54.1 to
- * 70.6 at the worst over the CPU levels, whose roundings differ; the CNN is at 97.0 to 97.3 upright and at 12.6 to 13.5 turned.
- * The limits are as far below as these are apart, and far above guessing, 10 %.
+ * A tenth of the steps is not enough for the GMR network: 70.1 to 75.9 % at right angles, 68.1 to 74.5 in the mean and 66.1 to
+ * 73.1 at the worst over the CPU levels, whose roundings differ (an earlier network's differed by 9 to 16 points); the CNN is at 96.7
+ * to 97.1 upright and at 14.6 to 15.5 turned. The limits are far below, and far above guessing, 10 %.
  */
 export const quickLimits: AccuracyLimits = {
   gmrExact: 0.55,
