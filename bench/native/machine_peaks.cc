@@ -20,21 +20,12 @@
 #include <thread>
 #include <vector>
 
-#include "cpu/simd.h"
+#include "peak_loops.h"
 
 namespace {
 
-using gmr::cpu::lanes;
-using gmr::cpu::load;
-using gmr::cpu::store;
-using gmr::cpu::Vector;
+using namespace gmr::bench;
 using Clock = std::chrono::steady_clock;
-
-// Independent chains of dependent operations. Two pipes of latency 4 need 8; 12 leave room for longer latencies and,
-// with the two operands, fit the 16 registers of AVX. On Zen 4, 8, 10, 12 and 13 all measured within 0.3 % of two
-// operations of 256 bit (one of 512 bit) a cycle.
-constexpr int chains = 12;
-constexpr int steps_per_turn = 8;
 
 constexpr int rounds = 10;
 constexpr double round_seconds = 0.03;
@@ -44,80 +35,6 @@ constexpr double moment_seconds = 0.0005;
 
 // Three arrays of this size, shared out among the threads, are far beyond any last-level cache that a core reaches.
 constexpr int64_t array_bytes = int64_t{192} << 20;
-
-// Numbers that the compiler cannot know, so that no operation is folded. They keep every chain finite and normal.
-volatile float one = 1.0f;
-volatile float tiny = 1e-12f;
-volatile float sink;
-
-inline Vector all(float value) { return Vector{} + value; }
-
-// The compiler must take `v` for changed here, in a register: chains cannot be merged, folded or kept in memory.
-inline void opaque(Vector& v) {
-#if defined(__x86_64__)
-  asm volatile("" : "+x"(v));
-#elif defined(__aarch64__)
-  asm volatile("" : "+w"(v));
-#else
-  asm volatile("" : "+m"(v));
-#endif
-}
-
-// Every loop over `chain` is unrolled in full: an index known only at run time would put the array, and with it all
-// chains, in memory.
-void multiply_adds(int64_t turns) {
-  const Vector factor = all(one);
-  const Vector term = all(tiny);
-  const Vector start = all(one);
-  Vector chain[chains];
-#pragma GCC unroll 16
-  for (int i = 0; i < chains; ++i) chain[i] = start;
-  for (int64_t turn = 0; turn < turns; ++turn) {
-#pragma GCC unroll 8
-    for (int step = 0; step < steps_per_turn; ++step) {
-#pragma GCC unroll 16
-      for (int i = 0; i < chains; ++i) chain[i] = chain[i] * factor + term;
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < chains; ++i) opaque(chain[i]);
-  }
-  Vector total = start;
-#pragma GCC unroll 16
-  for (int i = 0; i < chains; ++i) total += chain[i];
-  sink = total[0];
-}
-
-void additions(int64_t turns) {
-  const Vector term = all(tiny);
-  const Vector start = all(one);
-  Vector chain[chains];
-#pragma GCC unroll 16
-  for (int i = 0; i < chains; ++i) chain[i] = start;
-  for (int64_t turn = 0; turn < turns; ++turn) {
-#pragma GCC unroll 8
-    for (int step = 0; step < steps_per_turn; ++step) {
-#pragma GCC unroll 16
-      for (int i = 0; i < chains; ++i) chain[i] += term;
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < chains; ++i) opaque(chain[i]);
-  }
-  Vector total = start;
-#pragma GCC unroll 16
-  for (int i = 0; i < chains; ++i) total += chain[i];
-  sink = total[0];
-}
-
-// Ordinary stores, as in the kernels: a line is read before it is written, though only read + written bytes are
-// counted. The barrier in each turn keeps the compiler from turning the loop into memcpy, which would go round the
-// caches.
-void copy(float* to, const float* from, int64_t count) {
-  for (int64_t i = 0; i + 4 * lanes <= count; i += 4 * lanes) {
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) store(to + i + j * lanes, load(from + i + j * lanes));
-    asm volatile("" ::: "memory");
-  }
-}
 
 void triad(float* to, const float* a, const float* b, int64_t count) {
   const Vector factor = all(one);
@@ -171,7 +88,7 @@ int64_t turns_in(double seconds, F&& loop) {
 }
 
 // 1e9 vector lanes of work in that many turns.
-double giga_lanes(int64_t turns) { return double(turns) * steps_per_turn * chains * lanes / 1e9; }
+double giga_lanes(int64_t turns) { return double(turns) * operations_a_turn / 1e9; }
 
 // 1e9 vector lanes a second, all threads together.
 template <typename F>

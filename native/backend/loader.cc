@@ -6,34 +6,10 @@
 #include <cstdlib>
 #include <stdexcept>
 
-#include "ops/ops.h"
+#include "backend/backend_library.h"
 
 namespace gmr {
 namespace {
-
-struct Level {
-  const char* name;
-  const char* library;
-  bool (*supported)();
-};
-
-bool always() { return true; }
-
-#if defined(__x86_64__)
-bool v4() { return __builtin_cpu_supports("x86-64-v4"); }
-bool v3() { return __builtin_cpu_supports("x86-64-v3"); }
-bool v2() { return __builtin_cpu_supports("x86-64-v2"); }
-#endif
-
-// Best first.
-constexpr Level levels[] = {
-#if defined(__x86_64__)
-    {"x86-64-v4", "libgmr_cpu_v4.so", v4},
-    {"x86-64-v3", "libgmr_cpu_v3.so", v3},
-    {"x86-64-v2", "libgmr_cpu_v2.so", v2},
-#endif
-    {"portable", "libgmr_cpu_portable.so", always},
-};
 
 constexpr const char* not_built = "this build has none";
 
@@ -45,31 +21,13 @@ std::string own_folder() {
   return path.substr(0, path.rfind('/') + 1);
 }
 
-// By its whole path: a search by name depends on who calls dlopen, and sanitizers stand in between. Never closed:
-// threads of the backend may still run when the process ends.
-const Backend* open_library(const char* library, std::string* reason) {
+const Backend* open_library(const std::string& library, std::string* reason) {
   const std::string path = own_folder() + library;
   if (access(path.c_str(), F_OK) != 0) {
     *reason = not_built;
     return nullptr;
   }
-  void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr) {
-    *reason = dlerror();
-    return nullptr;
-  }
-  const auto entry = reinterpret_cast<BackendEntry>(dlsym(handle, backend_symbol));
-  if (entry == nullptr) {
-    *reason = std::string("it has no symbol ") + backend_symbol;
-    return nullptr;
-  }
-  const Backend* backend = entry();
-  if (backend->abi != backend_abi || backend->pass_count != pass_count || backend->params_layout != params_layout()) {
-    *reason = "it was built from other sources than gmr.node (ABI " + std::to_string(backend->abi) + ", expected " +
-              std::to_string(backend_abi) + "): build again";
-    return nullptr;
-  }
-  return backend;
+  return open_backend_library(path, "gmr.node", reason);
 }
 
 std::string gpu_library(const std::string& kind) {
@@ -79,7 +37,9 @@ std::string gpu_library(const std::string& kind) {
   return "libgmr_" + kind + ".so";
 }
 
-std::string unsupported(const Level& level) { return "the processor does not support " + std::string(level.name); }
+std::string unsupported(const CpuLibrary& library) {
+  return "the processor does not support " + std::string(library.level);
+}
 
 std::string build_of_library(const std::string& library) {
   void* handle = dlopen((own_folder() + library).c_str(), RTLD_NOW | RTLD_LOCAL);
@@ -94,16 +54,16 @@ const Backend& load_cpu_backend() {
   const char* forced = std::getenv("GMR_CPU_LEVEL");
   const bool is_forced = forced != nullptr && *forced != '\0';
   std::string report;
-  for (const Level& level : levels) {
+  for (const CpuLibrary& library : cpu_libraries()) {
     std::string reason;  // why it is not taken
-    if (is_forced && std::string(forced) != level.name) {
+    if (is_forced && std::string(forced) != library.level) {
       reason = "GMR_CPU_LEVEL asks for " + std::string(forced);
-    } else if (!level.supported()) {
-      reason = unsupported(level);
-    } else if (const Backend* backend = open_library(level.library, &reason); backend != nullptr) {
+    } else if (!library.is_supported()) {
+      reason = unsupported(library);
+    } else if (const Backend* backend = open_library(library.file, &reason); backend != nullptr) {
       return *backend;
     }
-    report += "\n  " + std::string(level.library) + ": " + reason;
+    report += "\n  " + std::string(library.file) + ": " + reason;
   }
   throw BackendError("backend_missing", "expected a usable CPU backend beside gmr.node, found none:" + report);
 }
@@ -112,7 +72,7 @@ const Backend& load_backend(const std::string& kind) {
   if (kind == "cpu") return load_cpu_backend();
   const std::string library = gpu_library(kind);
   std::string reason;
-  const Backend* backend = open_library(library.c_str(), &reason);
+  const Backend* backend = open_library(library, &reason);
   if (backend != nullptr) return *backend;
   if (reason == not_built) {
     reason +=
@@ -123,12 +83,12 @@ const Backend& load_backend(const std::string& kind) {
 
 std::vector<CpuLevel> known_cpu_levels() {
   std::vector<CpuLevel> found;
-  for (const Level& level : levels) {
-    CpuLevel& entry = found.emplace_back(CpuLevel{level.name, level.library, "", ""});
-    if (!level.supported()) {
-      entry.problem = unsupported(level);
-    } else if (open_library(level.library, &entry.problem) != nullptr) {
-      entry.build = build_of_library(level.library);
+  for (const CpuLibrary& library : cpu_libraries()) {
+    CpuLevel& entry = found.emplace_back(CpuLevel{library.level, library.file, "", ""});
+    if (!library.is_supported()) {
+      entry.problem = unsupported(library);
+    } else if (open_library(library.file, &entry.problem) != nullptr) {
+      entry.build = build_of_library(library.file);
     }
   }
   return found;

@@ -1,8 +1,5 @@
 #include "library.h"
 
-#include <dlfcn.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
@@ -10,34 +7,19 @@
 #include <filesystem>
 #include <new>
 
-#include "ops/ops.h"
+#include "backend/backend_library.h"
 
 namespace gmr::profile {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct Level {
-  const char* name;
-  const char* library;
-};
-
-// Best first.
-constexpr Level levels[] = {
-    {"x86-64-v4", "libgmr_cpu_v4.so"},
-    {"x86-64-v3", "libgmr_cpu_v3.so"},
-    {"x86-64-v2", "libgmr_cpu_v2.so"},
-    {"portable", "libgmr_cpu_portable.so"},
-};
-
-// A library's code may not be loaded where the processor lacks its instructions: even its constructors would trap.
+// A library's code may not be loaded where the processor lacks its instructions.
 bool is_supported(const std::string& file_name) {
-#if defined(__x86_64__)
-  if (file_name == "libgmr_cpu_v4.so") return __builtin_cpu_supports("x86-64-v4");
-  if (file_name == "libgmr_cpu_v3.so") return __builtin_cpu_supports("x86-64-v3");
-  if (file_name == "libgmr_cpu_v2.so") return __builtin_cpu_supports("x86-64-v2");
-#endif
-  return !file_name.empty();
+  for (const CpuLibrary& library : cpu_libraries()) {
+    if (file_name == library.file) return library.is_supported();
+  }
+  return true;
 }
 
 fs::path own_folder() {
@@ -49,9 +31,9 @@ fs::path own_folder() {
 std::string best_cpu_library() {
   const char* forced = std::getenv("GMR_CPU_LEVEL");
   const bool is_forced = forced != nullptr && *forced != '\0';
-  for (const Level& level : levels) {
-    if (is_forced && std::string(forced) != level.name) continue;
-    if (is_supported(level.library) && fs::exists(own_folder() / level.library)) return level.library;
+  for (const CpuLibrary& library : cpu_libraries()) {
+    if (is_forced && std::string(forced) != library.level) continue;
+    if (library.is_supported() && fs::exists(own_folder() / library.file)) return library.file;
   }
   throw UsageError("expected a CPU library beside gmr_profile that this processor can run, found none" +
                    (is_forced ? " for GMR_CPU_LEVEL=" + std::string(forced) : ""));
@@ -67,22 +49,7 @@ const Backend* load(const fs::path& path, std::string* reason) {
     *reason = "this processor lacks its instructions";
     return nullptr;
   }
-  void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr) {
-    *reason = dlerror();
-    return nullptr;
-  }
-  const auto entry = reinterpret_cast<BackendEntry>(dlsym(handle, backend_symbol));
-  if (entry == nullptr) {
-    *reason = std::string("it has no symbol ") + backend_symbol;
-    return nullptr;
-  }
-  const Backend* backend = entry();
-  if (backend->abi != backend_abi || backend->pass_count != pass_count || backend->params_layout != params_layout()) {
-    *reason = "it was built from other sources than gmr_profile: build again";
-    return nullptr;
-  }
-  return backend;
+  return open_backend_library(path, "gmr_profile", reason);
 }
 
 }  // namespace
