@@ -72,9 +72,8 @@ function allPasses(): string[] {
 }
 
 function usableLevels(): string[] {
-  return ['v2', 'v3', 'v4', 'portable'].filter((level) =>
-    profile(['--list']).stdout.includes(`libgmr_cpu_${level}.so`),
-  );
+  const { stdout } = profile(['--list']);
+  return ['v2', 'v3', 'v4', 'portable'].filter((level) => stdout.includes(`libgmr_cpu_${level}.so`));
 }
 
 const smallRing = ['--op', 'ring_conv', '--shape', '1,2,3,7,9,5'];
@@ -219,8 +218,13 @@ describe('gmr_profile', function () {
       return (JSON.parse(readFileSync(file, 'utf8')) as CheckReport).checks;
     }
 
+    let levels: string[];
+    before(() => {
+      levels = usableLevels();
+      if (levels.length < 2) console.log('gmr_profile: levels not compared, this processor has one');
+    });
+
     it('two levels of the processor agree in every pass', function () {
-      const levels = usableLevels();
       if (levels.length < 2) this.skip();
       const [against, level] = levels.slice(-2) as [string, string];
       const done = checks(['--library', `libgmr_cpu_${level}.so`, '--against', `libgmr_cpu_${against}.so`]);
@@ -242,7 +246,6 @@ describe('gmr_profile', function () {
     });
 
     it('a difference beyond the tolerance is named, exit code 1', function () {
-      const levels = usableLevels();
       if (levels.length < 2) this.skip();
       const [against, level] = levels.slice(-2) as [string, string];
       const options = `--check --library libgmr_cpu_${level}.so --against libgmr_cpu_${against}.so`;
