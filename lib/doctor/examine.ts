@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, freemem, release, totalmem } from 'node:os';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { packageRoot } from '../native.js';
 import { cLibrary } from '../native_search.js';
@@ -32,14 +33,16 @@ interface ProbeEnd {
 function runProbe(kind: string): Promise<ProbeEnd> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [probePath, kind], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      // What was found comes by a pipe of its own: anything that is preloaded may print.
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
       timeout: probeLimitMs,
       killSignal: 'SIGKILL',
     });
     let output = '';
     let errors = '';
-    child.stdout.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
-    child.stderr.setEncoding('utf8').on('data', (chunk: string) => (errors += chunk));
+    const found = child.stdio[3] as Readable;
+    found.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
+    child.stderr!.setEncoding('utf8').on('data', (chunk: string) => (errors += chunk));
     const end = (failure: string | null): void => {
       const whole = output.slice(0, output.lastIndexOf('\n') + 1);
       const lines = whole.split('\n').filter((line) => line !== '');

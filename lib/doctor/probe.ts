@@ -1,6 +1,6 @@
 // A process of its own that tries the backends of one kind: `node probe.js cpu`. A driver or a kernel that takes the
-// process down takes no application with it. Prints a JSON object a line: what was found, and before each device that it
-// starts, so that an end without warning can be laid to it.
+// process down takes no application with it. Writes a JSON object a line to descriptor 3: what was found, and before each
+// device that it starts, so that an end without warning can be laid to it.
 import { writeSync } from 'node:fs';
 import type { CpuLevel } from '../../binding.js';
 import { Device } from '../device.js';
@@ -21,12 +21,12 @@ const tolerance = 1e-5;
 const mostGpus = 9999;
 
 /** At once, whatever happens next. */
-function print(line: ProbeLine): void {
-  writeSync(1, `${JSON.stringify(line)}\n`);
+function report(line: ProbeLine): void {
+  writeSync(3, `${JSON.stringify(line)}\n`);
 }
 
 async function check(kind: string, name: string, build: string, open: () => Device): Promise<void> {
-  print({ started: name });
+  report({ started: name });
   try {
     const device = open();
     const error = await selfTest(device);
@@ -35,17 +35,17 @@ async function check(kind: string, name: string, build: string, open: () => Devi
       ? String(device)
       : `${String(device)}: expected the self-test's error to be at most ${tolerance}`;
     const status = works ? 'works' : 'failed';
-    print({ check: { kind, name, status, detail, error, build }, threads: device.threads });
+    report({ check: { kind, name, status, detail, error, build }, threads: device.threads });
   } catch (error) {
     const { code, message } = error as GmrError;
     const status = code === 'device_unavailable' ? 'unavailable' : 'failed';
-    print({ check: { kind, name, status, detail: message, build } });
+    report({ check: { kind, name, status, detail: message, build } });
   }
 }
 
 async function probeCpu(): Promise<void> {
   const levels = native().cpuLevels();
-  print({ levels: levels.map(({ name, library, problem }) => ({ name, library, problem })) });
+  report({ levels: levels.map(({ name, library, problem }) => ({ name, library, problem })) });
   for (const { name, problem, build } of levels) {
     if (problem !== '') continue;
     await check('cpu', name, build, () => {
@@ -69,7 +69,7 @@ function countGpus(kind: string): number {
 
 async function probeGpus(kind: string): Promise<void> {
   const build = native().build(kind);
-  print({ started: kind });
+  report({ started: kind });
   let count: number;
   try {
     count = countGpus(kind);
@@ -78,7 +78,7 @@ async function probeGpus(kind: string): Promise<void> {
     // A library that is there but does not load should.
     const isMissing = code === 'backend_missing' && message.includes('this build has none');
     const status = isMissing || code === 'device_unavailable' ? 'unavailable' : 'failed';
-    print({ check: { kind, name: kind, status, detail: message, build } });
+    report({ check: { kind, name: kind, status, detail: message, build } });
     return;
   }
   for (let index = 0; index < count; ++index) {
@@ -88,9 +88,9 @@ async function probeGpus(kind: string): Promise<void> {
 
 async function probe(kind: string): Promise<void> {
   try {
-    print({ addon: { path: addonPath(), build: native().build() } });
+    report({ addon: { path: addonPath(), build: native().build() } });
   } catch (error) {
-    print({ missing: (error as Error).message });
+    report({ missing: (error as Error).message });
     return;
   }
   await (kind === 'cpu' ? probeCpu() : probeGpus(kind));

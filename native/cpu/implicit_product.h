@@ -1,6 +1,7 @@
 // The implicit matrix product behind every convolution: y[o, p] = bias[o] + sum_k a[o, k] operand[k, p], where a gather
-// makes the operand rows of a channel from its plane, tile by tile, into a panel that stays in cache. Extra memory is a
-// few panels a thread.
+// makes the operand rows of a channel from its plane, tile by tile, into a panel that stays in cache (an implicit GEMM,
+// with the gather in the place of im2col). Extra memory is a few panels a thread; a weight gradient also keeps partial
+// sums and, up to most_shared_floats, a transposed dy.
 //
 // A gather has
 //   int64_t rows() const                                   operand rows a channel
@@ -277,7 +278,8 @@ void product_backward_weight(const ProductShape& shape, const Gather& gather, co
   // all of that, made once.
   const int64_t partial_floats = splits > 1 ? splits * size : 0;
   const int64_t gradient_floats = tiles == 0 ? 0 : operand.floats(tiling.tile(0).pixels());
-  const int64_t shared_gradients = chunks >= least_shared_chunks ? parts * tiles : 0;
+  const bool is_shared = chunks >= least_shared_chunks && parts * tiles * gradient_floats <= most_shared_floats;
+  const int64_t shared_gradients = is_shared ? parts * tiles : 0;
   float* shared = pass_scratch(static_cast<size_t>(partial_floats + shared_gradients * gradient_floats));
   float* partials = splits > 1 ? shared : dw;
   float* gradients = shared + partial_floats;

@@ -42,4 +42,7 @@ constexpr int64_t weight_gradient_tasks = 16;
 // writing all of it to memory and reading it again takes longer than making it again tile by tile.
 constexpr int64_t least_shared_chunks = 4;
 
+// And where it takes no more than this, 64 MiB: work space is no part of what a caller expects to need.
+constexpr int64_t most_shared_floats = 16 * 1024 * 1024;
+
 }  // namespace gmr::cpu

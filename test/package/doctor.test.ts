@@ -173,6 +173,14 @@ describe('doctor on GPUs', function () {
     expect(find(report, 'cuda_sim:0')!.detail).to.include('cudaErrorLaunchFailure');
   });
 
+  it('what a preloaded module prints is no part of what was found', async () => {
+    const noisy = join(folder, 'noisy.cjs');
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(noisy, "console.log('hello'); console.error('hello');");
+    const report = await examineWith({ ...quiet, NODE_OPTIONS: `--require ${noisy}` });
+    expect(report.ok, formatReport(report)).to.equal(true);
+  });
+
   it('a driver that takes the process down takes only the one that tries it', async () => {
     const crash = join(folder, 'crash.cjs');
     mkdirSync(folder, { recursive: true });
