@@ -85,14 +85,12 @@ function parse(args: string[]): Options | 'help' {
       threads: { type: 'string' },
       cases: { type: 'string', default: '' },
       rounds: { type: 'string', default: '15' },
-      peer: { type: 'boolean', default: false },
       'no-peer': { type: 'boolean', default: false },
       json: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) return 'help';
-  if (values.peer && values['no-peer']) throw new UsageError('expected one of --peer and --no-peer, received both');
   const known = benchedOps();
   const unknown = positionals.find((op) => !known.includes(op));
   if (unknown !== undefined) throw new UsageError(`expected an op (${known.join(', ')}), received '${unknown}'`);

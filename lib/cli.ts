@@ -24,7 +24,7 @@ async function main(): Promise<number> {
   }
   const { values, positionals } = parsed;
   if (values.help || positionals.length === 0) {
-    console.log(help);
+    (values.help ? console.log : console.error)(help);
     return values.help ? 0 : 2;
   }
   if (positionals.length > 1 || positionals[0] !== 'doctor') {

@@ -8,7 +8,7 @@ usage() {
   cat <<'END'
 Usage: scripts/gpu.sh [options] [folder]
 
-Writes a report to the folder (default: $OUT, else gpu-report): summary.md, log.txt with all output, and JSON of what
+Writes a report to the folder (default: gpu-report): summary.md, log.txt with all output, and JSON of what
 was checked and timed. Needs an NVIDIA GPU with its driver, the CUDA toolkit 13 (nvcc, compute-sanitizer), CMake 3.25, a
 C++20 compiler, and Python 3 with PyTorch. Where there is Node with the installed packages, the mocha suites run on the
 GPU as well.
@@ -54,12 +54,11 @@ while (($# > 0)); do
   esac
   shift
 done
-report=${report:-${OUT:-gpu-report}}
+report=${report:-gpu-report}
 mkdir -p -- "$report" 2>/dev/null || refuse "expected to make the folder '$report', cannot"
 report=$(realpath -- "$report")
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." || exit 1
 
-# The report has eight files at most, all in one folder, so that it is easily carried: logs go into one.
 readonly log=$report/log.txt summary=$report/summary.md
 scratch=$(mktemp -d) || exit 1
 trap 'rm -rf -- "$scratch"' EXIT
@@ -188,9 +187,6 @@ else
 fi
 readonly programs profile=$programs/gmr_profile
 
-# Whose kernels use shared memory: there can be races.
-readonly shared_memory_ops=batch_norm,conv,cross_entropy,global_avg_pool,reduce,ring_conv,ring_weight
-
 if $dry; then
   readonly batch=1 samples=(--repeat 3) device=cpu
   if [[ -e $programs/libgmr_cuda_sim.so ]]; then
@@ -227,15 +223,12 @@ if $dry; then
   skip sanitizers 'they need a GPU'
 else
   sanitizer() {
-    local tool=$1 limit=$2
-    shift 2
-    step "$tool" "$limit" 12 compute-sanitizer --tool "$tool" --error-exitcode 9 \
-      "$profile" --check --device cuda --against cpu "$@"
+    step "$1" "$2" 12 compute-sanitizer --tool "$1" --error-exitcode 9 "$profile" --check --device cuda --against cpu
   }
   sanitizer memcheck 60
-  sanitizer racecheck 60 --op "$shared_memory_ops"
+  sanitizer racecheck 60
   sanitizer initcheck 40
-  sanitizer synccheck 40 --op "$shared_memory_ops"
+  sanitizer synccheck 40
 fi
 
 if $dry; then

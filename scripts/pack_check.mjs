@@ -177,6 +177,7 @@ function runDoctor(consumer) {
 /** The same on Debian 11's C and C++ libraries: the loader of the sysroot runs node on them. */
 function checkOldSystem(consumer) {
   const folders = ['lib', 'usr/lib'].map((name) => join(sysroot, name, 'x86_64-linux-gnu')).join(':');
+  expect(existsSync(sysroot), `Expected ${sysroot}: run it once without --no-build.`);
   const loader = realpathSync(join(sysroot, 'lib64', 'ld-linux-x86-64.so.2'));
   const script = `import * as gmr from 'gmr-conv'; import { train } from './train.mjs';
     console.log('glibc ' + process.report.getReport().header.glibcVersionRuntime + ': ' + (await train(gmr)));`;

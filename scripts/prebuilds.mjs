@@ -28,6 +28,9 @@ function commit() {
 export async function makePrebuilds({ arch, quick, heading }) {
   const machine = machines[arch];
   if (machine === undefined) throw new StepFailed(`Expected --arch to be x64 or arm64, received ${arch}.`);
+  // Paths of it pass through prebuildify and a shell, as words.
+  if (/\s/.test(root))
+    throw new StepFailed(`Expected the path of the checkout to be without spaces, received '${root}'.`);
   const work = join(root, 'build-prebuilds');
   const name = `linux-${arch}`;
   const sysroot = join(work, `sysroot-${arch}`);

@@ -155,8 +155,9 @@ export async function runMain(main) {
   try {
     process.exitCode = await main();
   } catch (error) {
-    if (!(error instanceof StepFailed)) throw error;
+    const isMistake = String(error.code).startsWith('ERR_PARSE_ARGS');
+    if (!isMistake && !(error instanceof StepFailed)) throw error;
     console.error(error.message);
-    process.exitCode = error.exitCode;
+    process.exitCode = isMistake ? 2 : error.exitCode;
   }
 }

@@ -82,9 +82,10 @@ double seconds_of(F&& work) {
 // Turns of `loop` that take about this long.
 template <typename F>
 int64_t turns_in(double seconds, F&& loop) {
-  int64_t turns = 100;
-  while (seconds_of([&] { loop(turns); }) < seconds / 2) turns *= 2;
-  return turns;
+  for (int64_t turns = 100;; turns *= 2) {
+    const double took = seconds_of([&] { loop(turns); });
+    if (took >= seconds / 2) return std::max<int64_t>(1, static_cast<int64_t>(double(turns) * seconds / took));
+  }
 }
 
 // 1e9 vector lanes of work in that many turns.
@@ -172,7 +173,7 @@ int main(int argc, char** argv) {
   const int threads = argc > 1 ? std::atoi(argv[1]) : 1;
   const bool is_of_moments = argc == 3 && std::string_view(argv[2]) == "now";
   if (threads < 1 || argc > 3 || (argc == 3 && !is_of_moments)) {
-    std::fprintf(stderr, "usage: gmr_peaks [threads [now]]\n");
+    std::fprintf(stderr, "usage: gmr_peaks_<level> [threads [now]]\n");
     return 2;
   }
   if (is_of_moments) {

@@ -1,4 +1,6 @@
 // Stride 1, zero padding that keeps the extents. The peer's dense 3 is the layer that a network without rings has in this place.
+import { gmrStages } from '../../examples/mnist/networks.js';
+import { fullSettings } from '../../examples/mnist/settings.js';
 import { ringConvSuite } from '../../test/support/reference/ring_conv.js';
 import {
   type BenchCase,
@@ -48,6 +50,17 @@ function cube(batch: number, inputs: number, outputs: number, extent: number, si
   return { batch, inputs, outputs, extents: [extent, extent, extent], kernel: [side, side, side] };
 }
 
+/** Those of the demo's network, at its batch. */
+function demoLayers(): ReturnType<typeof layer>[] {
+  let [inputs, extent] = [1, 28];
+  return gmrStages.map(({ width, kernel, pool }) => {
+    const stage = layer('demo ', plane(fullSettings.batch, inputs, width, extent, kernel));
+    inputs = width;
+    if (pool === true) extent /= 2;
+    return stage;
+  });
+}
+
 const trainOverForward = 3.2;
 const kernel9: Targets = { floorFraction: 0.75, peers: { 'dense 3': 0.75 }, trainOverForward };
 const kernel5: Targets = { floorFraction: 0.75, peers: { 'dense 3': 0.5 }, trainOverForward };
@@ -60,11 +73,5 @@ export const suite = benchSuite(ringConvSuite, [
   layer('', plane(8, 512, 512, 7, 5), { ...kernel5, floorFraction: 0.65 }),
   layer('', plane(2, 64, 64, 56, 31), { floorFraction: 0.6, peers: { 'dense k': 0.05 }, trainOverForward }),
   layer('', cube(2, 16, 16, 16, 9), { peers: { 'dense k': 1 / 30 }, trainOverForward }),
-  // The demo's network, at its batch.
-  layer('demo ', plane(64, 1, 16, 28, 9)),
-  layer('demo ', plane(64, 16, 16, 28, 9)),
-  layer('demo ', plane(64, 16, 32, 14, 9)),
-  layer('demo ', plane(64, 32, 32, 14, 9)),
-  layer('demo ', plane(64, 32, 64, 7, 7)),
-  layer('demo ', plane(64, 64, 64, 7, 7)),
+  ...demoLayers(),
 ]);

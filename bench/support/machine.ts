@@ -74,7 +74,7 @@ function commit(): string | null {
 
 /** The level whose library a device will be, by the same rule as the loader. */
 function cpuLevel(): string {
-  return process.env['GMR_CPU_LEVEL'] ?? usableCpuLevels()[0]!;
+  return process.env['GMR_CPU_LEVEL'] || usableCpuLevels()[0]!;
 }
 
 export function describeMachine(): Machine {

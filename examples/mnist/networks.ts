@@ -18,14 +18,15 @@ interface Stage {
   pool?: boolean;
 }
 
-// The CNN's widths double as is usual; the last is the one that gives it as many parameters as the GMR network, and a few more.
-const gmrStages: readonly Stage[] = [
+/** The GMR network's convolutions, in order; a stage with a pool halves the extents behind it. */
+export const gmrStages: readonly Stage[] = [
   { width: 16, kernel: 13, pool: true },
   { width: 32, kernel: 9 },
   { width: 32, kernel: 9, pool: true },
   { width: 64, kernel: 7 },
   { width: 64, kernel: 7 },
 ];
+// The CNN's widths double as is usual; the last is the one that gives it as many parameters as the GMR network, and a few more.
 const cnnStages: readonly Stage[] = [
   { width: 16, kernel: 3, pool: true },
   { width: 32, kernel: 3, pool: true },

@@ -210,13 +210,22 @@ export class SGD {
     const parameters = new Map(this.keys());
     const entries = new Map(namedEntries<StateEntry>('SGD.loadStateDict', 'velocity', state.velocity));
     checkState('SGD.loadStateDict', parameters, entries, new Map(), { missing: true, unexpected: false });
-    const loaded = [...entries].map(([key, entry]) => {
-      const parameter = parameters.get(key)!;
-      return { parameter, entry, velocity: withoutScope(() => empty(parameter.shape, parameter.device)) };
-    });
-    loadState(loaded.map(({ velocity, entry }) => [velocity, entry]));
+    const loaded = new Map<Tensor, Tensor>();
+    try {
+      loadState(
+        [...entries].map(([key, entry]) => {
+          const parameter = parameters.get(key)!;
+          const velocity = withoutScope(() => empty(parameter.shape, parameter.device));
+          loaded.set(parameter, velocity);
+          return [velocity, entry];
+        }),
+      );
+    } catch (error) {
+      for (const velocity of loaded.values()) velocity.dispose();
+      throw error;
+    }
     this.dispose();
-    for (const { parameter, velocity } of loaded) this.velocities.set(parameter, velocity);
+    for (const [parameter, velocity] of loaded) this.velocities.set(parameter, velocity);
     for (const [i, group] of this.groups.entries()) Object.assign(group, settings[i]);
   }
 

@@ -2,6 +2,8 @@
 
 #include <dlfcn.h>
 
+#include <cstdlib>
+
 #include "ops/ops.h"
 
 namespace gmr {
@@ -28,6 +30,11 @@ constexpr CpuLibrary libraries[] = {
 
 std::span<const CpuLibrary> cpu_libraries() { return libraries; }
 
+std::string forced_cpu_level() {
+  const char* level = std::getenv("GMR_CPU_LEVEL");
+  return level == nullptr ? "" : level;
+}
+
 const Backend* open_backend_library(const std::string& path, const std::string& program, std::string* reason) {
   void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
@@ -40,9 +47,16 @@ const Backend* open_backend_library(const std::string& path, const std::string& 
     return nullptr;
   }
   const Backend* backend = entry();
-  if (backend->abi != backend_abi || backend->pass_count != pass_count || backend->params_layout != params_layout()) {
-    *reason = "it was built from other sources than " + program + " (ABI " + std::to_string(backend->abi) +
-              ", expected " + std::to_string(backend_abi) + "): build again";
+  std::string difference;
+  if (backend->abi != backend_abi) {
+    difference = "ABI " + std::to_string(backend->abi) + ", expected " + std::to_string(backend_abi);
+  } else if (backend->pass_count != pass_count) {
+    difference = std::to_string(backend->pass_count) + " passes, expected " + std::to_string(pass_count);
+  } else if (backend->params_layout != params_layout()) {
+    difference = "passes take other params";
+  }
+  if (!difference.empty()) {
+    *reason = "it was built from other sources than " + program + " (" + difference + "): build again";
     return nullptr;
   }
   return backend;

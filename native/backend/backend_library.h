@@ -18,6 +18,9 @@ struct CpuLibrary {
 // Of this architecture, best first.
 std::span<const CpuLibrary> cpu_libraries();
 
+// The level that the environment variable GMR_CPU_LEVEL asks for, or empty: the best that can be used.
+std::string forced_cpu_level();
+
 // The backend in a library, or nullptr and the reason; `program` is who asks. By its whole path: a search by name
 // depends on who calls dlopen, and sanitizers stand in between. Never closed: threads of the backend may still run when
 // the process ends.

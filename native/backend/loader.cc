@@ -51,13 +51,12 @@ std::string build_of_library(const std::string& library) {
 }  // namespace
 
 const Backend& load_cpu_backend() {
-  const char* forced = std::getenv("GMR_CPU_LEVEL");
-  const bool is_forced = forced != nullptr && *forced != '\0';
+  const std::string forced = forced_cpu_level();
   std::string report;
   for (const CpuLibrary& library : cpu_libraries()) {
     std::string reason;  // why it is not taken
-    if (is_forced && std::string(forced) != library.level) {
-      reason = "GMR_CPU_LEVEL asks for " + std::string(forced);
+    if (!forced.empty() && forced != library.level) {
+      reason = "GMR_CPU_LEVEL asks for " + forced;
     } else if (!library.is_supported()) {
       reason = unsupported(library);
     } else if (const Backend* backend = open_library(library.file, &reason); backend != nullptr) {

@@ -151,8 +151,8 @@ describe('gmr_profile', function () {
   it('the roofline: what is bound by arithmetic is below its ceiling', () => {
     const { results } = report(['--op', 'conv', '--pass', 'forward', '--shape', '1,32,32,28,28,3', '--repeat', '5']);
     expect(results[0]!.bound).to.equal('fma');
-    // About 0.7; the ceiling is a measurement, and others may use the machine.
-    expect(results[0]!.fraction).to.be.within(0.01, 1.3);
+    // About 0.7; the ceiling is measured next to each sample, and others may use the machine.
+    expect(results[0]!.fraction).to.be.within(0.2, 1.1);
   });
 
   it('--cold asks for the limit of memory', () => {
@@ -344,6 +344,7 @@ describe('gmr_profile', function () {
       const old = report(args);
       const renamed = { ...old, device: { ...old.device, description: 'cpu, another' } };
       expectRefusal(JSON.stringify(renamed), /a report of the same device \(cpu, .*\), received one of cpu, another/);
+      expectRefusal(JSON.stringify({ ...old, cold: true }), /a report without --cold/);
       expectRefusal(JSON.stringify({ ...old, results: [] }), /to have a case in common/);
       expectRefusal('{"device": ', /a report that --json wrote, received .*: expected a value at character 11/);
       expectRefusal('[1, 2', /expected ',' or ']' at character 5/);
@@ -391,6 +392,8 @@ describe('gmr_profile', function () {
       ['--op sgd --against cpu', 'expected --against to go with --check'],
       ['--check --against cpu --tolerance 2', 'expected --tolerance to be a number between 0 and 1'],
       ['--check --against cpu --cold', 'expected one of --check and --cold'],
+      ['--op sgd --ncu --device cuda --json report.json', 'expected one of --ncu and --json'],
+      ['--op sgd --ncu --device cuda --baseline report.json', 'expected one of --ncu and --baseline'],
       ['--op sgd --ncu', "expected --device to be cuda for --ncu, received 'cpu'"],
     ];
     for (const [args, message] of mistakes) {

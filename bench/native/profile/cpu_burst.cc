@@ -57,7 +57,12 @@ Array allocate() {
 }  // namespace
 
 CpuBurst::CpuBurst(const std::string& level, int threads) : loops_(loops_of(level)), threads_(threads) {
-  for (int thread = 1; thread < threads; ++thread) others_.emplace_back([this, thread] { serve(thread); });
+  try {
+    for (int thread = 1; thread < threads; ++thread) others_.emplace_back([this, thread] { serve(thread); });
+  } catch (...) {
+    stop();
+    throw;
+  }
   for (turns_ = 100;; turns_ *= 2) {
     const auto start = Clock::now();
     loops_.multiply_adds(turns_);
@@ -68,7 +73,9 @@ CpuBurst::CpuBurst(const std::string& level, int threads) : loops_(loops_of(leve
   }
 }
 
-CpuBurst::~CpuBurst() {
+CpuBurst::~CpuBurst() { stop(); }
+
+void CpuBurst::stop() {
   stopped_ = true;
   round_.fetch_add(1);
   round_.notify_all();

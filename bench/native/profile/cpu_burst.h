@@ -28,6 +28,7 @@ class CpuBurst {
   double seconds(const std::function<void(int thread)>& work);
   double copy_gbs();
   void serve(int thread);
+  void stop();
 
   const CpuPeakLoops& loops_;
   int threads_;

@@ -156,6 +156,11 @@ const Json& Json::at(const std::string& name) const {
   throw JsonError("expected a member '" + name + "'");
 }
 
+bool Json::boolean() const {
+  if (const auto* value = std::get_if<bool>(&value_)) return *value;
+  throw JsonError("expected true or false");
+}
+
 double Json::number() const {
   if (const auto* value = std::get_if<double>(&value_)) return *value;
   throw JsonError("expected a number");

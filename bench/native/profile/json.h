@@ -33,6 +33,7 @@ class Json {
 
   // Throw JsonError where the value is of another kind, or has no such member.
   const Json& at(const std::string& name) const;
+  bool boolean() const;
   double number() const;
   const std::string& string() const;
   const Array& array() const;

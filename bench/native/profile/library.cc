@@ -29,14 +29,13 @@ fs::path own_folder() {
 }
 
 std::string best_cpu_library() {
-  const char* forced = std::getenv("GMR_CPU_LEVEL");
-  const bool is_forced = forced != nullptr && *forced != '\0';
+  const std::string forced = forced_cpu_level();
   for (const CpuLibrary& library : cpu_libraries()) {
-    if (is_forced && std::string(forced) != library.level) continue;
+    if (!forced.empty() && forced != library.level) continue;
     if (library.is_supported() && fs::exists(own_folder() / library.file)) return library.file;
   }
   throw UsageError("expected a CPU library beside gmr_profile that this processor can run, found none" +
-                   (is_forced ? " for GMR_CPU_LEVEL=" + std::string(forced) : ""));
+                   (forced.empty() ? "" : " for GMR_CPU_LEVEL=" + forced));
 }
 
 // The library, or the reason why it cannot be had.
@@ -81,12 +80,13 @@ Library open_library(const std::string& path_or_name) {
 
 std::vector<Library> libraries_here() {
   std::vector<Library> found;
-  std::string reason;
-  for (const char* name : {"libgmr_cpu_v2.so", "libgmr_cpu_v3.so", "libgmr_cpu_v4.so", "libgmr_cpu_portable.so",
-                           "libgmr_cuda.so", "libgmr_cuda_sim.so"}) {
+  const auto look_for = [&](const char* name) {
     const fs::path path = own_folder() / name;
+    std::string reason;
     if (const Backend* backend = load(path, &reason); backend != nullptr) found.push_back({path.string(), backend});
-  }
+  };
+  for (const CpuLibrary& library : cpu_libraries()) look_for(library.file);
+  for (const char* name : {"libgmr_cuda.so", "libgmr_cuda_sim.so"}) look_for(name);
   return found;
 }
 

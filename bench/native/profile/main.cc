@@ -61,11 +61,11 @@ int list() {
   return 0;
 }
 
-// The command line without --ncu.
+// The command line without --ncu, each word quoted for a shell.
 std::string shell_words(const std::vector<std::string>& arguments) {
   std::string text;
   for (const std::string& argument : arguments) {
-    if (argument != "--ncu" && argument != "--once") text += " " + argument;
+    if (argument != "--ncu" && argument != "--once") text += " " + shell_word(argument);
   }
   return text;
 }
@@ -111,7 +111,7 @@ int run_once(const Options& options, Device& device) {
 int run_profile(const Options& options, Device& device) {
   const std::vector<Case> cases = selected_cases(options);
   std::optional<Baseline> baseline;
-  if (!options.baseline.empty()) baseline.emplace(options.baseline, device, cases);
+  if (!options.baseline.empty()) baseline.emplace(options.baseline, device, options.cold, cases);
   CeilingMeter meter(device);
   print(ceilings_text(device, meter));
   Timer timer(device, meter, {options.repeat, options.cold});

@@ -111,6 +111,8 @@ void check_combination(const Options& options, const std::set<std::string>& give
   both("--check", "--baseline");
   both("--check", "--ncu");
   both("--check", "--once");
+  both("--ncu", "--json");
+  both("--ncu", "--baseline");
   both("--once", "--json");
   both("--once", "--baseline");
   needs("--check", "--against");

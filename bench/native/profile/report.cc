@@ -78,13 +78,16 @@ Result make_result(const Case& c, Timing timing, const CeilingMeter& meter, bool
   return result;
 }
 
-Baseline::Baseline(const std::string& path, const Device& device, const std::vector<Case>& cases) {
+Baseline::Baseline(const std::string& path, const Device& device, bool cold, const std::vector<Case>& cases) {
   try {
     const Json report = read_json(path);
     const std::string& other = report.at("device").at("description").string();
     if (other != device.description()) {
       throw UsageError("expected --baseline to be a report of the same device (" + device.description() +
                        "), received one of " + other);
+    }
+    if (report.at("cold").boolean() != cold) {
+      throw UsageError(std::string("expected --baseline to be a report ") + (cold ? "with" : "without") + " --cold");
     }
     for (const Json& result : report.at("results").array()) {
       const Json& ms = result.at("ms");

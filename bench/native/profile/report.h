@@ -34,8 +34,8 @@ Result make_result(const Case& c, Timing timing, const CeilingMeter& meter, bool
 // The cases of an earlier report.
 class Baseline {
  public:
-  // Throws UsageError where it cannot be compared with: other device, no case in common.
-  Baseline(const std::string& path, const Device& device, const std::vector<Case>& cases);
+  // Throws UsageError where it cannot be compared with: other device, other caches, no case in common.
+  Baseline(const std::string& path, const Device& device, bool cold, const std::vector<Case>& cases);
 
   void compare(Result& result, const CeilingMeter& meter) const;
 

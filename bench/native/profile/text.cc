@@ -1,8 +1,10 @@
 #include "text.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 
 namespace gmr::profile {
 
@@ -21,6 +23,16 @@ std::string percent_text(double fraction) {
   char text[32];
   std::snprintf(text, sizeof(text), "%.0f %%", 100 * fraction);
   return text;
+}
+
+std::string shell_word(const std::string& word) {
+  const auto is_plain = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || std::strchr("_-+=:,./@%", c) != nullptr;
+  };
+  if (!word.empty() && std::all_of(word.begin(), word.end(), is_plain)) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
 }
 
 std::string joined(const std::vector<std::string>& parts, const std::string& separator) {
