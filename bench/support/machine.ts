@@ -103,7 +103,8 @@ function peaksProgram(level: string): string {
 
 /** Runs the program that measures the peaks; its figures are those of an otherwise idle machine. */
 export function measurePeaks(level: string, threads: number): Peaks {
-  return JSON.parse(execFileSync(peaksProgram(level), [String(threads)]).toString()) as Peaks;
+  const [command, ...args] = [...keptOnCores(threads), peaksProgram(level), String(threads)];
+  return JSON.parse(execFileSync(command, args).toString()) as Peaks;
 }
 
 /**
@@ -132,7 +133,8 @@ export function startYardstick(threads: number): Yardstick {
 
 /**
  * What to put before a command so that it stays on as many cores as it has threads: the yardstick must meet the core that has been
- * working, whose clock is not that of an idle one. Empty where that is every core, or where there is no taskset (Linux has it).
+ * working, whose clock is not that of an idle one. Processors that share a core come last. Empty where that is every processor,
+ * or where there is no taskset (Linux has it).
  */
 export function keptOnCores(threads: number): string[] {
   const allowed = /^Cpus_allowed_list:\s*(.*)$/m.exec(readText('/proc/self/status'))?.[1] ?? '';
@@ -141,7 +143,12 @@ export function keptOnCores(threads: number): string[] {
     return Array.from({ length: last! - first! + 1 }, (_, i) => first! + i);
   });
   if (cores.length <= threads || spawnSync('taskset', ['--version']).error !== undefined) return [];
-  return ['taskset', '--cpu-list', cores.slice(-threads).join()];
+  const siblings = (core: number): string =>
+    readText(`/sys/devices/system/cpu/cpu${core}/topology/thread_siblings_list`).trim() || String(core);
+  const firstOfEach = new Map(cores.toReversed().map((core) => [siblings(core), core]));
+  const apart = [...firstOfEach.values()];
+  const ordered = [...apart, ...cores.filter((core) => !apart.includes(core))];
+  return ['taskset', '--cpu-list', ordered.slice(0, threads).join()];
 }
 
 /** The limits at a moment when multiply-adds reach this: arithmetic follows the clock, memory does not. */
