@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <cmath>
 #include <condition_variable>
 #include <cstdlib>
 #include <exception>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "system/cgroup.h"
 
 namespace gmr::cpu {
 namespace {
@@ -29,10 +31,17 @@ int usable_cores() {
   return std::max(affinity, 1);
 }
 
+// A part of a processor's time is worth a thread: with one less, that part would go unused.
+int allowed_cores() {
+  const double cpus = std::ceil(read_cgroup_limits().cpus);
+  const int usable = usable_cores();
+  return cpus < usable ? std::max(static_cast<int>(cpus), 1) : usable;
+}
+
 int wanted_threads() {
   const char* variable = std::getenv("GMR_NUM_THREADS");
   const std::string_view text = variable == nullptr ? "" : variable;
-  if (text.empty()) return usable_cores();
+  if (text.empty()) return allowed_cores();
   int wanted = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), wanted);
   if (error != std::errc{} || end != text.data() + text.size() || wanted < 1) {
