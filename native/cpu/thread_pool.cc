@@ -84,6 +84,33 @@ void pause() {
 #endif
 }
 
+// A mutex whose waiters get it in the order in which they came. A std::mutex goes to whoever runs, which is who just had
+// it: of the streams of several JavaScript threads, one would go on and the others would wait.
+class TurnMutex {
+ public:
+  void lock() {
+    std::unique_lock lock(mutex_);
+    const uint64_t own = last_++;
+    turn_came_.wait(lock, [&] { return turn_ == own; });
+  }
+
+  void unlock() {
+    bool is_awaited;
+    {
+      std::lock_guard lock(mutex_);
+      turn_ += 1;
+      is_awaited = turn_ != last_;
+    }
+    if (is_awaited) turn_came_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable turn_came_;
+  uint64_t turn_ = 0;
+  uint64_t last_ = 0;
+};
+
 class ThreadPool {
  public:
   explicit ThreadPool(int wanted) : scratch_(static_cast<size_t>(wanted) * scratch_slots) {
@@ -162,7 +189,7 @@ class ThreadPool {
   int threads_ = 1;  // the calling one among them
   std::vector<ScratchBlock> scratch_;
 
-  std::mutex turn_;  // held for the length of a region
+  TurnMutex turn_;  // held for the length of a region
   std::mutex mutex_;
   std::condition_variable wake_;
   std::atomic<int> sleepers_{0};
