@@ -1,5 +1,7 @@
 #include "backend/device.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstring>
@@ -252,6 +254,9 @@ FailureRef Device::failure_of(const char* op, size_t wanted_bytes) const {
 void Device::empty_cache() {
   if (backend().memory_is_host) {
     memory_->allocator.empty_cache();
+#ifdef __GLIBC__
+    malloc_trim(0);  // which keeps small blocks otherwise
+#endif
   } else {  // giving memory back may wait for the device: not on the caller's thread
     push([this] { memory_->allocator.empty_cache(); });
   }
