@@ -8,6 +8,7 @@
 #include <exception>
 #include <new>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 namespace gmr {
@@ -49,10 +50,15 @@ void* Buffer::materialise() {
   return data_;
 }
 
-Device::Device(const Backend& backend, int index)
-    : memory_(std::make_shared<Memory>(backend, index)),
-      finisher_(backend.memory_is_host ? std::thread() : std::thread([this] { finish_loop(); })),
-      thread_([this] { loop(); }) {}
+Device::Device(const Backend& backend, int index) : memory_(std::make_shared<Memory>(backend, index)) {
+  try {
+    if (!backend.memory_is_host) finisher_ = std::thread([this] { finish_loop(); });
+    thread_ = std::thread([this] { loop(); });
+  } catch (const std::system_error& error) {
+    stop();
+    throw BackendError("device_unavailable", std::string("expected the system to start a thread: ") + error.what());
+  }
+}
 
 Device::~Device() { stop(); }
 

@@ -156,7 +156,6 @@ class Device {
   std::deque<Unfinished> unfinished_;
   bool finisher_stopped_ = false;
 
-  // Last: they start when all else is ready.
   std::thread finisher_;  // only where memory is not the host's
   std::thread thread_;
 };

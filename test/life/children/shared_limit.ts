@@ -9,17 +9,17 @@ const zeros = (mebibytes: number): gmr.Tensor => gmr.tensor(new Float32Array(meb
 if (isMainThread) {
   const worker = new Worker(fileURLToPath(import.meta.url));
   await once(worker, 'message');
+  const small = zeros(24); // more than is left beside the worker's cache
+  console.log((await small.data()).byteLength / 2 ** 20, 'MiB');
   try {
     zeros(36);
   } catch (error) {
     console.log((error as gmr.GmrError).code, (error as Error).message);
   }
-  const small = zeros(20); // where the worker's cache was
-  console.log((await small.data()).byteLength / 2 ** 20, 'MiB');
   small.dispose();
   worker.postMessage('let go');
   await once(worker, 'message');
-  const large = zeros(40); // where its tensor was
+  const large = zeros(40); // where its tensor and ours were
   console.log((await large.data()).byteLength / 2 ** 20, 'MiB');
 } else {
   const held = zeros(28);
