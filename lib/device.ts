@@ -105,7 +105,7 @@ export function memory(device?: Device): MemoryStats {
   return attempt(() => native().memory(handle));
 }
 
-/** Gives memory that no tensor uses back to the system. */
+/** Gives memory that no tensor uses back to the system: for the end of a phase, not for each step. */
 export function emptyCache(device?: Device): void {
   const { handle } = resolveDevice(device);
   attempt(() => native().emptyCache(handle));
