@@ -26,6 +26,17 @@ describe('worker threads', function () {
     });
   }
 
+  const each = rounds({ quick: 10, full: 100 });
+  it(`workers that end by themselves with work queued, ${3 * each} in all`, async () => {
+    const script = new URL('./children/worker_endings.js', import.meta.url);
+    const lines = await linesOf(script, [String(3 * each)], {}, { limitMs: 10_000 + 1500 * each });
+    expect(lines).to.deep.equal([
+      `exit: 3, ${each} times`,
+      `throw: 1 deliberate, ${each} times`,
+      `natural end: 0, ${each} times`,
+    ]);
+  });
+
   it('the main thread and three workers get the same share of the cores', async () => {
     const [line] = await linesOf(new URL('./children/fairness.js', import.meta.url));
     const counts = line!.split(' ').map(Number);
