@@ -1,5 +1,6 @@
 // GMR_MEMORY_LIMIT, and what happens when memory runs out: an error with the sizes, and everything goes on.
 import { expect } from 'chai';
+import { spawnSync } from 'node:child_process';
 import { totalmem } from 'node:os';
 import * as gmr from '../../lib/index.js';
 import { linesOf, runChild } from '../support/child.js';
@@ -110,4 +111,34 @@ describe('memory limit', () => {
     expect(last).to.equal(`${(await training.run(3)).join(' ')}; 2; 4 bytes`);
     training.dispose();
   });
+});
+
+describe('threads that the system does not give', function () {
+  this.timeout(30_000);
+  for (const kind of ['cpu', 'cuda_sim']) {
+    it(`${kind}: an error when the device opens, and no other harm`, async function () {
+      if (kind === 'cuda_sim' && cudaSim === undefined) this.skip();
+      const problem =
+        spawnSync('prlimit', ['--version']).status !== 0
+          ? 'there is no prlimit'
+          : process.env['ASAN_OPTIONS'] !== undefined && 'a sanitizer needs address space of its own';
+      if (problem !== false) {
+        console.log(`Not tested without threads: ${problem}`);
+        this.skip();
+      }
+      const environment = { GMR_CUDA_SIM_DEVICES: '7', GMR_CUDA_SIM_QUIET: '1' };
+      const lines = await linesOf(new URL('./children/no_threads.js', import.meta.url), [kind], environment);
+      expect(lines).to.have.length(7);
+      expect(lines[0]).to.equal(
+        'device_unavailable [device] expected the system to start a thread: Resource temporarily unavailable',
+      );
+      // Where a GPU's first thread starts and its second does not.
+      const outcomes = lines.map((line) =>
+        line === lines[0] ? 'refused' : /^cpu|^cuda_sim/.test(line) ? 'opened' : line,
+      );
+      expect(outcomes.filter((outcome) => outcome === 'refused').length, lines.join('\n')).to.be.within(1, 5);
+      expect(outcomes.slice(-2)).to.deep.equal(['opened', '2']);
+      expect(new Set(outcomes)).to.have.all.keys('refused', 'opened', '2');
+    });
+  }
 });
