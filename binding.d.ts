@@ -40,6 +40,8 @@ export interface MemoryStats {
   /** Bytes taken from the system, and how many of these are free for the next tensor. */
   reservedBytes: number;
   cachedBytes: number;
+  /** The most bytes that all threads of the process together may take of this memory. */
+  limitBytes: number;
 }
 
 export interface ProfileEntry {
@@ -244,6 +246,8 @@ export type OpStem = {
 
 export type Binding = {
   openDevice(kind: string, index: number): OpenedDevice;
+  /** What the process's control groups leave to it, null: all; `root` stands for `/`, '' but in tests. */
+  cgroupLimits(root: string): { memoryBytes: number | null; cpus: number | null };
   /** The CPU levels that this build knows, best first. */
   cpuLevels(): CpuLevel[];
   /** What gmr.node, or the library of a kind of GPU, says of its making: source commit and compilers; '' where there is none. */

@@ -89,7 +89,9 @@ export function resolveDevice(device: Device | DeviceSpec | undefined): Device {
  * Opens a device; opened once, the same object is returned again. Printing it (`String(device)`) says which one it is.
  * @param spec `'cpu'`, `'cuda'` (the first GPU), `'cuda:1'`, or `'auto'`: the first GPU, where it can be used, else the
  *   processor; found out once. The CPU level is the best that the processor supports; the environment variable
- *   GMR_CPU_LEVEL forces one (`x86-64-v2`, `x86-64-v3`, `x86-64-v4`; `portable` on other processors), GMR_NUM_THREADS limits the threads.
+ *   GMR_CPU_LEVEL forces one (`x86-64-v2`, `x86-64-v3`, `x86-64-v4`; `portable` on other processors), GMR_NUM_THREADS says how many
+ *   threads (default: the cores, or what a container's quota pays for), GMR_MEMORY_LIMIT how many bytes (`4G`, `500M`) the tensors of all
+ *   threads may take (default: nine tenths of the machine's or the container's memory; of a GPU, all).
  * @throws GmrError `backend_missing` where the package was built without CUDA, `device_unavailable` where there is no
  *   driver, an old one, no such GPU, or one that the kernels were not built for. The message says what to do.
  */
@@ -97,13 +99,13 @@ export async function device(spec: DeviceSpec = 'auto'): Promise<Device> {
   return resolveDevice(spec);
 }
 
-/** What tensors hold on a device: live buffers and bytes, the peak, and the allocator's reserve. */
+/** What tensors hold on a device: live buffers and bytes, the peak, the allocator's reserve, and the limit of all. */
 export function memory(device?: Device): MemoryStats {
   const { handle } = resolveDevice(device);
   return attempt(() => native().memory(handle));
 }
 
-/** Gives memory that no tensor uses back to the system. */
+/** Gives memory that no tensor uses back to the system: for the end of a phase, not for each step. */
 export function emptyCache(device?: Device): void {
   const { handle } = resolveDevice(device);
   attempt(() => native().emptyCache(handle));

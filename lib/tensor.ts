@@ -5,6 +5,7 @@ import { Described, expectArray, expectBoolean, expectInteger, expectOptions, fa
 import { runInScope, Storage, track, untrack } from './memory.js';
 import { attempt, native, toGmrError } from './native.js';
 import { currentLabel } from './profile.js';
+import { typedArrayKind } from './typed_array.js';
 
 export type DType = 'float32' | 'int32';
 export type Shape = readonly number[];
@@ -185,9 +186,22 @@ function flatten(values: NestedNumbers, shape: Shape, axis: number, out: number[
   else for (const item of values) flatten(item, shape, axis + 1, out);
 }
 
+/** An array whose buffer was transferred away, or shrunk below it, has length 0: not what its owner means. */
+function expectAttached(data: Float32Array | Int32Array): void {
+  try {
+    data.at(0);
+  } catch {
+    const lost = new Described(`a ${typedArrayKind(data)} whose buffer was transferred or shrunk`);
+    fail('tensor', 'data', 'lie within a live buffer', lost);
+  }
+}
+
 /**
- * Makes a tensor from numbers; they are copied at the call.
- * @param data A Float32Array (float32), an Int32Array (int32), or numbers nested as deep as the tensor has axes (float32).
+ * Makes a tensor from numbers. They are copied at the call: what becomes of the array afterwards does not matter. (Over a
+ * SharedArrayBuffer, what other threads write during the call may or may not be seen.)
+ * @param data A Float32Array (float32) or an Int32Array (int32), over any kind of buffer, or numbers nested as deep as the tensor has
+ *   axes, which are rounded to float32. Other typed arrays are refused, as no dtype holds their values as they are:
+ *   `Float32Array.from(data)` and `Int32Array.from(data)` convert them.
  * @param shape Default: the nesting of `data`, or one axis for a typed array.
  * @throws GmrError `invalid_shape` when `data` does not fill `shape`.
  */
@@ -199,9 +213,11 @@ export function tensor(
   expectOptions('tensor', options, { device: true, requiresGrad: true });
   let values: Float32Array | Int32Array;
   let natural: number[];
-  if (data instanceof Float32Array || data instanceof Int32Array) {
-    values = data;
-    natural = [data.length];
+  const kind = typedArrayKind(data);
+  if (kind === 'Float32Array' || kind === 'Int32Array') {
+    values = data as Float32Array | Int32Array;
+    expectAttached(values);
+    natural = [values.length];
   } else if (typeof data === 'number' || Array.isArray(data)) {
     natural = [];
     // One level too many is enough for expectShape to refuse.
@@ -216,7 +232,8 @@ export function tensor(
     flatten(data, natural, 0, flat);
     values = Float32Array.from(flat);
   } else {
-    return fail('tensor', 'data', 'be a Float32Array, an Int32Array or nested numbers', data);
+    const remedy = kind === undefined ? '' : ` (Float32Array.from(data) converts it)`;
+    return fail('tensor', 'data', `be a Float32Array, an Int32Array or nested numbers${remedy}`, data);
   }
   const target = expectShape('tensor', 'shape', shape ?? natural);
   if (elementCount(target) !== values.length) {
@@ -231,7 +248,7 @@ export function tensor(
   const device = resolveDevice(options.device);
   const requiresGrad = expectBoolean('tensor', 'requiresGrad', options.requiresGrad ?? false);
   const handle = attempt(() => native().upload(device.handle, values));
-  const result = new Tensor(new Storage(device, handle), target, values instanceof Int32Array ? 'int32' : 'float32');
+  const result = new Tensor(new Storage(device, handle), target, kind === 'Int32Array' ? 'int32' : 'float32');
   if (requiresGrad) result.requiresGrad = true;
   return result;
 }

@@ -2,6 +2,7 @@
 // binding.d.ts is the typed description of what is exported here.
 #include <napi.h>
 
+#include <cmath>
 #include <cstring>
 #include <new>
 #include <string>
@@ -12,6 +13,7 @@
 #include "napi/params_reader.h"
 #include "ops/bindings.h"
 #include "ops/ops.h"
+#include "system/cgroup.h"
 
 namespace gmr {
 namespace {
@@ -30,7 +32,8 @@ Napi::Value guarded(const Napi::CallbackInfo& info) {
     error.Set("code", Napi::String::New(info.Env(), "out_of_memory"));
     throw error;
   } catch (const BackendError& exception) {
-    auto error = Napi::Error::New(info.Env(), exception.what());
+    const std::string op = exception.op() == nullptr ? "" : "[" + std::string(exception.op()) + "] ";
+    auto error = Napi::Error::New(info.Env(), op + exception.what());
     error.Set("code", Napi::String::New(info.Env(), exception.code()));
     throw error;
   } catch (const std::exception& exception) {
@@ -91,6 +94,19 @@ Napi::Value build(const Napi::CallbackInfo& info) {
   const std::string kind = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
   if (kind != "cuda" && kind != "cuda_sim") refuse("kind", "a kind of GPU, \"cuda\"", info[0]);
   return Napi::String::New(info.Env(), build_of_gpu_backend(kind));
+}
+
+// What the control groups leave to this process: null where they limit nothing.
+Napi::Value cgroup_limits(const Napi::CallbackInfo& info) {
+  if (!info[0].IsString()) refuse("root", "a string", info[0]);
+  const CgroupLimits limits = read_cgroup_limits(info[0].As<Napi::String>());
+  auto result = Napi::Object::New(info.Env());
+  const auto set = [&](const char* name, double value, bool is_limited) {
+    result[name] = is_limited ? Napi::Number::New(info.Env(), value) : info.Env().Null();
+  };
+  set("memoryBytes", static_cast<double>(limits.memory_bytes), limits.memory_bytes != UINT64_MAX);
+  set("cpus", limits.cpus, std::isfinite(limits.cpus));
+  return result;
 }
 
 Napi::Value create_buffer(const Napi::CallbackInfo& info) {
@@ -163,6 +179,7 @@ Napi::Value memory(const Napi::CallbackInfo& info) {
   result["peakBytes"] = static_cast<double>(stats.peak_bytes);
   result["reservedBytes"] = static_cast<double>(stats.reserved_bytes);
   result["cachedBytes"] = static_cast<double>(stats.cached_bytes);
+  result["limitBytes"] = static_cast<double>(stats.limit_bytes);
   return result;
 }
 
@@ -241,6 +258,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add<open_device>(exports, "openDevice");
   add<cpu_levels>(exports, "cpuLevels");
   add<build>(exports, "build");
+  add<cgroup_limits>(exports, "cgroupLimits");
   add<create_buffer>(exports, "createBuffer");
   add<upload>(exports, "upload");
   add<dispose>(exports, "dispose");

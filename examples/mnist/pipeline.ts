@@ -5,7 +5,7 @@ const depth = 2;
 
 /** @throws GmrError `cancelled` */
 export function stopIfAsked(signal: AbortSignal): void {
-  if (signal.aborted) throw new GmrError('cancelled', '[demo] stopped before the end');
+  if (signal.aborted) throw new GmrError('cancelled', '[demo] stopped before the end', { cause: signal.reason });
 }
 
 /**

@@ -96,7 +96,7 @@ export async function train(
   const stepsPerEpoch = Math.ceil(images.count / batch);
   const steps = epochs * stepsPerEpoch;
   const generator = new gmr.Generator(settings.seed);
-  const optimizer = makeOptimizer(network, settings);
+  using optimizer = makeOptimizer(network, settings);
   const losses: number[] = [];
   const average = new WeightAverage();
   const firstAveraged = Math.round((1 - settings.averagedShare) * steps);

@@ -1,6 +1,7 @@
 // Named arrays in host memory: what files hold and what state dicts exchange.
 import { expectString, fail, isPlainObject } from '../errors.js';
 import { elementCount, type Shape } from '../tensor.js';
+import { typedArrayKind } from '../typed_array.js';
 
 export type HostDType = 'F32' | 'F64' | 'I32' | 'I64' | 'U8' | 'BOOL';
 
@@ -13,15 +14,17 @@ export interface HostArray {
   data: HostData;
 }
 
+const naturalDTypes = {
+  Float32Array: 'F32',
+  Float64Array: 'F64',
+  Int32Array: 'I32',
+  BigInt64Array: 'I64',
+  Uint8Array: 'U8',
+} as const;
+
 /** Whether `value` is one of the typed arrays that a HostArray may have. */
 export function isHostData(value: unknown): value is HostData {
-  return (
-    value instanceof Float32Array ||
-    value instanceof Float64Array ||
-    value instanceof Int32Array ||
-    value instanceof BigInt64Array ||
-    value instanceof Uint8Array
-  );
+  return Object.hasOwn(naturalDTypes, typedArrayKind(value) ?? '');
 }
 
 /** Whether `value` is a HostArray whose data fills its shape. */
@@ -49,9 +52,5 @@ export function namedEntries<T>(where: string, argument: string, source: unknown
 
 /** The dtype that a typed array has by itself (a Uint8Array: `U8`). */
 export function naturalDType(data: HostData): HostDType {
-  if (data instanceof Float32Array) return 'F32';
-  if (data instanceof Float64Array) return 'F64';
-  if (data instanceof Int32Array) return 'I32';
-  if (data instanceof BigInt64Array) return 'I64';
-  return 'U8';
+  return naturalDTypes[typedArrayKind(data) as keyof typeof naturalDTypes];
 }

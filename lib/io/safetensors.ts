@@ -136,7 +136,7 @@ function expectHostArray(name: string, value: unknown): HostArray {
   }
   const { data, shape } = array;
   const dtype = expectString('writeSafetensors', `${argument}.dtype`, array.dtype ?? naturalDType(data)) as HostDType;
-  if (dtype !== naturalDType(data) && !(dtype === 'BOOL' && data instanceof Uint8Array)) {
+  if (dtype !== naturalDType(data) && !(dtype === 'BOOL' && naturalDType(data) === 'U8')) {
     fail('writeSafetensors', argument, `hold ${dtype} data`, data);
   }
   if (!isShape(shape) || elementCount(shape) !== data.length) {

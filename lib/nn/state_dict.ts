@@ -1,6 +1,6 @@
 // State dicts: named arrays that a module or an optimiser takes over, all or nothing.
 import { GmrError, show } from '../errors.js';
-import { isHostArray, type HostArray } from '../io/host_array.js';
+import { isHostArray, naturalDType, type HostArray } from '../io/host_array.js';
 import { run, sameShape, Tensor, tensor, type Shape } from '../tensor.js';
 
 /** One value of a state dict. A scalar count is an int64 array of shape []. */
@@ -98,8 +98,9 @@ function copyInto(target: Tensor, source: Tensor): void {
 
 /** Its values in the target's dtype, which `mismatch` has compared. */
 function convert({ data }: HostArray, { dtype }: Tensor): Float32Array | Int32Array {
-  if (data instanceof Float32Array || (dtype === 'int32' && data instanceof Int32Array)) return data;
-  return data instanceof BigInt64Array ? Float32Array.from(data, Number) : Float32Array.from(data);
+  const stored = naturalDType(data);
+  if (stored === 'F32' || (dtype === 'int32' && stored === 'I32')) return data as Float32Array | Int32Array;
+  return stored === 'I64' ? Float32Array.from(data as BigInt64Array, Number) : Float32Array.from(data as Float64Array);
 }
 
 /** Loads checked entries into their targets. Everything that can fail comes before the first change. */

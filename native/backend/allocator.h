@@ -1,13 +1,16 @@
-// A caching allocator over a backend's memory: size classes (four a power of two, so at most 25 % is lost), freed
-// blocks are kept for the next request of their class. Safe to call from any thread.
+// A caching allocator over a backend's memory, within a budget: size classes (four a power of two, so at most 25 % is
+// lost), freed blocks are kept for the next request of their class. Safe to call from any thread.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <vector>
+
+#include "backend/memory_budget.h"
 
 namespace gmr {
 
@@ -21,24 +24,27 @@ class Allocator {
   using Take = std::function<void*(size_t bytes)>;
   using Give = std::function<void(void* data, size_t bytes)>;
 
-  Allocator(Take take, Give give);
+  Allocator(Take take, Give give, std::shared_ptr<MemoryBudget> budget);
   ~Allocator();
   Allocator(const Allocator&) = delete;
   Allocator& operator=(const Allocator&) = delete;
 
-  // Returns nullptr when the backend has no memory left, even after the cache was emptied.
+  // Returns nullptr when the budget or the backend has no memory left, even after all caches were emptied.
   void* allocate(size_t bytes);
   void release(void* data, size_t bytes);
   void empty_cache();
   AllocatorStats stats() const;
+  MemoryBudget& budget() const { return *budget_; }
 
   static size_t class_bytes(size_t bytes);
 
  private:
-  void empty_cache_locked();
+  void* take_cached(size_t size);
+  void* take_new(size_t size);
 
   Take take_;
   Give give_;
+  const std::shared_ptr<MemoryBudget> budget_;
   mutable std::mutex mutex_;
   std::map<size_t, std::vector<void*>> free_;  // by class
   uint64_t reserved_bytes_ = 0;

@@ -1,24 +1,33 @@
 #include "backend/device.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <exception>
 #include <new>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 namespace gmr {
 
-Memory::Memory(const Backend& b, BackendDevice* h)
+Memory::Memory(const Backend& b, int index)
     : backend(b),
-      handle(h),
+      handle(b.open(index), b.close),
       allocator([this](size_t bytes) { return backend.allocate(*handle, bytes); },
-                [this](void* data, size_t bytes) { backend.release(*handle, data, bytes); }) {}
+                [this](void* data, size_t bytes) { backend.release(*handle, data, bytes); },
+                memory_budget(backend, index, backend.properties(*handle).memory_bytes)) {}
 
-Memory::~Memory() {
-  allocator.empty_cache();
-  backend.close(handle);
+std::string Memory::describe_shortage(size_t wanted_bytes) const {
+  const auto stats = allocator.stats();
+  const MemoryBudget& budget = allocator.budget();
+  return "expected " + (wanted_bytes > 0 ? std::to_string(wanted_bytes) + " bytes" : "working memory") +
+         " to be available, but there is too little: tensors hold " +
+         std::to_string(stats.reserved_bytes - stats.cached_bytes) + " bytes, the cache " +
+         std::to_string(stats.cached_bytes) + ", all threads together " + std::to_string(budget.used_bytes()) +
+         " of at most " + std::to_string(budget.limit().bytes) + " (" + budget.limit().reason + ")";
 }
 
 Buffer::Buffer(std::shared_ptr<Memory> memory, size_t bytes) : memory_(std::move(memory)), bytes_(bytes) {
@@ -41,10 +50,15 @@ void* Buffer::materialise() {
   return data_;
 }
 
-Device::Device(const Backend& backend, int index)
-    : memory_(std::make_shared<Memory>(backend, backend.open(index))),
-      finisher_(backend.memory_is_host ? std::thread() : std::thread([this] { finish_loop(); })),
-      thread_([this] { loop(); }) {}
+Device::Device(const Backend& backend, int index) : memory_(std::make_shared<Memory>(backend, index)) {
+  try {
+    if (!backend.memory_is_host) finisher_ = std::thread([this] { finish_loop(); });
+    thread_ = std::thread([this] { loop(); });
+  } catch (const std::system_error& error) {
+    stop();
+    throw BackendError("device_unavailable", std::string("expected the system to start a thread: ") + error.what());
+  }
+}
 
 Device::~Device() { stop(); }
 
@@ -69,8 +83,12 @@ BufferRef Device::create(size_t bytes) { return std::make_shared<Buffer>(memory_
 BufferRef Device::upload(const void* source, size_t bytes) {
   auto buffer = create(bytes);
   if (backend().memory_is_host) {
-    void* data = buffer->materialise();
-    if (bytes > 0) backend().upload(*memory_->handle, data, source, bytes);
+    try {
+      void* data = buffer->materialise();
+      if (bytes > 0) backend().upload(*memory_->handle, data, source, bytes);
+    } catch (const std::bad_alloc&) {
+      throw BackendError("out_of_memory", memory_->describe_shortage(bytes), "tensor");
+    }
     return buffer;
   }
   // In stream order: the memory that the buffer gets may still be in use by what was queued before.
@@ -211,7 +229,7 @@ void Device::call_pass(Job& job) {
   } catch (const std::bad_alloc&) {
     // Working memory that a device's cache may hold; the host's own memory is not short because of ours.
     if (backend().memory_is_host) throw;
-    memory_->allocator.empty_cache();
+    memory_->allocator.budget().empty_caches();
     call();
   }
   if (is_timed) {
@@ -228,11 +246,7 @@ FailureRef Device::failure_of(const char* op, size_t wanted_bytes) const {
   try {
     throw;
   } catch (const std::bad_alloc&) {
-    const auto stats = memory_->allocator.stats();
-    return failure("out_of_memory",
-                   "expected " + (wanted_bytes > 0 ? std::to_string(wanted_bytes) + " bytes" : "working memory") +
-                       " to be available, but the device has no more (in use: " +
-                       std::to_string(stats.reserved_bytes - stats.cached_bytes) + " bytes)");
+    return failure("out_of_memory", memory_->describe_shortage(wanted_bytes));
   } catch (const BackendError& error) {
     if (error.op() != nullptr) op = error.op();
     return failure(error.code(), error.what());
@@ -246,6 +260,9 @@ FailureRef Device::failure_of(const char* op, size_t wanted_bytes) const {
 void Device::empty_cache() {
   if (backend().memory_is_host) {
     memory_->allocator.empty_cache();
+#ifdef __GLIBC__
+    malloc_trim(0);  // which keeps small blocks otherwise
+#endif
   } else {  // giving memory back may wait for the device: not on the caller's thread
     push([this] { memory_->allocator.empty_cache(); });
   }
@@ -277,7 +294,8 @@ std::vector<ProfileEntry> Device::profile_entries() {
 
 DeviceMemory Device::memory() const {
   const auto stats = memory_->allocator.stats();
-  return {memory_->live_buffers, memory_->live_bytes, memory_->peak_bytes, stats.reserved_bytes, stats.cached_bytes};
+  return {memory_->live_buffers, memory_->live_bytes, memory_->peak_bytes,
+          stats.reserved_bytes,  stats.cached_bytes,  memory_->allocator.budget().limit().bytes};
 }
 
 void Device::reset_peak() { memory_->peak_bytes = memory_->live_bytes.load(); }

@@ -34,12 +34,14 @@ using FailureRef = std::shared_ptr<const Failure>;
 
 // The backend's open device and its allocator; outlives every buffer.
 struct Memory {
-  explicit Memory(const Backend& backend, BackendDevice* handle);
-  ~Memory();
+  Memory(const Backend& backend, int index);
+
+  // For errors: what was wanted (0: a pass's working memory) and what there is.
+  std::string describe_shortage(size_t wanted_bytes) const;
 
   const Backend& backend;
-  BackendDevice* handle;
-  Allocator allocator;
+  const std::unique_ptr<BackendDevice, void (*)(BackendDevice*)> handle;
+  Allocator allocator;  // gone before the device
   std::atomic<uint64_t> live_buffers{0};
   std::atomic<uint64_t> live_bytes{0};
   std::atomic<uint64_t> peak_bytes{0};
@@ -94,7 +96,7 @@ using HostBytes = std::unique_ptr<std::byte[]>;
 using ReadDone = std::function<void(HostBytes bytes, FailureRef failure)>;
 
 struct DeviceMemory {
-  uint64_t buffers, bytes, peak_bytes, reserved_bytes, cached_bytes;
+  uint64_t buffers, bytes, peak_bytes, reserved_bytes, cached_bytes, limit_bytes;
 };
 
 class Device {
@@ -103,7 +105,7 @@ class Device {
   ~Device();  // drops what is queued, waits for the job that runs
 
   BufferRef create(size_t bytes);
-  BufferRef upload(const void* source, size_t bytes);  // copies now
+  BufferRef upload(const void* source, size_t bytes);  // copies now; throws BackendError where memory ran out
   void run(Job job);
   void read(BufferRef buffer, ReadDone done);  // `done` is called on a native thread; never after the destructor
   void stop();
@@ -154,7 +156,6 @@ class Device {
   std::deque<Unfinished> unfinished_;
   bool finisher_stopped_ = false;
 
-  // Last: they start when all else is ready.
   std::thread finisher_;  // only where memory is not the host's
   std::thread thread_;
 };

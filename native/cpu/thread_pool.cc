@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <cmath>
 #include <condition_variable>
 #include <cstdlib>
 #include <exception>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "system/cgroup.h"
 
 namespace gmr::cpu {
 namespace {
@@ -29,10 +31,17 @@ int usable_cores() {
   return std::max(affinity, 1);
 }
 
+// A part of a processor's time is worth a thread: with one less, that part would go unused.
+int allowed_cores() {
+  const double cpus = std::ceil(read_cgroup_limits().cpus);
+  const int usable = usable_cores();
+  return cpus < usable ? std::max(static_cast<int>(cpus), 1) : usable;
+}
+
 int wanted_threads() {
   const char* variable = std::getenv("GMR_NUM_THREADS");
   const std::string_view text = variable == nullptr ? "" : variable;
-  if (text.empty()) return usable_cores();
+  if (text.empty()) return allowed_cores();
   int wanted = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), wanted);
   if (error != std::errc{} || end != text.data() + text.size() || wanted < 1) {
@@ -74,6 +83,33 @@ void pause() {
   asm volatile("yield");
 #endif
 }
+
+// A mutex whose waiters get it in the order in which they came. A std::mutex goes to whoever runs, which is who just had
+// it: of the streams of several JavaScript threads, one would go on and the others would wait.
+class TurnMutex {
+ public:
+  void lock() {
+    std::unique_lock lock(mutex_);
+    const uint64_t own = last_++;
+    turn_came_.wait(lock, [&] { return turn_ == own; });
+  }
+
+  void unlock() {
+    bool is_awaited;
+    {
+      std::lock_guard lock(mutex_);
+      turn_ += 1;
+      is_awaited = turn_ != last_;
+    }
+    if (is_awaited) turn_came_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable turn_came_;
+  uint64_t turn_ = 0;
+  uint64_t last_ = 0;
+};
 
 class ThreadPool {
  public:
@@ -153,7 +189,7 @@ class ThreadPool {
   int threads_ = 1;  // the calling one among them
   std::vector<ScratchBlock> scratch_;
 
-  std::mutex turn_;  // held for the length of a region
+  TurnMutex turn_;  // held for the length of a region
   std::mutex mutex_;
   std::condition_variable wake_;
   std::atomic<int> sleepers_{0};

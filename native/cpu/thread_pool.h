@@ -1,4 +1,5 @@
-// The process's arithmetic threads: min(cores, GMR_NUM_THREADS) of them, the calling thread among them.
+// The process's arithmetic threads, the calling one among them: as many as it may use cores, and no more than its
+// control groups give it processor time for; GMR_NUM_THREADS stands against the latter and is limited by the former.
 // One parallel region runs at a time; callers of other streams wait their turn.
 #pragma once
 

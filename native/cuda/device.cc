@@ -68,7 +68,8 @@ std::string message_of(const cuda::OutOfRange& record, const char** op) {
 
 }  // namespace
 
-BackendDevice::BackendDevice(int index) : index_(index) {
+BackendDevice::BackendDevice(int index)
+    : index_(index), pinned_([this](cudaError_t error, const std::string& what) { check(error, what); }) {
   const int count = count_devices();
   if (index < 0 || index >= count) {
     unavailable("expected a device index below " + std::to_string(count) + ", the number of GPUs here, received " +
@@ -88,16 +89,16 @@ BackendDevice::BackendDevice(int index) : index_(index) {
 
 // Errors have no one to go to here; a device that failed refuses them all.
 BackendDevice::~BackendDevice() {
-  if (stream_ == nullptr) return;
+  if (out_of_range_ == nullptr) return;  // nothing was begun
   cudaSetDevice(index_);
-  cudaStreamSynchronize(stream_);
+  if (stream_ != nullptr) cudaStreamSynchronize(stream_);
   drop_tables();
   cudaFree(scratch_);
   cudaFree(out_of_range_);
   for (Staging& staging : staging_) {
     if (staging.block.data != nullptr) pinned_.give(staging.block);
   }
-  cudaStreamDestroy(stream_);
+  if (stream_ != nullptr) cudaStreamDestroy(stream_);
 }
 
 DeviceProperties BackendDevice::properties() const {
@@ -115,13 +116,16 @@ void BackendDevice::enter() {
   if (stream_ == nullptr) start();
 }
 
+// May be called again where memory was missing.
 void BackendDevice::start() {
-  void* record = nullptr;
-  check(cudaMalloc(&record, record_bytes), "cudaMalloc");
-  out_of_range_ = static_cast<cuda::OutOfRange*>(record);
-  check(cudaMemset(record, 0, record_bytes), "cudaMemset");
-  check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+  if (out_of_range_ == nullptr) {
+    void* record = nullptr;
+    check(cudaMalloc(&record, record_bytes), "cudaMalloc");
+    out_of_range_ = static_cast<cuda::OutOfRange*>(record);
+  }
+  check(cudaMemset(out_of_range_, 0, record_bytes), "cudaMemset");
   check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");  // the record is ready before the stream's first kernel
+  check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
 }
 
 void BackendDevice::check(cudaError_t error, const std::string& what) {
@@ -236,9 +240,14 @@ const int32_t* BackendDevice::table(const std::vector<int32_t>& values) {
   if (table_bytes_ + bytes > table_limit_bytes) drop_tables();
   auto* data = static_cast<int32_t*>(allocate(bytes));
   if (data == nullptr) throw std::bad_alloc();
-  tables_.emplace(values, data);
+  try {
+    upload(data, values.data(), values.size() * sizeof(int32_t));
+    tables_.emplace(values, data);
+  } catch (...) {
+    cudaFree(data);
+    throw;
+  }
   table_bytes_ += bytes;
-  upload(data, values.data(), values.size() * sizeof(int32_t));
   return data;
 }
 

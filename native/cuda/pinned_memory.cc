@@ -1,7 +1,6 @@
 #include "cuda/pinned_memory.h"
 
 #include <algorithm>
-#include <new>
 
 namespace gmr::cuda {
 
@@ -25,15 +24,13 @@ PinnedBlock PinnedMemory::take(size_t bytes) {
   PinnedBlock block;
   block.bytes = std::max<size_t>((bytes + page - 1) / page, 1) * page;
   void* data = nullptr;
-  if (cudaMallocHost(&data, block.bytes) != cudaSuccess) {
-    cudaGetLastError();  // missing memory is no failure of the device
-    throw std::bad_alloc();
-  }
+  check_(cudaMallocHost(&data, block.bytes), "cudaMallocHost of " + std::to_string(block.bytes) + " bytes");
   block.data = static_cast<std::byte*>(data);
   // Whoever waits sleeps instead of spinning.
-  if (cudaEventCreateWithFlags(&block.event, cudaEventBlockingSync | cudaEventDisableTiming) != cudaSuccess) {
+  const cudaError_t error = cudaEventCreateWithFlags(&block.event, cudaEventBlockingSync | cudaEventDisableTiming);
+  if (error != cudaSuccess) {
     cudaFreeHost(data);
-    throw std::bad_alloc();
+    check_(error, "cudaEventCreateWithFlags");
   }
   return block;
 }

@@ -5,7 +5,10 @@
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
+#include <functional>
 #include <mutex>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace gmr::cuda {
@@ -18,10 +21,13 @@ struct PinnedBlock {
 
 class PinnedMemory {
  public:
+  // `check` throws where it is given an error.
+  using Check = std::function<void(cudaError_t error, const std::string& what)>;
+
+  explicit PinnedMemory(Check check) : check_(std::move(check)) {}
   ~PinnedMemory();
 
-  // Throws std::bad_alloc.
-  PinnedBlock take(size_t bytes);
+  PinnedBlock take(size_t bytes);  // throws what `check` throws
   void give(PinnedBlock block);
 
  private:
@@ -30,6 +36,7 @@ class PinnedMemory {
 
   static void free(const PinnedBlock& block);
 
+  const Check check_;
   std::mutex mutex_;
   std::vector<PinnedBlock> free_;
   size_t free_bytes_ = 0;

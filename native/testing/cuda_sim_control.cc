@@ -57,6 +57,7 @@ Control controls[] = {
     {"kernels", "gmr_cuda_sim_kernels", text},
     {"unsupported", "gmr_cuda_sim_unsupported", text},
     {"reset", "gmr_cuda_sim_reset", command},
+    {"failed", "gmr_cuda_sim_failed", text},
     {"setSeed", "gmr_cuda_sim_set_seed", set_count},
     {"fail", "gmr_cuda_sim_fail", plan_failure},
     {"resources", "gmr_cuda_sim_resources", text},

@@ -44,6 +44,7 @@ const substitutes: Record<string, () => unknown> = {
 const functions: Record<string, () => unknown[]> = {
   openDevice: () => ['cpu'],
   cpuLevels: () => [],
+  cgroupLimits: () => [''],
   build: () => ['cuda'],
   createBuffer: () => [device, 64],
   upload: () => [device, new Float32Array(2)],

@@ -148,7 +148,7 @@ describe('CUDA devices that fail', function () {
     const [length, failure, next] = output.split('\n');
     expect(length).to.equal(String((24 * mebibyte) / 4));
     expect(failure).to.match(
-      /^out_of_memory \[activation\] expected 25165824 bytes to be available, .+\(in use: 25165824 bytes\)$/,
+      /^out_of_memory \[activation\] expected 25165824 bytes to be available, .+: tensors hold 25165824 bytes, the cache 0, /,
     );
     expect(next).to.equal('0,2');
   });

@@ -145,4 +145,9 @@ void gmr_cuda_sim_fail(const char* function, int nth, int error) {
   locked([&](Simulator& simulator) { simulator.plan_failure(function, nth, static_cast<cudaError_t>(error)); });
 }
 
+const char* gmr_cuda_sim_failed() {
+  thread_local std::string kept;
+  return locked_text(kept, [](Simulator& simulator) { return simulator.failed_function(); });
+}
+
 }  // extern "C"

@@ -88,6 +88,7 @@ void Simulator::add_report(const std::string& text) {
 void Simulator::reset() {
   report.clear();
   failures_.clear();
+  failed_function_.clear();
   sticky = cudaSuccess;
   last_error() = cudaSuccess;
 }
@@ -97,13 +98,18 @@ void Simulator::plan_failure(const std::string& function, int nth, cudaError_t e
 }
 
 cudaError_t Simulator::planned_failure(const std::string& function) {
-  const auto found = failures_.find(function);
-  if (found == failures_.end()) return cudaSuccess;
-  const cudaError_t error = found->second.error;
-  if (found->second.nth == 0) return error;
-  if (--found->second.nth > 0) return cudaSuccess;
-  failures_.erase(found);
-  return error;
+  for (const std::string& name : {function, std::string("*")}) {
+    const auto found = failures_.find(name);
+    if (found == failures_.end()) continue;
+    const cudaError_t error = found->second.error;
+    if (found->second.nth > 0) {
+      if (--found->second.nth > 0) continue;
+      failures_.erase(found);
+    }
+    failed_function_ = function;
+    return error;
+  }
+  return cudaSuccess;
 }
 
 const Module& Simulator::module_of(RegisteredBinary& binary) {

@@ -82,6 +82,7 @@ class Simulator {
   void plan_failure(const std::string& function, int nth, cudaError_t error);
   // The error that a call of `function` must fail with, by plan.
   cudaError_t planned_failure(const std::string& function);
+  const std::string& failed_function() const { return failed_function_; }
 
   // nullptr: no such kernel. Throws Unsupported; `image_missing` tells that no image suits the device.
   const Program& program_of(RegisteredKernel& kernel);
@@ -104,6 +105,7 @@ class Simulator {
   void run(const Program& program, Dim3 grid, Dim3 block, void** arguments, size_t dynamic_shared);
 
   std::map<std::string, Failure> failures_;
+  std::string failed_function_;
 };
 
 // No image for the device's compute capability.

@@ -137,6 +137,11 @@ GMR_SIM_TEST(runtime_planned_failures) {
   expect_error(cudaMalloc(&data, 16), cudaSuccess, "the third call");
   cudaFree(data);
   int count = 0;
+  gmr_cuda_sim_fail("*", 2, cudaErrorUnknown);
+  expect_error(cudaFree(nullptr), cudaSuccess, "the call before the planned failure of any function");
+  expect(std::string(gmr_cuda_sim_failed()) == "cudaMalloc", "the last function that failed has a name");
+  expect_error(cudaDeviceSynchronize(), cudaErrorUnknown, "a planned failure of any function");
+  expect(std::string(gmr_cuda_sim_failed()) == "cudaDeviceSynchronize", "the function that was not named has one");
   gmr_cuda_sim_fail("cudaGetDeviceCount", 0, cudaErrorInsufficientDriver);
   for (int i = 0; i < 3; ++i) expect_error(cudaGetDeviceCount(&count), cudaErrorInsufficientDriver, "no driver");
   gmr_cuda_sim_fail("cudaLaunchKernel", 1, cudaErrorNoKernelImageForDevice);

@@ -1,0 +1,54 @@
+// Arguments: a CUDA error, a number of steps. On GPU after GPU, the nth call of the CUDA runtime fails with the error while a
+// network is made and trained, until a run meets no failure. Prints a line a run, JSON.
+import { setTimeout } from 'node:timers/promises';
+import * as gmr from '../../../lib/index.js';
+import { cudaSimControl } from '../../support/cuda_sim.js';
+import { SmallTraining } from '../../support/small_training.js';
+
+/** What a run leads to: its losses, or its error. */
+interface Outcome {
+  losses?: number[];
+  code?: string;
+  message?: string;
+}
+
+export interface FaultRun {
+  /** The function of the CUDA runtime that failed. */
+  failed: string;
+  /** Of the run with the failure, and of another on the same device. */
+  outcomes: Outcome[];
+  /** What the device holds when the models of both are gone. */
+  buffers: number;
+  /** What the interpreter has to say: memory that nobody has written was read, and the like. */
+  report: string;
+}
+
+async function attempt(open: () => gmr.Device): Promise<Outcome> {
+  let training: SmallTraining | undefined;
+  try {
+    training = new SmallTraining(open());
+    return { losses: await training.run(steps) };
+  } catch (error) {
+    const { code, message } = error as gmr.GmrError;
+    return { code, message };
+  } finally {
+    training?.dispose();
+  }
+}
+
+const [error, steps] = process.argv.slice(2).map(Number) as [number, number];
+const control = cudaSimControl();
+for (let index = 0, failed = '?'; failed !== ''; ++index) {
+  let device: gmr.Device | undefined;
+  const open = (): gmr.Device => (device ??= gmr.Device.open('cuda_sim', index));
+  control.fail('*', index + 1, error);
+  const outcomes = [await attempt(open)];
+  failed = control.failed();
+  const report = control.report();
+  control.reset();
+  outcomes.push(await attempt(open));
+  // The stream lets go of what was read a moment after the read.
+  for (let i = 0; i < 100 && gmr.memory(device).buffers > 0; ++i) await setTimeout(1);
+  const { buffers } = gmr.memory(device);
+  console.log(JSON.stringify({ failed, outcomes, buffers, report } satisfies FaultRun));
+}

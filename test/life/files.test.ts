@@ -1,0 +1,101 @@
+// Files that cannot be written to the end: what was there before stays whole, and the error names the file.
+import { expect } from 'chai';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import * as gmr from '../../lib/index.js';
+import { inPairs } from '../support/child.js';
+import { mountProblem, printedWithMounts } from '../support/mounts.js';
+import { uniform } from '../support/ndarray.js';
+import { rounds } from './rounds.js';
+
+const { readSafetensors, writeSafetensors } = gmr.io;
+const folder = mkdtempSync(join(tmpdir(), 'gmr-files-'));
+after(() => rmSync(folder, { recursive: true }));
+const script = fileURLToPath(new URL('./children/writes_file.js', import.meta.url));
+
+/** The value that fills a file which the script, or the test, wrote: all of it is from one write. */
+async function valueIn(path: string): Promise<number> {
+  const { tensors, metadata } = await readSafetensors(path);
+  const { data } = tensors.get('weight')!;
+  const value = Number(metadata['value']);
+  expect(data.every((item: number | bigint) => item === value)).to.equal(true);
+  return value;
+}
+
+describe('files', () => {
+  it(`kill -9 while one is written, ${rounds({ quick: 100, full: 500 })} times: the last whole one is there`, async function () {
+    this.timeout(600_000);
+    const seed = Date.now() % 2 ** 31;
+    const random = uniform(seed);
+    const cut = new Set<number>();
+    await inPairs(rounds({ quick: 100, full: 500 }), async (i) => {
+      const path = join(folder, `${i}.safetensors`);
+      const child = spawn(process.execPath, [script, path, '500000', 'forever'], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const end = once(child, 'close');
+      let written = 0;
+      child.stdout.setEncoding('utf8').on('data', (text: string) => (written += text.split('\n').length - 1));
+      await once(child.stdout, 'data');
+      await setTimeout(random() * 30);
+      child.kill('SIGKILL');
+      await end;
+      // One more may have been renamed and not yet told.
+      expect((await valueIn(path)) - written, `seed ${seed}`).to.be.within(0, 1);
+      const left = readdirSync(folder).filter((name) => name.startsWith(`${i}.safetensors.`));
+      if (left.length > 0) cut.add(i);
+      for (const name of [...left, `${i}.safetensors`]) rmSync(join(folder, name));
+    });
+    // It was in the middle of a write often enough for the test to mean something.
+    expect(cut.size).to.be.greaterThan(10);
+  });
+
+  it('a limit on the size of files: the previous one stays, no other is left', async () => {
+    const path = join(folder, 'limited.safetensors');
+    await writeSafetensors(path, { weight: new Float32Array(10).fill(7) }, { value: '7' });
+    const command = 'ulimit -f 1000; exec "$0" "$@"'; // 512 or 1024 bytes each
+    const args = ['-c', command, process.execPath, script, path, '500000', 'once'];
+    const { stdout, stderr } = spawnSync('sh', args, { encoding: 'utf8' });
+    expect(stdout, stderr).to.equal(`invalid_file [writeSafetensors] ${path}: EFBIG: file too large, write\n`);
+    expect(await valueIn(path)).to.equal(7);
+    expect(readdirSync(folder)).to.deep.equal(['limited.safetensors']);
+    rmSync(path);
+  });
+
+  it('a full disk, a file system that is read-only: the previous one stays, no other is left', function () {
+    const problem = mountProblem();
+    if (problem !== undefined) {
+      console.log(`Not tested on a full disk: ${problem}`);
+      this.skip();
+    }
+    const path = join(folder, 'x.safetensors');
+    // Written before the disk is full or read-only; read and listed after the failure.
+    const body = `
+      import { readdirSync } from 'node:fs';
+      import { execFileSync } from 'node:child_process';
+      import { readSafetensors, writeSafetensors } from ${JSON.stringify(new URL('../../lib/io/index.js', import.meta.url).href)};
+      const [path, remount] = process.argv.slice(1);
+      await writeSafetensors(path, { weight: new Float32Array(10).fill(7) });
+      if (remount !== undefined) execFileSync('mount', ['-o', 'remount,' + remount, ${JSON.stringify(folder)}]);
+      await writeSafetensors(path, { weight: new Float32Array(1e6) }).catch((error) => console.log(error.code, error.message));
+      const { tensors } = await readSafetensors(path);
+      console.log(...tensors.get('weight').data, ...readdirSync(${JSON.stringify(folder)}));`;
+    const run = (...remount: string[]): string[] => {
+      const args = ['--input-type=module', '-e', body, path, ...remount];
+      return printedWithMounts('mount -t tmpfs -o size=1m none "$1"', [folder], args).split('\n');
+    };
+    const kept = '7 7 7 7 7 7 7 7 7 7 x.safetensors';
+    expect(run()).to.deep.equal([
+      `invalid_file [writeSafetensors] ${path}: ENOSPC: no space left on device, write`,
+      kept,
+    ]);
+    const [message, left] = run('ro');
+    expect(message).to.include(`invalid_file [writeSafetensors] ${path}: EROFS: read-only file system, open `);
+    expect(left).to.equal(kept);
+  });
+});

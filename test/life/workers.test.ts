@@ -1,0 +1,48 @@
+// Worker threads: terminated while they train; sharing the pool of threads with the main thread.
+import { expect } from 'chai';
+import * as gmr from '../../lib/index.js';
+import { linesOf } from '../support/child.js';
+import { cudaSim } from '../support/devices.js';
+import { SmallTraining } from '../support/small_training.js';
+import { rounds } from './rounds.js';
+
+describe('worker threads', function () {
+  this.timeout(600_000);
+  const terminations = {
+    cpu: { device: () => gmr.Device.open('cpu'), count: rounds({ quick: 100, full: 1000 }) },
+    cuda_sim: { device: () => cudaSim, count: rounds({ quick: 24, full: 100 }) },
+  };
+  for (const [kind, { device, count }] of Object.entries(terminations)) {
+    it(`${kind}: 8 train at once and are terminated at random moments, ${count} in all`, async function () {
+      const own = device();
+      if (own === undefined) this.skip();
+      const seed = Date.now() % 2 ** 31;
+      const script = new URL('./children/terminations.js', import.meta.url);
+      // No child may outlive it by a hang; each termination is awaited.
+      const lines = await linesOf(script, [kind, String(count), String(seed)], {}, { limitMs: 10_000 + 500 * count });
+      const training = new SmallTraining(own);
+      expect(lines, `seed ${seed}`).to.deep.equal([(await training.run(3)).join(' ')]);
+      training.dispose();
+    });
+  }
+
+  const each = rounds({ quick: 10, full: 100 });
+  it(`workers that end by themselves with work queued, ${3 * each} in all`, async () => {
+    const script = new URL('./children/worker_endings.js', import.meta.url);
+    const lines = await linesOf(script, [String(3 * each)], {}, { limitMs: 10_000 + 1500 * each });
+    expect(lines).to.deep.equal([
+      `exit: 3, ${each} times`,
+      `throw: 1 deliberate, ${each} times`,
+      `natural end: 0, ${each} times`,
+    ]);
+  });
+
+  it('the main thread and three workers get the same share of the cores', async () => {
+    const [line] = await linesOf(new URL('./children/fairness.js', import.meta.url));
+    const counts = line!.split(' ').map(Number);
+    expect(counts).to.have.length(4);
+    expect(Math.min(...counts), line).to.be.greaterThan(20);
+    // They take turns; the rest is chance, and what else the machine does.
+    expect(Math.min(...counts) / Math.max(...counts), line).to.be.greaterThan(0.7);
+  });
+});
