@@ -1,6 +1,7 @@
 // The backend table of a CPU library. Memory is the host's; a pass returns when its threads are done.
 #include <cstdlib>
 #include <cstring>
+#include <string>
 
 #include "backend/backend.h"
 #include "cpu/kernels.h"
@@ -28,7 +29,11 @@ const Backend backend = {
     .params_layout = params_layout(),
     .name = "cpu",
     .memory_is_host = true,
-    .open = [](int) { return new BackendDevice; },
+    .open = [](int index) -> BackendDevice* {
+      if (index == 0) return new BackendDevice;
+      throw BackendError("device_unavailable",
+                         "expected the processor's index to be 0, received " + std::to_string(index));
+    },
     .close = [](BackendDevice* device) { delete device; },
     .properties =
         [](BackendDevice&) {

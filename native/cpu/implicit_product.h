@@ -44,7 +44,7 @@ class Tiling {
       images_a_tile_ = balanced(images, std::max<int64_t>(1, pixels / std::max<int64_t>(plane, 1)));
     } else {
       extent_[2] = balanced(out[2], most_tile_width);
-      if (pixels / extent_[2] < halo_rows) extent_[2] = pixels / out[1];
+      if (pixels / extent_[2] < halo_rows) extent_[2] = std::max<int64_t>(1, pixels / out[1]);
       extent_[2] = std::min(out[2], divide_up(extent_[2], lanes) * lanes);
       extent_[1] = balanced(out[1], std::max<int64_t>(1, pixels / extent_[2]));
       extent_[0] = balanced(out[0], std::max<int64_t>(1, pixels / (extent_[1] * extent_[2])));
