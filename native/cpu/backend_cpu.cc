@@ -4,6 +4,7 @@
 #include <string>
 
 #include "backend/backend.h"
+#include "cpu/denormals.h"
 #include "cpu/kernels.h"
 #include "cpu/thread_pool.h"
 #include "ops/ops.h"
@@ -15,8 +16,11 @@ struct BackendDevice {};
 namespace {
 
 const PassFunction passes[] = {
-#define GMR_PASS(op, pass, Params) \
-  [](BackendDevice&, const void* params) { cpu::op##_##pass(*static_cast<const Params*>(params)); },
+#define GMR_PASS(op, pass, Params)                         \
+  [](BackendDevice&, const void* params) {                 \
+    const cpu::FlushDenormals here;                        \
+    cpu::op##_##pass(*static_cast<const Params*>(params)); \
+  },
 #include "ops/ops.def"
 #undef GMR_PASS
 };

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "cpu/denormals.h"
 
 namespace gmr::cpu {
 namespace {
@@ -134,6 +135,7 @@ class ThreadPool {
   }
 
   void work(int worker) {
+    const FlushDenormals here;  // as the thread that calls: backend_cpu.cc
     uint64_t seen = 0;
     for (;;) {
       for (int spins = 0; region_.load(std::memory_order_acquire) == seen && spins < spins_before_sleep; ++spins)
