@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { parseArgs } from 'node:util';
+import { parseCommand } from './cli_options.js';
 import { doctor } from './doctor/index.js';
 import { formatReport } from './doctor/report.js';
 
@@ -12,27 +12,17 @@ doctor   says what this machine has for gmr-conv and tries every backend: versio
   --help   this text`;
 
 async function main(): Promise<number> {
-  let parsed;
-  try {
-    parsed = parseArgs({
-      allowPositionals: true,
-      options: { json: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false } },
-    });
-  } catch (error) {
-    console.error(`${(error as Error).message}\n\n${help}`);
-    return 2;
+  const command = parseCommand(process.argv.slice(2));
+  if (command.name === 'help') {
+    console.log(help);
+    return 0;
   }
-  const { values, positionals } = parsed;
-  if (values.help || positionals.length === 0) {
-    (values.help ? console.log : console.error)(help);
-    return values.help ? 0 : 2;
-  }
-  if (positionals.length > 1 || positionals[0] !== 'doctor') {
-    console.error(`expected the command doctor, received ${positionals.join(' ')}\n\n${help}`);
+  if (command.name === 'mistake') {
+    console.error(command.problem === '' ? help : `${command.problem}\n\n${help}`);
     return 2;
   }
   const report = await doctor();
-  console.log(values.json ? JSON.stringify(report, null, 2) : formatReport(report));
+  console.log(command.json ? JSON.stringify(report, null, 2) : formatReport(report));
   return report.ok ? 0 : 1;
 }
 

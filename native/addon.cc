@@ -58,7 +58,7 @@ Device& device_argument(const Napi::Value& value) {
 Napi::Value open_device(const Napi::CallbackInfo& info) {
   if (!info[0].IsString()) refuse("kind", "a string", info[0]);
   const double index = info[1].IsNumber() ? info[1].As<Napi::Number>().DoubleValue() : -1;
-  if (!(index >= 0 && index <= INT32_MAX)) refuse("index", "an integer >= 0", info[1]);
+  if (!(index >= 0 && index <= INT32_MAX) || index != std::floor(index)) refuse("index", "an integer >= 0", info[1]);
   auto device = Environment::of(info.Env()).open(info[0].As<Napi::String>(), static_cast<int>(index));
   auto external = Napi::External<std::shared_ptr<Device>>::New(
       info.Env(), new std::shared_ptr<Device>(device), [](Napi::Env, std::shared_ptr<Device>* held) { delete held; });

@@ -45,6 +45,7 @@ export async function makePrebuilds({ arch, quick, heading }) {
     `GMR_ARCH=${machine.gnu}`,
     `GMR_SYSROOT=${sysroot}`,
     'GMR_BENCH=OFF',
+    'GMR_STRESS=OFF',
     'GMR_CUDA_SIM=OFF',
     `GMR_COMMIT=${source}`,
     `GMR_CUDA=${arch === 'x64' ? 'ON' : 'OFF'}`,

@@ -1,5 +1,7 @@
 // npm run test:sanitize: the tests, with native code built under AddressSanitizer and UndefinedBehaviorSanitizer.
+// npm run test:sanitize -- --thread: gmr_stress under ThreadSanitizer, without Node, whose own locks it would not see.
 import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { compileTypeScript, installPackages, root, run, runMain, step, StepFailed } from './steps.mjs';
 
@@ -13,7 +15,7 @@ function runtimeLibrary() {
   return path;
 }
 
-await runMain(async () => {
+async function testAddresses(args) {
   await installPackages('[1/4] Packages');
   await step('[2/4] Native code with sanitizers', join('node_modules', '.bin', 'cmake-js'), [
     'compile',
@@ -23,6 +25,7 @@ await runMain(async () => {
     join(home, 'build'),
     '--CDGMR_SANITIZE=address,undefined',
     '--CDGMR_BENCH=OFF',
+    '--CDGMR_STRESS=OFF',
     '--CDGMR_CUDA=OFF', // the interpreter has checks of its own
   ]);
   await compileTypeScript('[3/4] TypeScript');
@@ -38,8 +41,27 @@ await runMain(async () => {
   const mocha = join('node_modules', 'mocha', 'bin', 'mocha.js');
   // These hold the process to what it needs without a sanitizer's own memory.
   const ignored = ['garbage', 'soak'].flatMap((name) => ['--ignore', `build-ts/test/life/${name}.test.js`]);
-  const { code } = await run(process.execPath, [mocha, '--timeout', '600000', ...ignored, ...process.argv.slice(2)], {
+  const { code } = await run(process.execPath, [mocha, '--timeout', '600000', ...ignored, ...args], {
     inherit: true,
   });
   return code;
+}
+
+async function testThreads([rounds = '500']) {
+  const folder = join(home, 'thread');
+  const options = ['GMR_ADDON=OFF', 'GMR_BENCH=OFF', 'GMR_CUDA=OFF', 'GMR_STRESS=ON', 'GMR_SANITIZE=thread'];
+  const defines = [...options, 'CMAKE_BUILD_TYPE=RelWithDebInfo'].map((option) => `-D${option}`);
+  await step('[1/3] Configuration', 'cmake', ['-S', '.', '-B', folder, ...defines]);
+  const target = ['--target', 'gmr_stress_with_backend', '--parallel', '2'];
+  await step('[2/3] Native code with ThreadSanitizer', 'cmake', ['--build', folder, ...target]);
+  console.log('[3/3] Stress');
+  const built = join(folder, 'Release');
+  const library = readdirSync(built).find((name) => name.endsWith('.so'));
+  const { code } = await run(join(built, 'gmr_stress'), [join(built, library), rounds], { inherit: true });
+  return code;
+}
+
+await runMain(() => {
+  const args = process.argv.slice(2);
+  return args[0] === '--thread' ? testThreads(args.slice(1)) : testAddresses(args);
 });

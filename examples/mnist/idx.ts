@@ -1,5 +1,6 @@
 // The IDX format of the MNIST files: two zero bytes, a type byte, the number of axes, each axis's extent as a big-endian
 // 32-bit number, then the elements, last axis fastest, and nothing after them.
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { GmrError } from '../../lib/index.js';
 
@@ -80,12 +81,14 @@ export function parseIdx(bytes: Uint8Array, rank: number, file: string): IdxArra
 async function readIdx(file: string, rank: number): Promise<IdxArray> {
   let handle;
   try {
-    handle = await open(file, 'r');
+    handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK); // a pipe would wait for a writer
   } catch (error) {
     return bad(file, `cannot be opened: ${(error as Error).message}`, error);
   }
   try {
-    const { size } = await handle.stat();
+    const stat = await handle.stat();
+    if (!stat.isFile()) bad(file, 'is no regular file');
+    const { size } = stat;
     const headerBytes = 4 + 4 * rank;
     const header = new Uint8Array(headerBytes);
     await handle.read(header, 0, headerBytes, 0);

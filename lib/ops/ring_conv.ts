@@ -12,6 +12,7 @@ import {
   type ConvTransposeOptions,
 } from './conv_geometry.js';
 import { reduce } from './reduce.js';
+import { expectFewTaps } from './rings.js';
 import { perAxis, spatialRank } from './spatial.js';
 
 export interface RingConvOptions extends ConvOptions {
@@ -41,6 +42,7 @@ function ringKernel(op: string, x: Tensor, v: Tensor, options: RingConvOptions):
     fail(op, 'kernelSize', 'be odd (an even side has no centre tap, so no ring is symmetric about it)', sides);
   }
   if (sides.some((side) => side > mostSide)) fail(op, 'kernelSize', `be at most ${mostSide}`, sides);
+  expectFewTaps(op, 'kernelSize', sides);
   const rings = v.shape[2]!;
   if (rings < 1 || rings > mostSide) fail(op, 'v', `have 1 to ${mostSide} rings`, v.shape, 'invalid_shape');
   return { rings, firstSide: sides[0]!, circular: expectBoolean(op, 'circular', options.circular ?? true) };

@@ -1,9 +1,14 @@
 // Ring arguments that several ops take. The limits are those of native/ops/rings.h.
 import { expectArray, expectInteger, fail } from '../errors.js';
-import type { Tensor } from '../tensor.js';
+import { elementCount, type Tensor } from '../tensor.js';
 
 const maxKernelSide = 2047;
 const maxRingCount = 2048;
+
+/** @internal An error where tables over all taps of a kernel would be large. */
+export function expectFewTaps(op: string, argument: string, sides: readonly number[]): void {
+  if (elementCount(sides) > 2 ** 24) fail(op, argument, 'have at most 2^24 taps', sides);
+}
 
 /** The number of rings that a `[O, C/G, R]` tensor holds, or an error. */
 export function expectRings(op: string, argument: string, value: Tensor): number {
@@ -22,5 +27,6 @@ export function expectKernelSize(op: string, argument: string, value: unknown): 
   if (sides.some((side) => side % 2 === 0)) {
     fail(op, argument, 'have odd sides (an even side has no centre tap, so the kernel cannot be equivariant)', value);
   }
+  expectFewTaps(op, argument, sides);
   return sides;
 }

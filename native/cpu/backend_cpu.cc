@@ -1,8 +1,10 @@
 // The backend table of a CPU library. Memory is the host's; a pass returns when its threads are done.
 #include <cstdlib>
 #include <cstring>
+#include <string>
 
 #include "backend/backend.h"
+#include "cpu/denormals.h"
 #include "cpu/kernels.h"
 #include "cpu/thread_pool.h"
 #include "ops/ops.h"
@@ -14,8 +16,11 @@ struct BackendDevice {};
 namespace {
 
 const PassFunction passes[] = {
-#define GMR_PASS(op, pass, Params) \
-  [](BackendDevice&, const void* params) { cpu::op##_##pass(*static_cast<const Params*>(params)); },
+#define GMR_PASS(op, pass, Params)                         \
+  [](BackendDevice&, const void* params) {                 \
+    const cpu::FlushDenormals here;                        \
+    cpu::op##_##pass(*static_cast<const Params*>(params)); \
+  },
 #include "ops/ops.def"
 #undef GMR_PASS
 };
@@ -28,7 +33,11 @@ const Backend backend = {
     .params_layout = params_layout(),
     .name = "cpu",
     .memory_is_host = true,
-    .open = [](int) { return new BackendDevice; },
+    .open = [](int index) -> BackendDevice* {
+      if (index == 0) return new BackendDevice;
+      throw BackendError("device_unavailable",
+                         "expected the processor's index to be 0, received " + std::to_string(index));
+    },
     .close = [](BackendDevice* device) { delete device; },
     .properties =
         [](BackendDevice&) {

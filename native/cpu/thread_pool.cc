@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "cpu/denormals.h"
 #include "system/cgroup.h"
 
 namespace gmr::cpu {
@@ -170,6 +171,7 @@ class ThreadPool {
   }
 
   void work(int worker) {
+    const FlushDenormals here;  // as the thread that calls: backend_cpu.cc
     uint64_t seen = 0;
     for (;;) {
       for (int spins = 0; region_.load(std::memory_order_acquire) == seen && spins < spins_before_sleep; ++spins)

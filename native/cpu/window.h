@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <stdexcept>
+#include <string>
 
 #include "cpu/divide_up.h"
 #include "cpu/implicit_product.h"
@@ -18,7 +20,16 @@ class Window {
  public:
   // What `copy` must hold.
   static int64_t floats(const WindowGeometry& g, const Box& box) {
-    return span(g, box, 0) * span(g, box, 1) * phase_pitch(g, box) * g.stride[2] + lanes;
+    // Far above any real layer, and low enough that no working memory made from it overflows: steps and padding are
+    // not bounded by what any tensor holds.
+    constexpr int64_t most = int64_t{1} << 26;
+    const int64_t depth = span(g, box, 0), height = span(g, box, 1), pitch = phase_pitch(g, box) * g.stride[2];
+    if (depth > most || height > most || pitch > most || depth * height > most || depth * height * pitch > most) {
+      throw std::invalid_argument("expected a tile's inputs to span at most 2^26 elements, received spans of " +
+                                  std::to_string(depth) + ", " + std::to_string(height) + ", " + std::to_string(pitch) +
+                                  " (stride, dilation or kernel is too large)");
+    }
+    return depth * height * pitch + lanes;
   }
 
   Window(const WindowGeometry& g, const Box& box, float* copy)

@@ -46,18 +46,16 @@ Environment::Environment(Napi::Env env) : completions_(std::make_shared<Completi
 
 void Environment::stop() {
   completions_->close();
-  for (auto& [key, device] : devices_) {
-    if (device != nullptr) device->stop();
-  }
+  for (auto& [key, device] : devices_) device->stop();
 }
 
 Environment& Environment::of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 
 std::shared_ptr<Device> Environment::open(const std::string& kind, int index) {
   const Backend& backend = load_backend(kind);
-  auto& device = devices_[{&backend, index}];  // tests switch CPU levels within one process
-  if (device == nullptr) device = std::make_shared<Device>(backend, index);
-  return device;
+  const std::pair key{&backend, index};  // tests switch CPU levels within one process
+  if (const auto found = devices_.find(key); found != devices_.end()) return found->second;
+  return devices_.emplace(key, std::make_shared<Device>(backend, index)).first->second;
 }
 
 }  // namespace gmr

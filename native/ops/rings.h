@@ -17,6 +17,8 @@ namespace gmr {
 // With these, the products below stay far inside 64 bits.
 constexpr int64_t max_kernel_side = 2047;
 constexpr int64_t max_ring_count = 2048;
+// Tables over all taps stay small beside any tensor that such a kernel is of use for.
+constexpr int64_t max_kernel_taps = int64_t{1} << 24;
 
 // The ring of each tap in row-major order, -1 for none. Axes that the kernel lacks have side 1.
 inline std::vector<int32_t> ring_indices(const std::array<int64_t, 3>& kernel, int64_t k0, int64_t ring_count,

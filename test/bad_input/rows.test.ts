@@ -79,6 +79,33 @@ describeRows('convolutions', {
     'invalid_argument',
     '[conv] expected kernelSize[0] to be an integer in [1, 1048576], received 0',
   ],
+  'steps whose span overflows': [
+    () =>
+      ops
+        .conv(zeros([1, 1, 2, 2, 2]), zeros([1, 1, 3, 3, 2]), {
+          dilation: [2 ** 20 - 1, 2 ** 20 - 1, 2 ** 20 - 33],
+          padding: [2 ** 20 - 1, 2 ** 20 - 1, 2 ** 19 - 9],
+        })
+        .data(),
+    'invalid_argument',
+    "[conv] expected a tile's inputs to span at most 2^26 elements, received spans of 2097152, 2097152, 1048576",
+  ],
+  'steps that span more memory than there is, rings': [
+    () => ops.ringConv(zeros([1, 1, 2, 2]), zeros([1, 1, 2]), { ...ring, dilation: 2 ** 16, padding: 2 ** 16 }).data(),
+    'invalid_argument',
+    "[ring_conv] expected a tile's inputs to span at most 2^26 elements",
+  ],
+  'a ring kernel of too many taps': [
+    () => ops.ringConv(zeros([1, 1, 1, 1, 1]), zeros([1, 1, 1]), { kernelSize: [511, 511, 511], padding: 255 }),
+    'invalid_argument',
+    '[ring_conv] expected kernelSize to have at most 2^24 taps, received [511, 511, 511]',
+  ],
+  'rings whose table is too large': [
+    () =>
+      ops.ringConv(zeros([1, 1, 1, 1, 1]), zeros([1, 1, 1000]), { kernelSize: [501, 501, 1], padding: [250, 250, 0] }),
+    'invalid_argument',
+    "[ring_conv_forward] expected rings to be at most 2^24 when multiplied by the kernel's depth and height",
+  ],
   'an even ring kernel': [
     () => ops.ringConv(image, ringWeights, { kernelSize: [3, 4] }),
     'invalid_argument',

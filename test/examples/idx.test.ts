@@ -1,9 +1,11 @@
 import { expect } from 'chai';
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseIdx, readLabelledImages } from '../../examples/mnist/idx.js';
 import { GmrError } from '../../lib/index.js';
+import { expectRejection } from '../support/failure.js';
 import { uniform } from '../support/ndarray.js';
 
 function idx(shape: readonly number[], data: readonly number[], type = 0x08): Uint8Array {
@@ -138,6 +140,12 @@ describe('examples/mnist idx: files', () => {
       expect((error as GmrError).code).to.equal('invalid_file');
       expect((error as GmrError).message).to.include('none: cannot be opened');
     }
+  });
+
+  it('does not wait for the writer of a pipe', async () => {
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    await expectRejection(readLabelledImages(pipe, pipe, 10), 'invalid_file', 'pipe: is no regular file');
   });
 
   it('names a folder in place of a file', async () => {

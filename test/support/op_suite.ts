@@ -32,8 +32,12 @@ export interface OpSuite<Options> {
 }
 
 /** Seeded inputs of a case, as the oracle sees them. */
-export function caseInputs<Options>(suite: OpSuite<Options>, testCase: OpCase<Options>): Record<string, NdArray> {
-  const random = uniform(12345);
+export function caseInputs<Options>(
+  suite: OpSuite<Options>,
+  testCase: OpCase<Options>,
+  seed = 12345,
+): Record<string, NdArray> {
+  const random = uniform(seed);
   return Object.fromEntries(
     Object.entries(testCase.inputs).map(([name, shape]) => [
       name,
@@ -108,16 +112,16 @@ function probes<Options>(
   return result;
 }
 
-/** What a case should give; worked out once, at the first device. */
-interface Expected {
+/** What a case should give. */
+export interface Expected {
   inputs: Record<string, NdArray>;
   y: NdArray;
   upstream: NdArray;
   probes: Probe[];
 }
 
-function expectedOf<Options>(suite: OpSuite<Options>, testCase: OpCase<Options>): Expected {
-  const inputs = caseInputs(suite, testCase);
+export function expectedOf<Options>(suite: OpSuite<Options>, testCase: OpCase<Options>, seed?: number): Expected {
+  const inputs = caseInputs(suite, testCase, seed);
   const y = suite.reference(inputs, testCase.options);
   const upstream = normal(y.shape, uniform(99));
   return { inputs, y, upstream, probes: probes(suite, testCase, inputs, upstream.data) };
@@ -160,7 +164,7 @@ export function describeOp<Options>(
 ): void {
   describe(title, () => {
     for (const testCase of suite.cases) {
-      let expected: Expected | undefined;
+      let expected: Expected | undefined; // worked out once, at the first device
       for (const kind of new Set(on.map((device) => device.kind))) {
         it(`${testCase.name}: values and gradients (${kind})`, async () => {
           expected ??= expectedOf(suite, testCase);

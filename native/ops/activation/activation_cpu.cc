@@ -31,9 +31,16 @@ void activation_backward_input(const ActivationBackwardInput& p) {
     const float *y = p.y, *dy = p.dy;
     float* dx = p.dx;
     const float slope = p.slope;
-    for (int64_t i = begin; i < end; ++i) {
-      const float gradient = dy[i], scaled = slope * gradient;
-      dx[i] = y[i] > 0 ? gradient : scaled;
+    if (slope == 0) {  // not slope * dy: what is not finite stops too
+      for (int64_t i = begin; i < end; ++i) {
+        const float gradient = dy[i];
+        dx[i] = y[i] <= 0 ? 0 : gradient;
+      }
+    } else {
+      for (int64_t i = begin; i < end; ++i) {
+        const float gradient = dy[i], scaled = slope * gradient;
+        dx[i] = y[i] > 0 ? gradient : scaled;
+      }
     }
   });
 }

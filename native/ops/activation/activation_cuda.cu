@@ -23,7 +23,11 @@ __global__ void activation_backward_input_kernel(const __grid_constant__ Activat
     const auto y = load_pack<width>(p.y + i);
     auto dy = load_pack<width>(p.dy + i);
 #pragma unroll
-    for (int k = 0; k < width; ++k) dy.v[k] = y.v[k] > 0 ? dy.v[k] : p.slope * dy.v[k];
+    for (int k = 0; k < width; ++k) {
+      const bool is_off = p.slope == 0 ? y.v[k] <= 0 : !(y.v[k] > 0);
+      const float scaled = p.slope == 0 ? 0 : p.slope * dy.v[k];  // relu: what is not finite stops too
+      dy.v[k] = is_off ? scaled : dy.v[k];
+    }
     store_pack(p.dx + i, dy);
   });
 }

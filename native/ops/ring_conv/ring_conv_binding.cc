@@ -1,5 +1,6 @@
 #include "ops/bindings.h"
 #include "ops/conv/conv_geometry_binding.h"
+#include "ops/rings.h"
 
 namespace gmr {
 namespace {
@@ -10,7 +11,14 @@ RingKernel read_rings(ParamsReader& r, const ConvGeometry& g) {
     if (side % 2 == 0 || side > most_side) r.fail("kernel", "odd sides of at most 1023", std::to_string(side));
   }
   RingKernel rings;
+  const int64_t taps = element_count({g.kernel[0], g.kernel[1], g.kernel[2]});
+  if (taps > max_kernel_taps) r.fail("kernel", "a kernel of at most 2^24 taps", std::to_string(taps));
   rings.rings = r.integer("rings", 1, most_side);
+  // DiscTable has an entry for each of them.
+  const int64_t discs = element_count({rings.rings, g.kernel[0], g.kernel[1]});
+  if (discs > max_kernel_taps) {
+    r.fail("rings", "at most 2^24 when multiplied by the kernel's depth and height", std::to_string(discs));
+  }
   rings.first_side = r.integer("firstSide", 1, most_side);
   rings.circular = r.flag("circular");
   return rings;

@@ -1,3 +1,5 @@
+#include <string>
+
 #include "ops/bindings.h"
 #include "ops/rings.h"
 
@@ -9,6 +11,8 @@ RingExpandGeometry read_geometry(ParamsReader& r) {
   g.rows = r.integer("rows");
   g.rings = r.integer("rings", 1, max_ring_count);
   g.kernel = r.triple("kernel", 1, max_kernel_side);
+  const int64_t taps = element_count({g.kernel[0], g.kernel[1], g.kernel[2]});
+  if (taps > max_kernel_taps) r.fail("kernel", "a kernel of at most 2^24 taps", std::to_string(taps));
   g.first_side = r.integer("firstSide", 1, max_kernel_side);
   g.circular = r.flag("circular");
   return g;

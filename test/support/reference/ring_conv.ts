@@ -69,8 +69,10 @@ export const ringConvSuite: OpSuite<Options> = {
     ringCase('more outputs than a tile', { x: [1, 2, 7, 7], v: [29, 2, 3], bias: [29] }, [5, 5], { padding: 2 }),
     ringCase('several chunks of channels', { x: [1, 67, 5, 5], v: [2, 67, 3] }, [5, 5], { padding: 2 }),
     ringCase('several tiles, wide rows', { x: [1, 1, 10, 131], v: [2, 1, 3] }, [5, 5], { padding: 2 }),
-    // More halo than a tile has rows, and more rows than a tile has pixels.
-    ringCase('tall, much halo', { x: [1, 1, 1030, 20], v: [1, 1, 2] }, [3, 3], { dilation: [30, 1], padding: [30, 1] }),
+    ringCase('taller than a tile, with a halo of more rows than a tile', { x: [1, 1, 1100, 9], v: [1, 1, 2] }, [3, 1], {
+      dilation: [60, 1],
+      padding: [60, 0],
+    }),
     ringCase('several tiles of images', { x: [29, 2, 7, 7], v: [2, 2, 3] }, [5, 5], { padding: 2 }),
     ringCase('more rings than a chunk', { x: [1, 2, 7, 6], v: [3, 2, 33] }, [5, 5], { padding: 2 }),
     ringCase('more rings than a chunk, more outputs', { x: [1, 2, 5, 6], v: [6, 2, 33] }, [5, 5], { padding: 2 }),
