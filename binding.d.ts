@@ -243,6 +243,8 @@ export type OpStem = {
 }[PassName];
 
 export type Binding = {
+  /** How many devices of a kind there are; `problem` says why none, and is empty otherwise. */
+  deviceCount(kind: string): { count: number; problem: string };
   openDevice(kind: string, index: number): OpenedDevice;
   /** The CPU levels that this build knows, best first. */
   cpuLevels(): CpuLevel[];
@@ -251,6 +253,8 @@ export type Binding = {
   createBuffer(device: DeviceHandle, bytes: number): BufferHandle;
   /** Copies now; the array may be changed afterwards. */
   upload(device: DeviceHandle, data: Float32Array | Int32Array): BufferHandle;
+  /** Makes one buffer hold the bytes of another of the same size, in stream order; profiles show it as `copy`. */
+  copy(device: DeviceHandle, source: BufferHandle, destination: BufferHandle, label: number): void;
   /** Gives the handle's share up; the memory goes when queued work that uses it is done. */
   dispose(buffer: BufferHandle): void;
   read(device: DeviceHandle, buffer: BufferHandle): Promise<ArrayBuffer>;

@@ -265,6 +265,12 @@ export function run<P extends PassName>(pass: P, params: TensorParams<PassParams
   attempt(() => native()[pass]((device ?? defaultDevice()).handle, native_ as never, currentLabel()));
 }
 
+/** @internal Makes `target` hold the elements of `source`, of as many bytes on the same device, in stream order. */
+export function copyInto(target: Tensor, source: Tensor): void {
+  const [from, to] = [source, target].map((tensor) => tensor.live('copy').handle);
+  attempt(() => native().copy(target.device.handle, from!, to!, currentLabel()));
+}
+
 /** @internal */
 export interface TensorExpectation {
   /** Number of axes, or the least and most. */

@@ -52,6 +52,21 @@ Device& device_argument(const Napi::Value& value) {
   return **value.As<Napi::External<std::shared_ptr<Device>>>().Data();
 }
 
+uint16_t label_argument(const Napi::Value& value) {
+  return value.IsNumber() ? static_cast<uint16_t>(value.As<Napi::Number>().Uint32Value()) : uint16_t{0};
+}
+
+// How many devices of a kind there are, and why none.
+Napi::Value device_count(const Napi::CallbackInfo& info) {
+  const std::string kind = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
+  if (kind != "cpu" && kind != "cuda" && kind != "cuda_sim") refuse("kind", "a kind of device", info[0]);
+  const DeviceCount found = load_backend(kind).count();
+  auto result = Napi::Object::New(info.Env());
+  result["count"] = found.count;
+  result["problem"] = found.problem;
+  return result;
+}
+
 Napi::Value open_device(const Napi::CallbackInfo& info) {
   if (!info[0].IsString()) refuse("kind", "a string", info[0]);
   const double index = info[1].IsNumber() ? info[1].As<Napi::Number>().DoubleValue() : -1;
@@ -113,6 +128,25 @@ Napi::Value upload(const Napi::CallbackInfo& info) {
     refuse("data", "a Float32Array or an Int32Array", info[1]);
   }
   return Environment::of(info.Env()).wrap(info.Env(), device.upload(data, length * 4));
+}
+
+Napi::Value copy(const Napi::CallbackInfo& info) {
+  Device& device = device_argument(info[0]);
+  const auto buffer_argument = [&](const char* name, const Napi::Value& value) {
+    BufferRef buffer = unwrap_buffer(value);
+    if (buffer == nullptr || buffer->memory() != device.shared_memory().get()) {
+      refuse(name, "a live buffer of this device", value);
+    }
+    return buffer;
+  };
+  BufferRef source = buffer_argument("source", info[1]);
+  BufferRef destination = buffer_argument("destination", info[2]);
+  if (source->bytes() != destination->bytes()) {
+    refuse("destination", "a buffer of " + std::to_string(source->bytes()) + " bytes",
+           Napi::Number::New(info.Env(), static_cast<double>(destination->bytes())));
+  }
+  device.copy(std::move(source), std::move(destination), label_argument(info[3]));
+  return info.Env().Undefined();
 }
 
 Napi::Value dispose(const Napi::CallbackInfo& info) {
@@ -206,7 +240,7 @@ Napi::Value profile_stop(const Napi::CallbackInfo& info) {
   for (const auto& entry : device.profile_entries()) {
     auto row = Napi::Object::New(info.Env());
     row["label"] = entry.label;
-    row["pass"] = passes[entry.pass].name;
+    row["pass"] = entry.pass == copy_pass ? "copy" : passes[entry.pass].name;
     row["count"] = static_cast<double>(entry.count);
     row["ms"] = static_cast<double>(entry.nanoseconds) / 1e6;
     result[i++] = row;
@@ -221,7 +255,7 @@ Napi::Value run_pass(const Napi::CallbackInfo& info) {
   if (!info[1].IsObject()) refuse("params", "an object", info[1]);
   Job job;
   job.pass = static_cast<uint16_t>(&pass - passes);
-  job.label = info[2].IsNumber() ? static_cast<uint16_t>(info[2].As<Napi::Number>().Uint32Value()) : uint16_t{0};
+  job.label = label_argument(info[2]);
   job.op = pass.op;
   job.params.resize(pass.params_bytes);
   ParamsReader reader(info[1].As<Napi::Object>(), pass.name, device.shared_memory().get(), job.params.data());
@@ -238,11 +272,13 @@ void add(Napi::Object exports, const char* name, void* data = nullptr) {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Environment(env));
+  add<device_count>(exports, "deviceCount");
   add<open_device>(exports, "openDevice");
   add<cpu_levels>(exports, "cpuLevels");
   add<build>(exports, "build");
   add<create_buffer>(exports, "createBuffer");
   add<upload>(exports, "upload");
+  add<copy>(exports, "copy");
   add<dispose>(exports, "dispose");
   add<read>(exports, "read");
   add<memory>(exports, "memory");

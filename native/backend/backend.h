@@ -3,7 +3,8 @@
 // A backend exports one C symbol, gmr_backend(), that returns this table. The addon checks `abi` and `pass_count`
 // before it touches anything else, so that a stale library is refused with a clear error.
 // Passes and copies are called from one native thread a device, in stream order, and may return before the device has
-// done the work; `open` and `properties` may be called from any thread, and so may `release`, `finish` and `close`.
+// done the work; `count`, `open` and `properties` may be called from any thread, and so may `release`, `finish` and
+// `close`.
 // They report failure by throwing a std::exception: std::bad_alloc where memory ran out (a pass that throws it has
 // queued nothing yet), std::invalid_argument where a tensor holds what the pass cannot take, BackendError where the
 // code is known; `allocate` returns nullptr instead.
@@ -17,7 +18,7 @@
 namespace gmr {
 
 // Raise it when this file, ops.def's order or a params struct changes its meaning.
-constexpr uint32_t backend_abi = 3;
+constexpr uint32_t backend_abi = 4;
 
 struct BackendDevice;    // each backend defines its own
 struct PendingDownload;  // the same
@@ -34,6 +35,11 @@ class BackendError : public std::runtime_error {
  private:
   const char* code_;
   const char* op_;
+};
+
+struct DeviceCount {
+  int count;
+  std::string problem;  // where there are none: why, and what to do about it
 };
 
 struct DeviceProperties {
@@ -54,6 +60,7 @@ struct Backend {
   // that was queued before, and is safe to use for what is queued later.
   bool memory_is_host;
 
+  DeviceCount (*count)();
   BackendDevice* (*open)(int index);
   void (*close)(BackendDevice* device);
   DeviceProperties (*properties)(BackendDevice& device);
@@ -61,6 +68,7 @@ struct Backend {
   void* (*allocate)(BackendDevice& device, size_t bytes);  // 64-byte aligned; on the host with slack_bytes behind it
   void (*release)(BackendDevice& device, void* data, size_t bytes);
   void (*upload)(BackendDevice& device, void* destination, const void* source, size_t bytes);  // has read the source
+  void (*copy)(BackendDevice& device, void* destination, const void* source, size_t bytes);    // within the device
   // nullptr: done. Otherwise `finish` must be called, once, on any thread: it waits for all that was queued before,
   // writes the destination, and throws what went wrong on the device up to there.
   PendingDownload* (*download)(BackendDevice& device, void* destination, const void* source, size_t bytes);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstring>
 #include <exception>
 #include <new>
@@ -9,6 +10,16 @@
 #include <utility>
 
 namespace gmr {
+namespace {
+
+// The params of copy_pass.
+struct Copy {
+  void* destination;
+  const void* source;
+  size_t bytes;
+};
+
+}  // namespace
 
 Memory::Memory(const Backend& b, BackendDevice* h)
     : backend(b),
@@ -95,6 +106,16 @@ void Device::push(std::function<void()> task) {
     queue_.push_back(std::move(task));
   }
   wake_.notify_one();
+}
+
+void Device::copy(BufferRef source, BufferRef destination, uint16_t label) {
+  const Copy params{nullptr, nullptr, destination->bytes()};
+  if (source == destination || params.bytes == 0) return;
+  Job job{copy_pass, label, "copy", {}, std::vector<std::byte>(sizeof(Copy))};
+  std::memcpy(job.params.data(), &params, sizeof(params));
+  job.operands.push_back({std::move(source), offsetof(Copy, source), Access::read});
+  job.operands.push_back({std::move(destination), offsetof(Copy, destination), Access::write});
+  run(std::move(job));
 }
 
 void Device::run(Job job) {
@@ -202,7 +223,12 @@ void Device::execute(Job& job) {
 }
 
 void Device::call_pass(Job& job) {
-  const auto call = [&] { backend().passes[job.pass](*memory_->handle, job.params.data()); };
+  const auto call = [&] {
+    if (job.pass != copy_pass) return backend().passes[job.pass](*memory_->handle, job.params.data());
+    Copy copy;
+    std::memcpy(&copy, job.params.data(), sizeof(copy));
+    backend().copy(*memory_->handle, copy.destination, copy.source, copy.bytes);
+  };
   const bool is_timed = profiling_;
   if (is_timed) backend().synchronise(*memory_->handle);
   const auto start = std::chrono::steady_clock::now();

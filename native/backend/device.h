@@ -75,6 +75,9 @@ struct Operand {
   Access access;
 };
 
+// Stands for no pass of the backend's table but for its `copy`.
+constexpr uint16_t copy_pass = UINT16_MAX;
+
 struct Job {
   uint16_t pass;
   uint16_t label;
@@ -103,7 +106,8 @@ class Device {
   ~Device();  // drops what is queued, waits for the job that runs
 
   BufferRef create(size_t bytes);
-  BufferRef upload(const void* source, size_t bytes);  // copies now
+  BufferRef upload(const void* source, size_t bytes);                  // copies now
+  void copy(BufferRef source, BufferRef destination, uint16_t label);  // of as many bytes
   void run(Job job);
   void read(BufferRef buffer, ReadDone done);  // `done` is called on a native thread; never after the destructor
   void stop();

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "backend/backend.h"
+#include "cpu/elementwise_tuning.h"
 #include "cpu/kernels.h"
 #include "cpu/thread_pool.h"
 #include "ops/ops.h"
@@ -28,6 +29,10 @@ const Backend backend = {
     .params_layout = params_layout(),
     .name = "cpu",
     .memory_is_host = true,
+    .count =
+        [] {
+          return DeviceCount{1, ""};
+        },
     .open = [](int) { return new BackendDevice; },
     .close = [](BackendDevice* device) { delete device; },
     .properties =
@@ -40,6 +45,14 @@ const Backend backend = {
     },
     .release = [](BackendDevice&, void* data, size_t) { std::free(data); },
     .upload = [](BackendDevice&, void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); },
+    .copy =
+        [](BackendDevice&, void* to, const void* from, size_t bytes) {
+          constexpr int64_t grain = cpu::elementwise_grain * int64_t{sizeof(float)};
+          cpu::parallel_ranges(static_cast<int64_t>(bytes), grain, [&](int64_t begin, int64_t end) {
+            std::memcpy(static_cast<char*>(to) + begin, static_cast<const char*>(from) + begin,
+                        static_cast<size_t>(end - begin));
+          });
+        },
     .download = [](BackendDevice&, void* to, const void* from, size_t bytes) -> PendingDownload* {
       std::memcpy(to, from, bytes);
       return nullptr;

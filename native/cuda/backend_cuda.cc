@@ -22,6 +22,7 @@ const Backend backend = {
     .params_layout = params_layout(),
     .name = GMR_CUDA_BACKEND,
     .memory_is_host = false,
+    .count = [] { return BackendDevice::count(); },
     .open = [](int index) { return new BackendDevice(index); },
     .close = [](BackendDevice* device) { delete device; },
     .properties = [](BackendDevice& device) { return device.properties(); },
@@ -35,6 +36,11 @@ const Backend backend = {
         [](BackendDevice& device, void* to, const void* from, size_t bytes) {
           device.enter();
           device.upload(to, from, bytes);
+        },
+    .copy =
+        [](BackendDevice& device, void* to, const void* from, size_t bytes) {
+          device.enter();
+          device.copy(to, from, bytes);
         },
     .download =
         [](BackendDevice& device, void* to, const void* from, size_t bytes) {

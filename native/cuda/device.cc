@@ -30,29 +30,6 @@ std::string version_text(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
 }
 
-// How many GPUs there are; throws where there is no way to use one.
-int count_devices() {
-  int driver = 0, count = 0;
-  cudaDriverGetVersion(&driver);
-  const cudaError_t error = cudaGetDeviceCount(&count);
-  cudaGetLastError();
-  if (driver == 0) {
-    unavailable(
-        "expected an NVIDIA driver, but this machine has none: install one (nvidia-smi shows it); in a container, "
-        "start it "
-        "with its GPUs (--gpus all)");
-  }
-  if (error == cudaErrorInsufficientDriver) {
-    unavailable("expected a driver for CUDA " + version_text(CUDART_VERSION) + " or newer, this one is for CUDA " +
-                version_text(driver) + ": update the NVIDIA driver");
-  }
-  if (error == cudaErrorNoDevice || (error == cudaSuccess && count == 0)) {
-    unavailable("expected a GPU, the driver shows none: check CUDA_VISIBLE_DEVICES and nvidia-smi");
-  }
-  if (error != cudaSuccess) unavailable("expected a usable GPU, the driver says " + describe(error));
-  return count;
-}
-
 std::string message_of(const cuda::OutOfRange& record, const char** op) {
   const char* argument = "";
   switch (record.argument) {
@@ -68,8 +45,30 @@ std::string message_of(const cuda::OutOfRange& record, const char** op) {
 
 }  // namespace
 
+DeviceCount BackendDevice::count() {
+  int driver = 0, count = 0;
+  cudaDriverGetVersion(&driver);
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  cudaGetLastError();
+  if (driver == 0) {
+    return {0,
+            "expected an NVIDIA driver, but this machine has none: install one (nvidia-smi shows it); in a container, "
+            "start it with its GPUs (--gpus all)"};
+  }
+  if (error == cudaErrorInsufficientDriver) {
+    return {0, "expected a driver for CUDA " + version_text(CUDART_VERSION) + " or newer, this one is for CUDA " +
+                   version_text(driver) + ": update the NVIDIA driver"};
+  }
+  if (error == cudaErrorNoDevice || (error == cudaSuccess && count == 0)) {
+    return {0, "expected a GPU, the driver shows none: check CUDA_VISIBLE_DEVICES and nvidia-smi"};
+  }
+  if (error != cudaSuccess) return {0, "expected a usable GPU, the driver says " + describe(error)};
+  return {count, ""};
+}
+
 BackendDevice::BackendDevice(int index) : index_(index) {
-  const int count = count_devices();
+  const auto [count, problem] = BackendDevice::count();
+  if (count == 0) unavailable(problem);
   if (index < 0 || index >= count) {
     unavailable("expected a device index below " + std::to_string(count) + ", the number of GPUs here, received " +
                 std::to_string(index));
@@ -172,6 +171,11 @@ void BackendDevice::upload(void* destination, const void* source, size_t bytes) 
     staging.is_used = true;
     done += part;
   }
+}
+
+void BackendDevice::copy(void* destination, const void* source, size_t bytes) {
+  check(cudaMemcpyAsync(destination, source, bytes, cudaMemcpyDeviceToDevice, stream_),
+        "a copy of " + std::to_string(bytes) + " bytes");
 }
 
 PendingDownload* BackendDevice::download(void* destination, const void* source, size_t bytes) {

@@ -24,6 +24,8 @@ namespace gmr {
 
 struct BackendDevice {
  public:
+  static DeviceCount count();
+
   explicit BackendDevice(int index);  // throws BackendError where the GPU cannot be used, with what to do about it
   ~BackendDevice();
   BackendDevice(const BackendDevice&) = delete;
@@ -44,6 +46,7 @@ struct BackendDevice {
   void* allocate(size_t bytes);  // nullptr where there is no memory left
   void release(void* data) noexcept;
   void upload(void* destination, const void* source, size_t bytes);
+  void copy(void* destination, const void* source, size_t bytes);
   PendingDownload* download(void* destination, const void* source, size_t bytes);
   void finish(PendingDownload* download);
   void synchronise();

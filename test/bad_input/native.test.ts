@@ -42,11 +42,13 @@ const substitutes: Record<string, () => unknown> = {
 
 /** Valid arguments of the functions that are no passes. */
 const functions: Record<string, () => unknown[]> = {
+  deviceCount: () => ['cpu'],
   openDevice: () => ['cpu'],
   cpuLevels: () => [],
   build: () => ['cuda'],
   createBuffer: () => [device, 64],
   upload: () => [device, new Float32Array(2)],
+  copy: () => [device, buffer(), buffer(), 0],
   dispose: () => [buffer()],
   read: () => [device, buffer()],
   memory: () => [device],
