@@ -153,6 +153,16 @@ interface ReduceExtents {
   divisor: number;
 }
 
+/** native/ops/sgd/sgd.h */
+export interface SgdTensors {
+  parameter: BufferHandle;
+  gradient: BufferHandle;
+  velocity: BufferHandle | null;
+  count: number;
+  weightDecay: number;
+  firstStep: boolean;
+}
+
 export interface PassParams {
   activation_forward: { x: BufferHandle; y: BufferHandle; count: number; slope: number };
   activation_backward_input: { y: BufferHandle; dy: BufferHandle; dx: BufferHandle; count: number; slope: number };
@@ -222,16 +232,11 @@ export interface PassParams {
   rotate_forward: { x: BufferHandle; y: BufferHandle } & RotateGeometry;
   rotate_backward_input: { dy: BufferHandle; dx: BufferHandle } & RotateGeometry;
   sgd_step: {
-    parameter: BufferHandle;
-    gradient: BufferHandle;
-    velocity: BufferHandle | null;
-    count: number;
+    tensors: readonly SgdTensors[];
     learningRate: number;
     momentum: number;
     dampening: number;
-    weightDecay: number;
     nesterov: boolean;
-    firstStep: boolean;
   };
 }
 
