@@ -25,9 +25,9 @@ thread_local CallConfiguration call_configuration;
 
 Dim3 dimensions(dim3 value) { return {value.x, value.y, value.z}; }
 
-cudaError_t launch(const void* function, dim3 grid, dim3 block, void** arguments, size_t shared) {
+cudaError_t launch(const void* function, dim3 grid, dim3 block, void** arguments, size_t shared, cudaStream_t stream) {
   return api_call("cudaLaunchKernel", [&](Simulator& simulator) {
-    return simulator.launch(function, dimensions(grid), dimensions(block), arguments, shared);
+    return simulator.launch(function, dimensions(grid), dimensions(block), arguments, shared, stream);
   });
 }
 
@@ -99,18 +99,18 @@ cudaError_t __cudaGetKernel(cudaKernel_t* kernel, const void* function) {
 }
 
 cudaError_t __cudaLaunchKernel(cudaKernel_t kernel, dim3 grid, dim3 block, void** arguments, size_t shared,
-                               cudaStream_t) {
-  return launch(kernel, grid, block, arguments, shared);
+                               cudaStream_t stream) {
+  return launch(kernel, grid, block, arguments, shared, stream);
 }
 
 cudaError_t __cudaLaunchKernel_ptsz(cudaKernel_t kernel, dim3 grid, dim3 block, void** arguments, size_t shared,
-                                    cudaStream_t) {
-  return launch(kernel, grid, block, arguments, shared);
+                                    cudaStream_t stream) {
+  return launch(kernel, grid, block, arguments, shared, stream);
 }
 
 cudaError_t cudaLaunchKernel(const void* function, dim3 grid, dim3 block, void** arguments, size_t shared,
-                             cudaStream_t) {
-  return launch(function, grid, block, arguments, shared);
+                             cudaStream_t stream) {
+  return launch(function, grid, block, arguments, shared, stream);
 }
 
 cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t* config, const void* function, void** arguments) {
@@ -125,7 +125,7 @@ cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t* config, const void* fu
       });
     }
   }
-  return launch(function, config->gridDim, config->blockDim, arguments, config->dynamicSmemBytes);
+  return launch(function, config->gridDim, config->blockDim, arguments, config->dynamicSmemBytes, config->stream);
 }
 
 cudaError_t cudaFuncSetAttribute(const void* function, cudaFuncAttribute attribute, int value) {

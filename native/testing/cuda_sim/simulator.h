@@ -13,8 +13,10 @@
 #include "testing/cuda_sim/counters.h"
 #include "testing/cuda_sim/device_memory.h"
 #include "testing/cuda_sim/fat_binary.h"
+#include "testing/cuda_sim/host_transfers.h"
 #include "testing/cuda_sim/program.h"
 #include "testing/cuda_sim/scheduler.h"
+#include "testing/cuda_sim/stream_order.h"
 
 namespace gmr::cuda_sim {
 
@@ -69,6 +71,8 @@ class Simulator {
   std::mutex mutex;
   Settings settings;
   DeviceMemory memory;
+  StreamOrder stream_order;
+  HostTransfers transfers;
   std::map<const void*, RegisteredKernel> kernels;
   std::map<const void*, RegisteredVariable> variables;
   std::vector<std::unique_ptr<RegisteredBinary>> binaries;
@@ -86,7 +90,13 @@ class Simulator {
   // nullptr: no such kernel. Throws Unsupported; `image_missing` tells that no image suits the device.
   const Program& program_of(RegisteredKernel& kernel);
   uint64_t variable_address(RegisteredBinary& binary, const std::string& name);
-  cudaError_t launch(const void* function, Dim3 grid, Dim3 block, void** arguments, size_t dynamic_shared);
+  cudaError_t launch(const void* function, Dim3 grid, Dim3 block, void** arguments, size_t dynamic_shared,
+                     const void* stream);
+
+  // The operation that `stream_order` began last touches memory. What is not ordered fails the device.
+  void touch(const void* address, uint64_t bytes, bool writes);
+  // After the host has waited, as `stream_order` knows. What went wrong until then fails the device.
+  cudaError_t settle_transfers();
 
  private:
   struct Failure {
@@ -101,7 +111,8 @@ class Simulator {
   cudaError_t check_launch(const RegisteredKernel& kernel, const Program& program, Dim3 grid, Dim3 block,
                            size_t dynamic_shared);
   LaunchCounts& counts_of(const Program& program, Dim3 grid, Dim3 block, size_t dynamic_shared);
-  void run(const Program& program, Dim3 grid, Dim3 block, void** arguments, size_t dynamic_shared);
+  void run(const Program& program, Dim3 grid, Dim3 block, void** arguments, size_t dynamic_shared, const void* stream);
+  void fail_order(const std::string& problem);
 
   std::map<std::string, Failure> failures_;
 };
