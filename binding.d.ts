@@ -250,7 +250,12 @@ export type OpStem = {
 export type Binding = {
   /** How many devices of a kind there are; `problem` says why none, and is empty otherwise. */
   deviceCount(kind: string): { count: number; problem: string };
-  openDevice(kind: string, index: number): OpenedDevice;
+  /**
+   * Off the event loop: a driver may take a second to start. With `check`, a device that was not open has to pass its self-check,
+   * a small ring convolution against the processor's; the code is `device_failure` where it does not.
+   */
+  openDevice(kind: string, index: number, check: boolean): Promise<OpenedDevice>;
+  openDeviceSync(kind: string, index: number, check: boolean): OpenedDevice;
   /** The CPU levels that this build knows, best first. */
   cpuLevels(): CpuLevel[];
   /** What gmr.node, or the library of a kind of GPU, says of its making: source commit and compilers; '' where there is none. */

@@ -18,25 +18,33 @@ namespace {
 
 constexpr napi_type_tag device_tag = {0x2b7ce1f04a5d4e92ull, 0xb1f09d2c83aa4d17ull};
 
+// What JavaScript throws for the C++ exception in flight.
+Napi::Error error_in_flight(Napi::Env env) {
+  const auto with_code = [&](Napi::Error error, const char* code) {
+    error.Set("code", Napi::String::New(env, code));
+    return error;
+  };
+  try {
+    throw;
+  } catch (const Napi::Error& error) {
+    return error;
+  } catch (const std::bad_alloc&) {
+    return with_code(Napi::Error::New(env, "expected enough memory for the request, but there is none left"),
+                     "out_of_memory");
+  } catch (const BackendError& exception) {
+    return with_code(Napi::Error::New(env, exception.what()), exception.code());
+  } catch (const std::exception& exception) {
+    return with_code(Napi::TypeError::New(env, exception.what()), "invalid_argument");
+  }
+}
+
 // The one place where C++ exceptions become JavaScript errors.
 template <Napi::Value (*function)(const Napi::CallbackInfo&)>
 Napi::Value guarded(const Napi::CallbackInfo& info) {
   try {
     return function(info);
-  } catch (const Napi::Error&) {
-    throw;
-  } catch (const std::bad_alloc&) {
-    auto error = Napi::Error::New(info.Env(), "expected enough memory for the request, but there is none left");
-    error.Set("code", Napi::String::New(info.Env(), "out_of_memory"));
-    throw error;
-  } catch (const BackendError& exception) {
-    auto error = Napi::Error::New(info.Env(), exception.what());
-    error.Set("code", Napi::String::New(info.Env(), exception.code()));
-    throw error;
-  } catch (const std::exception& exception) {
-    auto error = Napi::TypeError::New(info.Env(), exception.what());
-    error.Set("code", Napi::String::New(info.Env(), "invalid_argument"));
-    throw error;
+  } catch (...) {
+    throw error_in_flight(info.Env());
   }
 }
 
@@ -52,38 +60,76 @@ Device& device_argument(const Napi::Value& value) {
   return **value.As<Napi::External<std::shared_ptr<Device>>>().Data();
 }
 
+std::string kind_argument(const Napi::Value& value) {
+  const std::string kind = value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
+  if (kind != "cpu" && kind != "cuda" && kind != "cuda_sim") refuse("kind", "a kind of device", value);
+  return kind;
+}
+
 uint16_t label_argument(const Napi::Value& value) {
   return value.IsNumber() ? static_cast<uint16_t>(value.As<Napi::Number>().Uint32Value()) : uint16_t{0};
 }
 
 // How many devices of a kind there are, and why none.
 Napi::Value device_count(const Napi::CallbackInfo& info) {
-  const std::string kind = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
-  if (kind != "cpu" && kind != "cuda" && kind != "cuda_sim") refuse("kind", "a kind of device", info[0]);
-  const DeviceCount found = load_backend(kind).count();
+  const DeviceCount found = load_backend(kind_argument(info[0])).count();
   auto result = Napi::Object::New(info.Env());
   result["count"] = found.count;
   result["problem"] = found.problem;
   return result;
 }
 
-Napi::Value open_device(const Napi::CallbackInfo& info) {
-  if (!info[0].IsString()) refuse("kind", "a string", info[0]);
-  const double index = info[1].IsNumber() ? info[1].As<Napi::Number>().DoubleValue() : -1;
-  if (!(index >= 0 && index <= INT32_MAX)) refuse("index", "an integer >= 0", info[1]);
-  auto device = Environment::of(info.Env()).open(info[0].As<Napi::String>(), static_cast<int>(index));
-  auto external = Napi::External<std::shared_ptr<Device>>::New(
-      info.Env(), new std::shared_ptr<Device>(device), [](Napi::Env, std::shared_ptr<Device>* held) { delete held; });
-  external.TypeTag(&device_tag);
-  auto result = Napi::Object::New(info.Env());
-  result["handle"] = external;
+Napi::Object opened_device(Napi::Env env, std::shared_ptr<Device> device) {
+  const Backend& backend = device->backend();
   const DeviceProperties properties = device->properties();
-  result["kind"] = device->backend().name;
+  auto external =
+      Napi::External<std::shared_ptr<Device>>::New(env, new std::shared_ptr<Device>(std::move(device)),
+                                                   [](Napi::Env, std::shared_ptr<Device>* held) { delete held; });
+  external.TypeTag(&device_tag);
+  auto result = Napi::Object::New(env);
+  result["handle"] = external;
+  result["kind"] = backend.name;
   result["level"] = properties.level;
   result["threads"] = static_cast<double>(properties.threads);
   result["name"] = properties.name;
   result["memoryBytes"] = static_cast<double>(properties.memory_bytes);
   return result;
+}
+
+struct OpenArguments {
+  explicit OpenArguments(const Napi::CallbackInfo& info) {
+    kind = kind_argument(info[0]);
+    const double number = info[1].IsNumber() ? info[1].As<Napi::Number>().DoubleValue() : -1;
+    if (!(number >= 0 && number <= INT32_MAX)) refuse("index", "an integer >= 0", info[1]);
+    if (!info[2].IsBoolean()) refuse("check", "a boolean", info[2]);
+    index = static_cast<int>(number);
+    check = info[2].As<Napi::Boolean>();
+  }
+
+  std::string kind;
+  int index;
+  bool check;
+};
+
+Napi::Value open_device_sync(const Napi::CallbackInfo& info) {
+  const OpenArguments given(info);
+  return opened_device(info.Env(), Environment::of(info.Env()).open(given.kind, given.index, given.check));
+}
+
+Napi::Value open_device(const Napi::CallbackInfo& info) {
+  const OpenArguments given(info);
+  const auto deferred = std::make_shared<Napi::Promise::Deferred>(info.Env());
+  Environment::of(info.Env())
+      .open_later(info.Env(), given.kind, given.index, given.check,
+                  [deferred](Napi::Env env, std::shared_ptr<Device> device, std::exception_ptr problem) {
+                    try {
+                      if (problem != nullptr) std::rethrow_exception(problem);
+                      deferred->Resolve(opened_device(env, std::move(device)));
+                    } catch (...) {
+                      deferred->Reject(error_in_flight(env).Value());
+                    }
+                  });
+  return deferred->Promise();
 }
 
 Napi::Value cpu_levels(const Napi::CallbackInfo& info) {
@@ -274,6 +320,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Environment(env));
   add<device_count>(exports, "deviceCount");
   add<open_device>(exports, "openDevice");
+  add<open_device_sync>(exports, "openDeviceSync");
   add<cpu_levels>(exports, "cpuLevels");
   add<build>(exports, "build");
   add<create_buffer>(exports, "createBuffer");

@@ -70,7 +70,7 @@ async function probeGpus(kind: string): Promise<void> {
   const { count, problem } = found;
   if (count === 0) print({ check: { kind, name: kind, status: 'unavailable', detail: problem, build } });
   for (let index = 0; index < count; ++index) {
-    await check(kind, `${kind}:${index}`, build, () => Device.open(kind, index));
+    await check(kind, `${kind}:${index}`, build, () => Device.open(kind, index, true));
   }
 }
 

@@ -85,12 +85,23 @@ BufferRef Device::upload(const void* source, size_t bytes) {
     return buffer;
   }
   // In stream order: the memory that the buffer gets may still be in use by what was queued before.
-  std::shared_ptr<std::byte[]> copy(new std::byte[std::max<size_t>(bytes, 1)]);
-  if (bytes > 0) std::memcpy(copy.get(), source, bytes);
-  push([this, buffer, copy, bytes] {
+  std::shared_ptr<StagedUpload> staged(bytes > 0 ? backend().stage(*memory_->handle, source, bytes) : nullptr,
+                                       [memory = memory_](StagedUpload* ended) {
+                                         if (ended != nullptr) memory->backend.drop_staged(*memory->handle, ended);
+                                       });
+  std::shared_ptr<std::byte[]> copied;
+  if (bytes > 0 && staged == nullptr) {
+    copied.reset(new std::byte[bytes]);
+    std::memcpy(copied.get(), source, bytes);
+  }
+  push([this, buffer, staged, copied, bytes] {
     try {
       void* data = buffer->materialise();
-      if (bytes > 0) backend().upload(*memory_->handle, data, copy.get(), bytes);
+      if (staged != nullptr) {
+        backend().upload_staged(*memory_->handle, data, staged.get());
+      } else if (bytes > 0) {
+        backend().upload(*memory_->handle, data, copied.get(), bytes);
+      }
     } catch (...) {
       buffer->failure_ = failure_of("tensor", bytes);
       if (pending_failure_ == nullptr) pending_failure_ = buffer->failure_;

@@ -45,6 +45,10 @@ const Backend backend = {
     },
     .release = [](BackendDevice&, void* data, size_t) { std::free(data); },
     .upload = [](BackendDevice&, void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); },
+    // The host's bytes are where they are needed.
+    .stage = [](BackendDevice&, const void*, size_t) -> StagedUpload* { return nullptr; },
+    .upload_staged = [](BackendDevice&, void*, StagedUpload*) {},
+    .drop_staged = [](BackendDevice&, StagedUpload*) {},
     .copy =
         [](BackendDevice&, void* to, const void* from, size_t bytes) {
           constexpr int64_t grain = cpu::elementwise_grain * int64_t{sizeof(float)};
@@ -59,6 +63,14 @@ const Backend backend = {
     },
     .finish = [](BackendDevice&, PendingDownload*) {},
     .synchronise = [](BackendDevice&) {},
+    .watch =
+        [](BackendDevice&, const std::function<void()>& work) {
+          work();
+          return std::vector<KernelUse>{};
+        },
+    .capture = [](BackendDevice&, const std::function<void()>&) -> CapturedPasses* { return nullptr; },
+    .replay = [](BackendDevice&, CapturedPasses*) {},
+    .drop_captured = [](BackendDevice&, CapturedPasses*) {},
     .passes = passes,
 };
 

@@ -37,6 +37,13 @@ const Backend backend = {
           device.enter();
           device.upload(to, from, bytes);
         },
+    .stage = [](BackendDevice& device, const void* from, size_t bytes) { return device.stage(from, bytes); },
+    .upload_staged =
+        [](BackendDevice& device, void* to, StagedUpload* staged) {
+          device.enter();
+          device.upload(to, staged);
+        },
+    .drop_staged = [](BackendDevice& device, StagedUpload* staged) { device.drop(staged); },
     .copy =
         [](BackendDevice& device, void* to, const void* from, size_t bytes) {
           device.enter();
@@ -53,6 +60,22 @@ const Backend backend = {
           device.enter();
           device.synchronise();
         },
+    .watch =
+        [](BackendDevice& device, const std::function<void()>& work) {
+          device.enter();
+          return device.watch(work);
+        },
+    .capture =
+        [](BackendDevice& device, const std::function<void()>& work) {
+          device.enter();
+          return device.capture(work);
+        },
+    .replay =
+        [](BackendDevice& device, CapturedPasses* captured) {
+          device.enter();
+          device.replay(captured);
+        },
+    .drop_captured = [](BackendDevice& device, CapturedPasses* captured) { device.drop(captured); },
     .passes = passes,
 };
 

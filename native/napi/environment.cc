@@ -1,6 +1,7 @@
 #include "napi/environment.h"
 
 #include "backend/loader.h"
+#include "self_check.h"
 
 namespace gmr {
 
@@ -46,18 +47,44 @@ Environment::Environment(Napi::Env env) : completions_(std::make_shared<Completi
 
 void Environment::stop() {
   completions_->close();
-  for (auto& [key, device] : devices_) {
-    if (device != nullptr) device->stop();
-  }
+  for (std::thread& opener : openers_) opener.join();
+  for (auto& [key, device] : devices_) device->stop();
 }
 
 Environment& Environment::of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 
-std::shared_ptr<Device> Environment::open(const std::string& kind, int index) {
+std::shared_ptr<Device> Environment::open(const std::string& kind, int index, bool check) {
   const Backend& backend = load_backend(kind);
-  auto& device = devices_[{&backend, index}];  // tests switch CPU levels within one process
-  if (device == nullptr) device = std::make_shared<Device>(backend, index);
-  return device;
+  const auto found = devices_.find({&backend, index});
+  if (found != devices_.end()) return found->second;
+  if (check) self_check(backend, index, load_cpu_backend());
+  return keep(std::make_shared<Device>(backend, index), index);
+}
+
+void Environment::open_later(Napi::Env env, const std::string& kind, int index, bool check, Opened opened) {
+  // Here, since it reads the environment's variables, which JavaScript may change.
+  const Backend* reference = check ? &load_cpu_backend() : nullptr;
+  completions_->begin(env);
+  openers_.emplace_back([completions = completions_, kind, index, reference, opened = std::move(opened)] {
+    std::shared_ptr<Device> device;
+    std::exception_ptr problem;
+    try {
+      const Backend& backend = load_backend(kind);
+      if (reference != nullptr) self_check(backend, index, *reference);
+      device = std::make_shared<Device>(backend, index);
+    } catch (...) {
+      problem = std::current_exception();
+    }
+    completions->post([completions, index, opened, device, problem](Napi::Env e) {
+      completions->end(e);
+      opened(e, device == nullptr ? nullptr : Environment::of(e).keep(device, index), problem);
+    });
+  });
+}
+
+// The one that is there already, if there is one.
+std::shared_ptr<Device> Environment::keep(std::shared_ptr<Device> device, int index) {
+  return devices_.try_emplace(Key{&device->backend(), index}, device).first->second;
 }
 
 }  // namespace gmr

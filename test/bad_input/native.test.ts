@@ -43,7 +43,8 @@ const substitutes: Record<string, () => unknown> = {
 /** Valid arguments of the functions that are no passes. */
 const functions: Record<string, () => unknown[]> = {
   deviceCount: () => ['cpu'],
-  openDevice: () => ['cpu'],
+  openDevice: () => ['cpu', 0, false],
+  openDeviceSync: () => ['cpu', 0, false],
   cpuLevels: () => [],
   build: () => ['cuda'],
   createBuffer: () => [device, 64],

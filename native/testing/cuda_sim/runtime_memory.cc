@@ -15,6 +15,10 @@ cudaError_t complain(Simulator& simulator, const std::string& what, cudaError_t 
   return error;
 }
 
+cudaError_t not_in_graphs(Simulator& simulator, const char* name) {
+  return complain(simulator, std::string(name) + ": graphs are simulated of kernels alone", cudaErrorNotSupported);
+}
+
 void wait_for_device(Simulator& simulator) {
   simulator.stream_order.host_waits_for_all();
   simulator.settle_transfers();
@@ -25,6 +29,7 @@ cudaError_t allocate(const char* name, void** data, size_t bytes) {
     if (data == nullptr) return cudaErrorInvalidValue;
     *data = nullptr;
     if (bytes == 0) return cudaSuccess;
+    if (!simulator.captures.empty()) return cudaErrorStreamCaptureUnsupported;
     *data = simulator.memory.allocate(bytes);
     return *data == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
   });
@@ -69,6 +74,7 @@ cudaError_t copy(const char* name, void* destination, const void* source, size_t
       return complain(simulator, std::string(name) + " of " + std::to_string(bytes) + " bytes out of bounds: " +
                                      simulator.memory.describe(reinterpret_cast<uint64_t>(wrong)));
     }
+    if (simulator.captures.contains(stream)) return not_in_graphs(simulator, name);
     const auto point = simulator.stream_order.begin(stream, name);
     simulator.touch(source, bytes, false);
     simulator.touch(destination, bytes, true);
@@ -102,6 +108,7 @@ cudaError_t fill(const char* name, void* data, int value, size_t bytes, cudaStre
       return complain(simulator, std::string(name) + " of " + std::to_string(bytes) + " bytes out of bounds: " +
                                      simulator.memory.describe(reinterpret_cast<uint64_t>(data)));
     }
+    if (simulator.captures.contains(stream)) return not_in_graphs(simulator, name);
     simulator.stream_order.begin(stream, name);
     simulator.touch(data, bytes, true);
     std::memset(at, value, bytes);

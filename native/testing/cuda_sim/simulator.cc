@@ -116,12 +116,12 @@ void Simulator::plan_failure(const std::string& function, int nth, cudaError_t e
   failures_[function] = {nth, error};
 }
 
-cudaError_t Simulator::planned_failure(const std::string& function) {
+std::optional<cudaError_t> Simulator::planned_result(const std::string& function) {
   const auto found = failures_.find(function);
-  if (found == failures_.end()) return cudaSuccess;
+  if (found == failures_.end()) return std::nullopt;
   const cudaError_t error = found->second.error;
   if (found->second.nth == 0) return error;
-  if (--found->second.nth > 0) return cudaSuccess;
+  if (--found->second.nth > 0) return std::nullopt;
   failures_.erase(found);
   return error;
 }
@@ -276,6 +276,14 @@ cudaError_t Simulator::launch(const void* function, Dim3 grid, Dim3 block, void*
   const Program& program = program_of(kernel);
   const cudaError_t refused = check_launch(kernel, program, grid, block, dynamic_shared);
   if (refused != cudaSuccess) return refused;
+  if (const auto capture = captures.find(stream); capture != captures.end()) {
+    RecordedLaunch& recorded = capture->second.emplace_back(RecordedLaunch{function, grid, block, {}, dynamic_shared});
+    for (size_t i = 0; i < program.params.size(); ++i) {
+      const auto* const value = static_cast<const std::byte*>(arguments[i]);
+      recorded.arguments.emplace_back(value, value + program.params[i].size);
+    }
+    return cudaSuccess;
+  }
   ++kernel.launches;
   run(program, grid, block, arguments, dynamic_shared, stream);
   return cudaSuccess;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,14 @@ struct RegisteredVariable {
   uint64_t bytes = 0;
 };
 
+// A launch in a graph.
+struct RecordedLaunch {
+  const void* function;
+  Dim3 grid, block;
+  std::vector<std::vector<std::byte>> arguments;
+  size_t dynamic_shared;
+};
+
 // What a device of a compute capability allows.
 struct Limits {
   int shared_default = 48 * 1024;
@@ -72,6 +81,7 @@ class Simulator {
   Settings settings;
   DeviceMemory memory;
   StreamOrder stream_order;
+  std::map<const void*, std::vector<RecordedLaunch>> captures;  // by the stream that is captured
   HostTransfers transfers;
   std::map<const void*, RegisteredKernel> kernels;
   std::map<const void*, RegisteredVariable> variables;
@@ -84,8 +94,8 @@ class Simulator {
   void add_report(const std::string& text);
   void reset();
   void plan_failure(const std::string& function, int nth, cudaError_t error);
-  // The error that a call of `function` must fail with, by plan.
-  cudaError_t planned_failure(const std::string& function);
+  // What a call of `function` must return by plan without doing anything: an error, or cudaSuccess.
+  std::optional<cudaError_t> planned_result(const std::string& function);
 
   // nullptr: no such kernel. Throws Unsupported; `image_missing` tells that no image suits the device.
   const Program& program_of(RegisteredKernel& kernel);
@@ -130,8 +140,9 @@ template <class F>
 cudaError_t api_call(const char* function, F f) {
   Simulator& simulator = Simulator::instance();
   const std::scoped_lock lock(simulator.mutex);
-  cudaError_t error = simulator.planned_failure(function);
-  if (error == cudaSuccess) error = simulator.sticky;
+  const std::optional<cudaError_t> planned = simulator.planned_result(function);
+  if (planned == cudaSuccess) return cudaSuccess;
+  cudaError_t error = planned.value_or(simulator.sticky);
   if (error == cudaSuccess) {
     try {
       error = f(simulator);
