@@ -155,6 +155,16 @@ interface ReduceExtents {
   divisor: number;
 }
 
+/** native/ops/sgd/sgd.h */
+export interface SgdTensors {
+  parameter: BufferHandle;
+  gradient: BufferHandle;
+  velocity: BufferHandle | null;
+  count: number;
+  weightDecay: number;
+  firstStep: boolean;
+}
+
 export interface PassParams {
   activation_forward: { x: BufferHandle; y: BufferHandle; count: number; slope: number };
   activation_backward_input: { y: BufferHandle; dy: BufferHandle; dx: BufferHandle; count: number; slope: number };
@@ -224,16 +234,11 @@ export interface PassParams {
   rotate_forward: { x: BufferHandle; y: BufferHandle } & RotateGeometry;
   rotate_backward_input: { dy: BufferHandle; dx: BufferHandle } & RotateGeometry;
   sgd_step: {
-    parameter: BufferHandle;
-    gradient: BufferHandle;
-    velocity: BufferHandle | null;
-    count: number;
+    tensors: readonly SgdTensors[];
     learningRate: number;
     momentum: number;
     dampening: number;
-    weightDecay: number;
     nesterov: boolean;
-    firstStep: boolean;
   };
 }
 
@@ -245,9 +250,16 @@ export type OpStem = {
 }[PassName];
 
 export type Binding = {
-  openDevice(kind: string, index: number): OpenedDevice;
   /** What the process's control groups leave to it, null: all; `root` stands for `/`, '' but in tests. */
   cgroupLimits(root: string): { memoryBytes: number | null; cpus: number | null };
+  /** How many devices of a kind there are; `problem` says why none, and is empty otherwise. */
+  deviceCount(kind: string): { count: number; problem: string };
+  /**
+   * Off the event loop: a driver may take a second to start. With `check`, a device that was not open has to pass its self-check,
+   * a small ring convolution against the processor's; the code is `device_failure` where it does not.
+   */
+  openDevice(kind: string, index: number, check: boolean): Promise<OpenedDevice>;
+  openDeviceSync(kind: string, index: number, check: boolean): OpenedDevice;
   /** The CPU levels that this build knows, best first. */
   cpuLevels(): CpuLevel[];
   /** What gmr.node, or the library of a kind of GPU, says of its making: source commit and compilers; '' where there is none. */
@@ -255,6 +267,8 @@ export type Binding = {
   createBuffer(device: DeviceHandle, bytes: number): BufferHandle;
   /** Copies now; the array may be changed afterwards. */
   upload(device: DeviceHandle, data: Float32Array | Int32Array): BufferHandle;
+  /** Makes one buffer hold the bytes of another of the same size, in stream order; profiles show it as `copy`. */
+  copy(device: DeviceHandle, source: BufferHandle, destination: BufferHandle, label: number): void;
   /** Gives the handle's share up; the memory goes when queued work that uses it is done. */
   dispose(buffer: BufferHandle): void;
   read(device: DeviceHandle, buffer: BufferHandle): Promise<ArrayBuffer>;

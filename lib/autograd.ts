@@ -5,7 +5,7 @@ import type { OpStem } from '../binding.js';
 import { Described, expectFunction, fail } from './errors.js';
 import { refusePromise, runInScope, withoutScope } from './memory.js';
 import { currentLabel, withLabel } from './profile.js';
-import { empty, expectTensor, run, Tensor, tensor } from './tensor.js';
+import { copyInto, empty, expectTensor, run, Tensor, tensor } from './tensor.js';
 
 type Gradients<I extends readonly (Tensor | null | undefined)[]> = { readonly [K in keyof I]: Tensor | null };
 
@@ -157,7 +157,7 @@ function addInPlace(total: Tensor, part: Tensor): Tensor {
 function owned(gradient: Tensor): Tensor {
   if (!gradient.live('backward').isShared) return gradient;
   const copy = empty(gradient.shape, gradient.device);
-  run('activation_forward', { x: gradient, y: copy, count: gradient.size, slope: 1 });
+  copyInto(copy, gradient);
   gradient.dispose();
   return copy;
 }

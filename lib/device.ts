@@ -31,14 +31,21 @@ export class Device {
     this.handle = opened.handle;
   }
 
-  /** @internal */
-  static open(kind: string, index = 0): Device {
+  /** @internal Waits for the driver where it is the first to use it. */
+  static open(kind: string, index = 0, check = false): Device {
     try {
-      return new Device(native().openDevice(kind, index), index);
+      return new Device(native().openDeviceSync(kind, index, check), index);
     } catch (error) {
-      if (error instanceof GmrError) throw error; // there is no native code
-      const { code, message } = toGmrError(error);
-      throw new GmrError(code, `[device] ${message}`, { cause: error });
+      throw openError(error);
+    }
+  }
+
+  /** @internal The same off the event loop. */
+  static async openLater(kind: string, index: number, check: boolean): Promise<Device> {
+    try {
+      return new Device(await native().openDevice(kind, index, check), index);
+    } catch (error) {
+      throw openError(error);
     }
   }
 
@@ -51,52 +58,104 @@ export class Device {
   }
 }
 
+function openError(error: unknown): GmrError {
+  if (error instanceof GmrError) return error; // there is no native code
+  const { code, message } = toGmrError(error);
+  return new GmrError(code, `[device] ${message}`, { cause: error });
+}
+
+interface Place {
+  kind: 'cpu' | 'cuda';
+  index: number;
+}
+
 const opened = new Map<string, Device>();
+const opening = new Map<string, Promise<Device>>();
+
+const keyOf = ({ kind, index }: Place): string => `${kind}:${index}`;
 
 /** The same object for the same device. */
-function openOnce(kind: string, index: number): Device {
-  const key = `${kind}:${index}`;
-  const device = opened.get(key) ?? Device.open(kind, index);
-  opened.set(key, device);
-  return device;
+function keep(place: Place, device: Device): Device {
+  const kept = opened.get(keyOf(place)) ?? device;
+  opened.set(keyOf(place), kept);
+  return kept;
 }
+
+function openOnce(place: Place, check = false): Device {
+  return opened.get(keyOf(place)) ?? keep(place, Device.open(place.kind, place.index, check));
+}
+
+async function openOnceLater(place: Place, check = false): Promise<Device> {
+  if (place.kind === 'cpu' || opened.has(keyOf(place))) return openOnce(place);
+  const key = `${keyOf(place)} ${check}`;
+  const promise = opening.get(key) ?? Device.openLater(place.kind, place.index, check);
+  opening.set(key, promise);
+  try {
+    return keep(place, await promise);
+  } finally {
+    opening.delete(key);
+  }
+}
+
+const processor: Place = { kind: 'cpu', index: 0 };
+const firstGpu: Place = { kind: 'cuda', index: 0 };
 
 let automatic: Device | undefined;
 
-/** @internal The device of tensors that name none: the first GPU, where it can be used, else the processor. */
+/** The processor, where `error` is a reason not to take the GPU. */
+function processorAfter(error: unknown): Device {
+  const { code } = error as GmrError;
+  if (code !== 'backend_missing' && code !== 'device_unavailable' && code !== 'device_failure') throw error;
+  return openOnce(processor);
+}
+
+/** @internal The device of tensors that name none: the first GPU, where it passes its self-check, else the processor. */
 export function defaultDevice(): Device {
   if (automatic !== undefined) return automatic;
   try {
-    automatic = openOnce('cuda', 0);
+    automatic = openOnce(firstGpu, true);
   } catch (error) {
-    const { code } = error as GmrError;
-    if (code !== 'backend_missing' && code !== 'device_unavailable') throw error;
-    automatic = openOnce('cpu', 0);
+    automatic = processorAfter(error);
   }
   return automatic;
+}
+
+async function defaultDeviceLater(): Promise<Device> {
+  const found = automatic ?? (await openOnceLater(firstGpu, true).catch(processorAfter));
+  automatic ??= found; // a tensor may have asked in the meantime
+  return automatic;
+}
+
+function placeOf(spec: DeviceSpec): Place | 'auto' {
+  if (spec === 'auto') return spec;
+  const match = typeof spec === 'string' ? /^(cpu|cuda(?::(\d{1,4}))?)$/.exec(spec) : null;
+  if (match === null) return fail('device', 'device', "be 'auto', 'cpu', 'cuda', 'cuda:<index>' or a Device", spec);
+  return match[1] === 'cpu' ? processor : { kind: 'cuda', index: Number(match[2] ?? 0) };
 }
 
 /** @internal Accepts what `{ device }` options accept. */
 export function resolveDevice(device: Device | DeviceSpec | undefined): Device {
   if (device instanceof Device) return device;
-  if (device === undefined || device === 'auto') return defaultDevice();
-  const match = typeof device === 'string' ? /^(cpu|cuda(?::(\d{1,4}))?)$/.exec(device) : null;
-  if (match === null) return fail('device', 'device', "be 'auto', 'cpu', 'cuda', 'cuda:<index>' or a Device", device);
-  return match[1] === 'cpu' ? openOnce('cpu', 0) : openOnce('cuda', Number(match[2] ?? 0));
+  const place = placeOf(device ?? 'auto');
+  return place === 'auto' ? defaultDevice() : openOnce(place);
 }
 
 /**
- * Opens a device; opened once, the same object is returned again. Printing it (`String(device)`) says which one it is.
- * @param spec `'cpu'`, `'cuda'` (the first GPU), `'cuda:1'`, or `'auto'`: the first GPU, where it can be used, else the
- *   processor; found out once. The CPU level is the best that the processor supports; the environment variable
- *   GMR_CPU_LEVEL forces one (`x86-64-v2`, `x86-64-v3`, `x86-64-v4`; `portable` on other processors), GMR_NUM_THREADS says how many
- *   threads (default: the cores, or what a container's quota pays for), GMR_MEMORY_LIMIT how many bytes (`4G`, `500M`) the tensors of all
- *   threads may take (default: nine tenths of the machine's or the container's memory; of a GPU, all).
+ * Opens a device; opened once, the same object is returned again. Printing it (`String(device)`) says which one it is. The event
+ * loop goes on meanwhile; a tensor that is made on a GPU before this has resolved waits for the driver.
+ * @param spec `'cpu'`, `'cuda'` (the first GPU), `'cuda:1'`, or `'auto'`: the first GPU, where it can be used and gives the
+ *   processor's values for a small ring convolution, else the processor; found out once (`gmr doctor` says why). The CPU level is
+ *   the best that the processor supports; the environment variable GMR_CPU_LEVEL forces one (`x86-64-v2`, `x86-64-v3`,
+ *   `x86-64-v4`; `portable` on other processors), GMR_NUM_THREADS says how many threads (default: the cores, or what a container's
+ *   quota pays for), GMR_MEMORY_LIMIT how many bytes (`4G`, `500M`) the tensors of all threads may take (default: nine tenths of
+ *   the machine's or the container's memory; of a GPU, all).
  * @throws GmrError `backend_missing` where the package was built without CUDA, `device_unavailable` where there is no
  *   driver, an old one, no such GPU, or one that the kernels were not built for. The message says what to do.
  */
 export async function device(spec: DeviceSpec = 'auto'): Promise<Device> {
-  return resolveDevice(spec);
+  if ((spec as unknown) instanceof Device) return spec as unknown as Device;
+  const place = placeOf(spec);
+  return place === 'auto' ? defaultDeviceLater() : openOnceLater(place);
 }
 
 /** What tensors hold on a device: live buffers and bytes, the peak, the allocator's reserve, and the limit of all. */

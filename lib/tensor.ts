@@ -264,22 +264,38 @@ export function empty(shape: Shape, device: Device = defaultDevice(), dtype: DTy
 
 /** @internal Parameters of a pass with tensors where native code wants buffers. */
 export type TensorParams<P> = {
-  [K in keyof P]: Extract<P[K], BufferHandle> extends never ? P[K] : Exclude<P[K], BufferHandle> | Tensor;
+  [K in keyof P]: P[K] extends readonly (infer Item extends object)[]
+    ? readonly TensorParams<Item>[]
+    : Extract<P[K], BufferHandle> extends never
+      ? P[K]
+      : Exclude<P[K], BufferHandle> | Tensor;
 };
 
 /** @internal Queues a pass on its tensors' device. */
 export function run<P extends PassName>(pass: P, params: TensorParams<PassParams[P]>): void {
   let device: Device | undefined;
-  const native_: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(params)) {
-    if (value instanceof Tensor) {
-      native_[name] = value.live(pass).handle;
-      device ??= value.device;
-    } else {
-      native_[name] = value;
+  const toNative = (object: object): Record<string, unknown> => {
+    const result: Record<string, unknown> = {};
+    for (const [name, value] of Object.entries(object) as [string, unknown][]) {
+      if (value instanceof Tensor) {
+        result[name] = value.live(pass).handle;
+        device ??= value.device;
+      } else if (Array.isArray(value) && typeof value[0] === 'object') {
+        result[name] = (value as object[]).map(toNative);
+      } else {
+        result[name] = value;
+      }
     }
-  }
+    return result;
+  };
+  const native_ = toNative(params);
   attempt(() => native()[pass]((device ?? defaultDevice()).handle, native_ as never, currentLabel()));
+}
+
+/** @internal Makes `target` hold the elements of `source`, of as many bytes on the same device, in stream order. */
+export function copyInto(target: Tensor, source: Tensor): void {
+  const [from, to] = [source, target].map((tensor) => tensor.live('copy').handle);
+  attempt(() => native().copy(target.device.handle, from!, to!, currentLabel()));
 }
 
 /** @internal */

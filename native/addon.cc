@@ -20,26 +20,34 @@ namespace {
 
 constexpr napi_type_tag device_tag = {0x2b7ce1f04a5d4e92ull, 0xb1f09d2c83aa4d17ull};
 
+// What JavaScript throws for the C++ exception in flight.
+Napi::Error error_in_flight(Napi::Env env) {
+  const auto with_code = [&](Napi::Error error, const char* code) {
+    error.Set("code", Napi::String::New(env, code));
+    return error;
+  };
+  try {
+    throw;
+  } catch (const Napi::Error& error) {
+    return error;
+  } catch (const std::bad_alloc&) {
+    return with_code(Napi::Error::New(env, "expected enough memory for the request, but there is none left"),
+                     "out_of_memory");
+  } catch (const BackendError& exception) {
+    const std::string op = exception.op() == nullptr ? "" : "[" + std::string(exception.op()) + "] ";
+    return with_code(Napi::Error::New(env, op + exception.what()), exception.code());
+  } catch (const std::exception& exception) {
+    return with_code(Napi::TypeError::New(env, exception.what()), "invalid_argument");
+  }
+}
+
 // The one place where C++ exceptions become JavaScript errors.
 template <Napi::Value (*function)(const Napi::CallbackInfo&)>
 Napi::Value guarded(const Napi::CallbackInfo& info) {
   try {
     return function(info);
-  } catch (const Napi::Error&) {
-    throw;
-  } catch (const std::bad_alloc&) {
-    auto error = Napi::Error::New(info.Env(), "expected enough memory for the request, but there is none left");
-    error.Set("code", Napi::String::New(info.Env(), "out_of_memory"));
-    throw error;
-  } catch (const BackendError& exception) {
-    const std::string op = exception.op() == nullptr ? "" : "[" + std::string(exception.op()) + "] ";
-    auto error = Napi::Error::New(info.Env(), op + exception.what());
-    error.Set("code", Napi::String::New(info.Env(), exception.code()));
-    throw error;
-  } catch (const std::exception& exception) {
-    auto error = Napi::TypeError::New(info.Env(), exception.what());
-    error.Set("code", Napi::String::New(info.Env(), "invalid_argument"));
-    throw error;
+  } catch (...) {
+    throw error_in_flight(info.Env());
   }
 }
 
@@ -55,23 +63,77 @@ Device& device_argument(const Napi::Value& value) {
   return **value.As<Napi::External<std::shared_ptr<Device>>>().Data();
 }
 
-Napi::Value open_device(const Napi::CallbackInfo& info) {
-  if (!info[0].IsString()) refuse("kind", "a string", info[0]);
-  const double index = info[1].IsNumber() ? info[1].As<Napi::Number>().DoubleValue() : -1;
-  if (!(index >= 0 && index <= INT32_MAX) || index != std::floor(index)) refuse("index", "an integer >= 0", info[1]);
-  auto device = Environment::of(info.Env()).open(info[0].As<Napi::String>(), static_cast<int>(index));
-  auto external = Napi::External<std::shared_ptr<Device>>::New(
-      info.Env(), new std::shared_ptr<Device>(device), [](Napi::Env, std::shared_ptr<Device>* held) { delete held; });
-  external.TypeTag(&device_tag);
+std::string kind_argument(const Napi::Value& value) {
+  const std::string kind = value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
+  if (kind != "cpu" && kind != "cuda" && kind != "cuda_sim") refuse("kind", "a kind of device", value);
+  return kind;
+}
+
+uint16_t label_argument(const Napi::Value& value) {
+  return value.IsNumber() ? static_cast<uint16_t>(value.As<Napi::Number>().Uint32Value()) : uint16_t{0};
+}
+
+// How many devices of a kind there are, and why none.
+Napi::Value device_count(const Napi::CallbackInfo& info) {
+  const DeviceCount found = load_backend(kind_argument(info[0])).count();
   auto result = Napi::Object::New(info.Env());
-  result["handle"] = external;
+  result["count"] = found.count;
+  result["problem"] = found.problem;
+  return result;
+}
+
+Napi::Object opened_device(Napi::Env env, std::shared_ptr<Device> device) {
+  const Backend& backend = device->backend();
   const DeviceProperties properties = device->properties();
-  result["kind"] = device->backend().name;
+  auto external =
+      Napi::External<std::shared_ptr<Device>>::New(env, new std::shared_ptr<Device>(std::move(device)),
+                                                   [](Napi::Env, std::shared_ptr<Device>* held) { delete held; });
+  external.TypeTag(&device_tag);
+  auto result = Napi::Object::New(env);
+  result["handle"] = external;
+  result["kind"] = backend.name;
   result["level"] = properties.level;
   result["threads"] = static_cast<double>(properties.threads);
   result["name"] = properties.name;
   result["memoryBytes"] = static_cast<double>(properties.memory_bytes);
   return result;
+}
+
+struct OpenArguments {
+  explicit OpenArguments(const Napi::CallbackInfo& info) {
+    kind = kind_argument(info[0]);
+    const double number = info[1].IsNumber() ? info[1].As<Napi::Number>().DoubleValue() : -1;
+    if (!(number >= 0 && number <= INT32_MAX) || number != std::floor(number))
+      refuse("index", "an integer >= 0", info[1]);
+    if (!info[2].IsBoolean()) refuse("check", "a boolean", info[2]);
+    index = static_cast<int>(number);
+    check = info[2].As<Napi::Boolean>();
+  }
+
+  std::string kind;
+  int index;
+  bool check;
+};
+
+Napi::Value open_device_sync(const Napi::CallbackInfo& info) {
+  const OpenArguments given(info);
+  return opened_device(info.Env(), Environment::of(info.Env()).open(given.kind, given.index, given.check));
+}
+
+Napi::Value open_device(const Napi::CallbackInfo& info) {
+  const OpenArguments given(info);
+  const auto deferred = std::make_shared<Napi::Promise::Deferred>(info.Env());
+  Environment::of(info.Env())
+      .open_later(info.Env(), given.kind, given.index, given.check,
+                  [deferred](Napi::Env env, std::shared_ptr<Device> device, std::exception_ptr problem) {
+                    try {
+                      if (problem != nullptr) std::rethrow_exception(problem);
+                      deferred->Resolve(opened_device(env, std::move(device)));
+                    } catch (...) {
+                      deferred->Reject(error_in_flight(env).Value());
+                    }
+                  });
+  return deferred->Promise();
 }
 
 Napi::Value cpu_levels(const Napi::CallbackInfo& info) {
@@ -129,6 +191,25 @@ Napi::Value upload(const Napi::CallbackInfo& info) {
     refuse("data", "a Float32Array or an Int32Array", info[1]);
   }
   return Environment::of(info.Env()).wrap(info.Env(), device.upload(data, length * 4));
+}
+
+Napi::Value copy(const Napi::CallbackInfo& info) {
+  Device& device = device_argument(info[0]);
+  const auto buffer_argument = [&](const char* name, const Napi::Value& value) {
+    BufferRef buffer = unwrap_buffer(value);
+    if (buffer == nullptr || buffer->memory() != device.shared_memory().get()) {
+      refuse(name, "a live buffer of this device", value);
+    }
+    return buffer;
+  };
+  BufferRef source = buffer_argument("source", info[1]);
+  BufferRef destination = buffer_argument("destination", info[2]);
+  if (source->bytes() != destination->bytes()) {
+    refuse("destination", "a buffer of " + std::to_string(source->bytes()) + " bytes",
+           Napi::Number::New(info.Env(), static_cast<double>(destination->bytes())));
+  }
+  device.copy(std::move(source), std::move(destination), label_argument(info[3]));
+  return info.Env().Undefined();
 }
 
 Napi::Value dispose(const Napi::CallbackInfo& info) {
@@ -223,7 +304,7 @@ Napi::Value profile_stop(const Napi::CallbackInfo& info) {
   for (const auto& entry : device.profile_entries()) {
     auto row = Napi::Object::New(info.Env());
     row["label"] = entry.label;
-    row["pass"] = passes[entry.pass].name;
+    row["pass"] = entry.pass == copy_pass ? "copy" : passes[entry.pass].name;
     row["count"] = static_cast<double>(entry.count);
     row["ms"] = static_cast<double>(entry.nanoseconds) / 1e6;
     result[i++] = row;
@@ -238,7 +319,7 @@ Napi::Value run_pass(const Napi::CallbackInfo& info) {
   if (!info[1].IsObject()) refuse("params", "an object", info[1]);
   Job job;
   job.pass = static_cast<uint16_t>(&pass - passes);
-  job.label = info[2].IsNumber() ? static_cast<uint16_t>(info[2].As<Napi::Number>().Uint32Value()) : uint16_t{0};
+  job.label = label_argument(info[2]);
   job.op = pass.op;
   job.params.resize(pass.params_bytes);
   ParamsReader reader(info[1].As<Napi::Object>(), pass.name, device.shared_memory().get(), job.params.data());
@@ -255,12 +336,15 @@ void add(Napi::Object exports, const char* name, void* data = nullptr) {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Environment(env));
+  add<device_count>(exports, "deviceCount");
   add<open_device>(exports, "openDevice");
+  add<open_device_sync>(exports, "openDeviceSync");
   add<cpu_levels>(exports, "cpuLevels");
   add<build>(exports, "build");
   add<cgroup_limits>(exports, "cgroupLimits");
   add<create_buffer>(exports, "createBuffer");
   add<upload>(exports, "upload");
+  add<copy>(exports, "copy");
   add<dispose>(exports, "dispose");
   add<read>(exports, "read");
   add<memory>(exports, "memory");

@@ -210,6 +210,21 @@ step profile-cold 60 200 \
   "$profile" --device $device --suite all --batch $batch "${samples[@]}" --cold --json "$report/cold.json" \
   --op activation,add,avg_pool,batch_norm,cross_entropy,global_avg_pool,max_pool,pad,reduce,rotate,sgd
 
+if $dry; then
+  skip profile-graph 'it needs a GPU'
+  skip nsys 'it needs a GPU'
+else
+  # The same without what launches cost: what is much faster so waits for the host.
+  step profile-graph 60 80 "$profile" --device cuda --suite layers --batch $batch --graph
+  # The time of each kernel, where a pass has several.
+  if command -v nsys >/dev/null; then
+    step nsys 60 80 nsys profile --trace cuda,nvtx --stats true --force-overwrite true --output "$scratch/nsys" \
+      "$profile" --device cuda --suite layers --batch $batch --once --nvtx
+  else
+    skip nsys 'there is no nsys'
+  fi
+fi
+
 peer=(python3 bench/peer/torch_peer.py --batch "$batch" --profile "$report/layers.json" --json "$report/peers.json")
 if ! $dry; then
   step peers 120 200 "${peer[@]}" --limit 90

@@ -41,7 +41,10 @@ describe('scripts/gpu.sh', function () {
       (match) => [match[1], match[2]!] as const,
     );
     expect(results.map(([step]) => step)).to.deep.equal(
-      'machine build check-cuda-sim profile-layers profile-resnet18 profile-cold peers sanitizers mocha'.split(' '),
+      (
+        'machine build check-cuda-sim profile-layers profile-resnet18 profile-cold profile-graph nsys peers sanitizers ' +
+        'mocha'
+      ).split(' '),
     );
     for (const [step, result] of results) expect(result, step).to.match(/^(ok|skipped: .+)$/);
     expect(summary).to.match(/^ring_conv +backward_weight +1x64>64 56\^2 k=9 /m);

@@ -5,7 +5,7 @@ import { writeSync } from 'node:fs';
 import type { CpuLevel } from '../../binding.js';
 import { Device } from '../device.js';
 import type { GmrError } from '../errors.js';
-import { addonPath, native } from '../native.js';
+import { addonPath, native, toGmrError } from '../native.js';
 import type { BackendCheck } from './report.js';
 import { selfTest } from './self_test.js';
 
@@ -18,7 +18,6 @@ export type ProbeLine =
 
 // Rounding alone: the sums have at most 75 terms. Tests hold every op to it.
 const tolerance = 1e-5;
-const mostGpus = 9999;
 
 /** At once, whatever happens next. */
 function report(line: ProbeLine): void {
@@ -55,34 +54,23 @@ async function probeCpu(): Promise<void> {
   }
 }
 
-/** How many GPUs the backend has; it tells in refusing one. Throws where none can be used. */
-function countGpus(kind: string): number {
-  try {
-    Device.open(kind, mostGpus);
-  } catch (error) {
-    const below = /expected a device index below (\d+)/.exec((error as GmrError).message);
-    if (below === null) throw error;
-    return Number(below[1]);
-  }
-  return mostGpus;
-}
-
 async function probeGpus(kind: string): Promise<void> {
   const build = native().build(kind);
   report({ started: kind });
-  let count: number;
+  let found;
   try {
-    count = countGpus(kind);
+    found = native().deviceCount(kind);
   } catch (error) {
-    const { code, message } = error as GmrError;
+    const { message } = toGmrError(error);
     // A library that is there but does not load should.
-    const isMissing = code === 'backend_missing' && message.includes('this build has none');
-    const status = isMissing || code === 'device_unavailable' ? 'unavailable' : 'failed';
+    const status = message.includes('this build has none') ? 'unavailable' : 'failed';
     report({ check: { kind, name: kind, status, detail: message, build } });
     return;
   }
+  const { count, problem } = found;
+  if (count === 0) report({ check: { kind, name: kind, status: 'unavailable', detail: problem, build } });
   for (let index = 0; index < count; ++index) {
-    await check(kind, `${kind}:${index}`, build, () => Device.open(kind, index));
+    await check(kind, `${kind}:${index}`, build, () => Device.open(kind, index, true));
   }
 }
 

@@ -56,6 +56,32 @@ export function sgd(parameter: Tensor, gradient: Tensor, velocity: Tensor | null
     fail('sgd', 'nesterov', 'come with momentum > 0 and dampening 0', received);
   }
 
-  const rates = { learningRate: lr, momentum, dampening, weightDecay, nesterov, firstStep };
-  run('sgd_step', { parameter, gradient, velocity, count: parameter.size, ...rates });
+  sgdTogether([{ parameter, gradient, velocity, weightDecay, firstStep }], { lr, momentum, dampening, nesterov });
+}
+
+/** @internal One parameter of a step over several. */
+export interface SgdParameter {
+  parameter: Tensor;
+  gradient: Tensor;
+  velocity: Tensor | null;
+  weightDecay: number;
+  firstStep: boolean;
+}
+
+/** @internal What all of them have in common. */
+export type SgdRates = Required<Pick<SgdOptions, 'lr' | 'momentum' | 'dampening' | 'nesterov'>>;
+
+/** native/ops/sgd/sgd.h: what one pass takes. */
+const mostTensors = 88;
+
+/** @internal The step of many parameters of one device, checked already, in as few passes as there can be. */
+export function sgdTogether(
+  parameters: readonly SgdParameter[],
+  { lr, momentum, dampening, nesterov }: SgdRates,
+): void {
+  const tensors = parameters.map((each) => ({ ...each, count: each.parameter.size }));
+  for (let i = 0; i < tensors.length; i += mostTensors) {
+    const rates = { learningRate: lr, momentum, dampening, nesterov };
+    run('sgd_step', { tensors: tensors.slice(i, i + mostTensors), ...rates });
+  }
 }

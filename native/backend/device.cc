@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstring>
 #include <exception>
 #include <new>
@@ -12,6 +13,16 @@
 #include <utility>
 
 namespace gmr {
+namespace {
+
+// The params of copy_pass.
+struct Copy {
+  void* destination;
+  const void* source;
+  size_t bytes;
+};
+
+}  // namespace
 
 Memory::Memory(const Backend& b, int index)
     : backend(b),
@@ -92,12 +103,23 @@ BufferRef Device::upload(const void* source, size_t bytes) {
     return buffer;
   }
   // In stream order: the memory that the buffer gets may still be in use by what was queued before.
-  std::shared_ptr<std::byte[]> copy(new std::byte[std::max<size_t>(bytes, 1)]);
-  if (bytes > 0) std::memcpy(copy.get(), source, bytes);
-  push([this, buffer, copy, bytes] {
+  std::shared_ptr<StagedUpload> staged(bytes > 0 ? backend().stage(*memory_->handle, source, bytes) : nullptr,
+                                       [memory = memory_](StagedUpload* ended) {
+                                         if (ended != nullptr) memory->backend.drop_staged(*memory->handle, ended);
+                                       });
+  std::shared_ptr<std::byte[]> copied;
+  if (bytes > 0 && staged == nullptr) {
+    copied.reset(new std::byte[bytes]);
+    std::memcpy(copied.get(), source, bytes);
+  }
+  push([this, buffer, staged, copied, bytes] {
     try {
       void* data = buffer->materialise();
-      if (bytes > 0) backend().upload(*memory_->handle, data, copy.get(), bytes);
+      if (staged != nullptr) {
+        backend().upload_staged(*memory_->handle, data, staged.get());
+      } else if (bytes > 0) {
+        backend().upload(*memory_->handle, data, copied.get(), bytes);
+      }
     } catch (...) {
       buffer->failure_ = failure_of("tensor", bytes);
       if (pending_failure_ == nullptr) pending_failure_ = buffer->failure_;
@@ -113,6 +135,16 @@ void Device::push(std::function<void()> task) {
     queue_.push_back(std::move(task));
   }
   wake_.notify_one();
+}
+
+void Device::copy(BufferRef source, BufferRef destination, uint16_t label) {
+  const Copy params{nullptr, nullptr, destination->bytes()};
+  if (source == destination || params.bytes == 0) return;
+  Job job{copy_pass, label, "copy", {}, std::vector<std::byte>(sizeof(Copy))};
+  std::memcpy(job.params.data(), &params, sizeof(params));
+  job.operands.push_back({std::move(source), offsetof(Copy, source), Access::read});
+  job.operands.push_back({std::move(destination), offsetof(Copy, destination), Access::write});
+  run(std::move(job));
 }
 
 void Device::run(Job job) {
@@ -220,7 +252,12 @@ void Device::execute(Job& job) {
 }
 
 void Device::call_pass(Job& job) {
-  const auto call = [&] { backend().passes[job.pass](*memory_->handle, job.params.data()); };
+  const auto call = [&] {
+    if (job.pass != copy_pass) return backend().passes[job.pass](*memory_->handle, job.params.data());
+    Copy copy;
+    std::memcpy(&copy, job.params.data(), sizeof(copy));
+    backend().copy(*memory_->handle, copy.destination, copy.source, copy.bytes);
+  };
   const bool is_timed = profiling_;
   if (is_timed) backend().synchronise(*memory_->handle);
   const auto start = std::chrono::steady_clock::now();

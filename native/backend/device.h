@@ -77,6 +77,9 @@ struct Operand {
   Access access;
 };
 
+// Stands for no pass of the backend's table but for its `copy`.
+constexpr uint16_t copy_pass = UINT16_MAX;
+
 struct Job {
   uint16_t pass;
   uint16_t label;
@@ -106,6 +109,7 @@ class Device {
 
   BufferRef create(size_t bytes);
   BufferRef upload(const void* source, size_t bytes);  // copies now; throws BackendError where memory ran out
+  void copy(BufferRef source, BufferRef destination, uint16_t label);  // of as many bytes
   void run(Job job);
   void read(BufferRef buffer, ReadDone done);  // `done` is called on a native thread; never after the destructor
   void stop();

@@ -5,6 +5,7 @@
 
 #include "backend/backend.h"
 #include "cpu/denormals.h"
+#include "cpu/elementwise_tuning.h"
 #include "cpu/kernels.h"
 #include "cpu/thread_pool.h"
 #include "ops/ops.h"
@@ -33,6 +34,10 @@ const Backend backend = {
     .params_layout = params_layout(),
     .name = "cpu",
     .memory_is_host = true,
+    .count =
+        [] {
+          return DeviceCount{1, ""};
+        },
     .open = [](int index) -> BackendDevice* {
       if (index == 0) return new BackendDevice;
       throw BackendError("device_unavailable",
@@ -49,12 +54,32 @@ const Backend backend = {
     },
     .release = [](BackendDevice&, void* data, size_t) { std::free(data); },
     .upload = [](BackendDevice&, void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); },
+    // The host's bytes are where they are needed.
+    .stage = [](BackendDevice&, const void*, size_t) -> StagedUpload* { return nullptr; },
+    .upload_staged = [](BackendDevice&, void*, StagedUpload*) {},
+    .drop_staged = [](BackendDevice&, StagedUpload*) {},
+    .copy =
+        [](BackendDevice&, void* to, const void* from, size_t bytes) {
+          constexpr int64_t grain = cpu::elementwise_grain * int64_t{sizeof(float)};
+          cpu::parallel_ranges(static_cast<int64_t>(bytes), grain, [&](int64_t begin, int64_t end) {
+            std::memcpy(static_cast<char*>(to) + begin, static_cast<const char*>(from) + begin,
+                        static_cast<size_t>(end - begin));
+          });
+        },
     .download = [](BackendDevice&, void* to, const void* from, size_t bytes) -> PendingDownload* {
       std::memcpy(to, from, bytes);
       return nullptr;
     },
     .finish = [](BackendDevice&, PendingDownload*) {},
     .synchronise = [](BackendDevice&) {},
+    .watch =
+        [](BackendDevice&, const std::function<void()>& work) {
+          work();
+          return std::vector<KernelUse>{};
+        },
+    .capture = [](BackendDevice&, const std::function<void()>&) -> CapturedPasses* { return nullptr; },
+    .replay = [](BackendDevice&, CapturedPasses*) {},
+    .drop_captured = [](BackendDevice&, CapturedPasses*) {},
     .passes = passes,
 };
 

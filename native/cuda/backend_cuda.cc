@@ -22,6 +22,7 @@ const Backend backend = {
     .params_layout = params_layout(),
     .name = GMR_CUDA_BACKEND,
     .memory_is_host = false,
+    .count = [] { return BackendDevice::count(); },
     .open = [](int index) { return new BackendDevice(index); },
     .close = [](BackendDevice* device) { delete device; },
     .properties = [](BackendDevice& device) { return device.properties(); },
@@ -36,6 +37,18 @@ const Backend backend = {
           device.enter();
           device.upload(to, from, bytes);
         },
+    .stage = [](BackendDevice& device, const void* from, size_t bytes) { return device.stage(from, bytes); },
+    .upload_staged =
+        [](BackendDevice& device, void* to, StagedUpload* staged) {
+          device.enter();
+          device.upload(to, staged);
+        },
+    .drop_staged = [](BackendDevice& device, StagedUpload* staged) { device.drop(staged); },
+    .copy =
+        [](BackendDevice& device, void* to, const void* from, size_t bytes) {
+          device.enter();
+          device.copy(to, from, bytes);
+        },
     .download =
         [](BackendDevice& device, void* to, const void* from, size_t bytes) {
           device.enter();
@@ -47,6 +60,22 @@ const Backend backend = {
           device.enter();
           device.synchronise();
         },
+    .watch =
+        [](BackendDevice& device, const std::function<void()>& work) {
+          device.enter();
+          return device.watch(work);
+        },
+    .capture =
+        [](BackendDevice& device, const std::function<void()>& work) {
+          device.enter();
+          return device.capture(work);
+        },
+    .replay =
+        [](BackendDevice& device, CapturedPasses* captured) {
+          device.enter();
+          device.replay(captured);
+        },
+    .drop_captured = [](BackendDevice& device, CapturedPasses* captured) { device.drop(captured); },
     .passes = passes,
 };
 

@@ -16,7 +16,16 @@ struct PendingDownload {
   bool has_record;
 };
 
+struct CapturedPasses {
+  cudaGraphExec_t graph;
+};
+
 namespace {
+
+// For uploads on their way, on the host and on the GPU: three batches of 256 images of 3 x 32 x 32, or of 32 of
+// 3 x 224 x 224, on a GPU that has enough memory.
+constexpr size_t most_upload_bytes = size_t{64} << 20;
+constexpr size_t upload_share = 64;
 
 constexpr size_t record_bytes = sizeof(cuda::OutOfRange);
 
@@ -28,29 +37,6 @@ std::string describe(cudaError_t error) {
 
 std::string version_text(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
-}
-
-// How many GPUs there are; throws where there is no way to use one.
-int count_devices() {
-  int driver = 0, count = 0;
-  cudaDriverGetVersion(&driver);
-  const cudaError_t error = cudaGetDeviceCount(&count);
-  cudaGetLastError();
-  if (driver == 0) {
-    unavailable(
-        "expected an NVIDIA driver, but this machine has none: install one (nvidia-smi shows it); in a container, "
-        "start it "
-        "with its GPUs (--gpus all)");
-  }
-  if (error == cudaErrorInsufficientDriver) {
-    unavailable("expected a driver for CUDA " + version_text(CUDART_VERSION) + " or newer, this one is for CUDA " +
-                version_text(driver) + ": update the NVIDIA driver");
-  }
-  if (error == cudaErrorNoDevice || (error == cudaSuccess && count == 0)) {
-    unavailable("expected a GPU, the driver shows none: check CUDA_VISIBLE_DEVICES and nvidia-smi");
-  }
-  if (error != cudaSuccess) unavailable("expected a usable GPU, the driver says " + describe(error));
-  return count;
 }
 
 std::string message_of(const cuda::OutOfRange& record, const char** op) {
@@ -68,9 +54,31 @@ std::string message_of(const cuda::OutOfRange& record, const char** op) {
 
 }  // namespace
 
+DeviceCount BackendDevice::count() {
+  int driver = 0, count = 0;
+  cudaDriverGetVersion(&driver);
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  cudaGetLastError();
+  if (driver == 0) {
+    return {0,
+            "expected an NVIDIA driver, but this machine has none: install one (nvidia-smi shows it); in a container, "
+            "start it with its GPUs (--gpus all)"};
+  }
+  if (error == cudaErrorInsufficientDriver) {
+    return {0, "expected a driver for CUDA " + version_text(CUDART_VERSION) + " or newer, this one is for CUDA " +
+                   version_text(driver) + ": update the NVIDIA driver"};
+  }
+  if (error == cudaErrorNoDevice || (error == cudaSuccess && count == 0)) {
+    return {0, "expected a GPU, the driver shows none: check CUDA_VISIBLE_DEVICES and nvidia-smi"};
+  }
+  if (error != cudaSuccess) return {0, "expected a usable GPU, the driver says " + describe(error)};
+  return {count, ""};
+}
+
 BackendDevice::BackendDevice(int index)
     : index_(index), pinned_([this](cudaError_t error, const std::string& what) { check(error, what); }) {
-  const int count = count_devices();
+  const auto [count, problem] = BackendDevice::count();
+  if (count == 0) unavailable(problem);
   if (index < 0 || index >= count) {
     unavailable("expected a device index below " + std::to_string(count) + ", the number of GPUs here, received " +
                 std::to_string(index));
@@ -85,6 +93,7 @@ BackendDevice::BackendDevice(int index)
                 "): build it with -DGMR_CUDA_ARCHITECTURES=" +
                 std::to_string(properties_.major) + std::to_string(properties_.minor) + "-real");
   }
+  uploads_.emplace(std::min(most_upload_bytes, properties_.totalGlobalMem / upload_share));
 }
 
 // Errors have no one to go to here; a device that failed refuses them all.
@@ -95,9 +104,7 @@ BackendDevice::~BackendDevice() {
   drop_tables();
   cudaFree(scratch_);
   cudaFree(out_of_range_);
-  for (Staging& staging : staging_) {
-    if (staging.block.data != nullptr) pinned_.give(staging.block);
-  }
+  uploads_.reset();
   if (stream_ != nullptr) cudaStreamDestroy(stream_);
 }
 
@@ -135,14 +142,86 @@ void BackendDevice::check(cudaError_t error, const std::string& what) {
   std::lock_guard lock(mutex_);
   if (failure_.empty()) {
     failure_ = "the GPU failed in " + what + " with " + describe(error);
-    if (!last_launch_.empty()) failure_ += "; the last kernel that was launched before is " + last_launch_;
+    if (last_launch_.kernel != nullptr) {
+      const auto& [kernel, function, blocks, threads, shared_bytes] = last_launch_;
+      failure_ += "; the last kernel that was launched before is " + std::string(kernel) + "<<<" +
+                  std::to_string(blocks) + ", " + std::to_string(threads) + ", " + std::to_string(shared_bytes) + ">>>";
+    }
   }
   throw BackendError("device_failure", failure_);
 }
 
-void BackendDevice::note_launch(const char* kernel, const std::string& shape) {
+void BackendDevice::note_launch(const cuda::LaunchNote& launch) {
+  if (watched_ != nullptr) watched_->push_back(launch);
   std::lock_guard lock(mutex_);
-  last_launch_ = kernel + shape;
+  last_launch_ = launch;
+}
+
+std::vector<KernelUse> BackendDevice::watch(const std::function<void()>& work) {
+  std::vector<cuda::LaunchNote> launches;
+  watched_ = &launches;
+  try {
+    work();
+  } catch (...) {
+    watched_ = nullptr;
+    throw;
+  }
+  watched_ = nullptr;
+  std::vector<KernelUse> uses;
+  for (const auto& [kernel, function, blocks, threads, shared_bytes] : launches) {
+    const auto is_same = [&](const KernelUse& use) {
+      return use.kernel == kernel && use.threads == threads &&
+             use.dynamic_shared_bytes == static_cast<int64_t>(shared_bytes);
+    };
+    if (const auto found = std::find_if(uses.begin(), uses.end(), is_same); found != uses.end()) {
+      found->launches += 1;
+      continue;
+    }
+    cudaFuncAttributes attributes;
+    check(cudaFuncGetAttributes(&attributes, function), "cudaFuncGetAttributes");
+    int resident_blocks = 0;
+    check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&resident_blocks, function, threads, shared_bytes),
+          "cudaOccupancyMaxActiveBlocksPerMultiprocessor");
+    uses.push_back({.kernel = kernel,
+                    .launches = 1,
+                    .blocks = blocks,
+                    .threads = threads,
+                    .dynamic_shared_bytes = static_cast<int64_t>(shared_bytes),
+                    .static_shared_bytes = static_cast<int64_t>(attributes.sharedSizeBytes),
+                    .registers = attributes.numRegs,
+                    .blocks_a_multiprocessor = resident_blocks,
+                    .warps_a_multiprocessor = properties_.maxThreadsPerMultiProcessor / properties_.warpSize});
+  }
+  return uses;
+}
+
+CapturedPasses* BackendDevice::capture(const std::function<void()>& work) {
+  check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+  cudaGraph_t graph = nullptr;
+  try {
+    work();
+  } catch (...) {
+    cudaStreamEndCapture(stream_, &graph);
+    cudaGraphDestroy(graph);
+    cudaGetLastError();
+    throw;
+  }
+  check(cudaStreamEndCapture(stream_, &graph), "cudaStreamEndCapture");
+  cudaGraphExec_t executable = nullptr;
+  const cudaError_t error = cudaGraphInstantiate(&executable, graph, 0);
+  cudaGraphDestroy(graph);
+  check(error, "cudaGraphInstantiate");
+  return new CapturedPasses{executable};
+}
+
+void BackendDevice::replay(CapturedPasses* captured) {
+  check(cudaGraphLaunch(captured->graph, stream_), "cudaGraphLaunch");
+}
+
+void BackendDevice::drop(CapturedPasses* captured) {
+  cudaSetDevice(index_);
+  cudaGraphExecDestroy(captured->graph);
+  delete captured;
 }
 
 void* BackendDevice::allocate(size_t bytes) {
@@ -163,22 +242,22 @@ void BackendDevice::release(void* data) noexcept {
 }
 
 void BackendDevice::upload(void* destination, const void* source, size_t bytes) {
-  for (size_t done = 0; done < bytes;) {
-    Staging& staging = staging_[next_staging_++ % staging_.size()];
-    if (staging.block.data == nullptr) staging.block = pinned_.take(staging_bytes);
-    if (staging.is_used) check(cudaEventSynchronize(staging.block.event), "waiting for an upload");
-    const size_t part = std::min(bytes - done, staging_bytes);
-    std::memcpy(staging.block.data, static_cast<const std::byte*>(source) + done, part);
-    check(cudaMemcpyAsync(static_cast<std::byte*>(destination) + done, staging.block.data, part, cudaMemcpyHostToDevice,
-                          stream_),
-          "an upload of " + std::to_string(part) + " bytes");
-    check(cudaEventRecord(staging.block.event, stream_), "cudaEventRecord");
-    staging.is_used = true;
-    done += part;
-  }
+  uploads_->queue(*this, destination, source, bytes);
+}
+
+StagedUpload* BackendDevice::stage(const void* source, size_t bytes) { return uploads_->stage(source, bytes); }
+
+void BackendDevice::upload(void* destination, StagedUpload* staged) { uploads_->queue(*this, destination, *staged); }
+
+void BackendDevice::drop(StagedUpload* staged) { uploads_->drop(staged); }
+
+void BackendDevice::copy(void* destination, const void* source, size_t bytes) {
+  check(cudaMemcpyAsync(destination, source, bytes, cudaMemcpyDeviceToDevice, stream_),
+        "a copy of " + std::to_string(bytes) + " bytes");
 }
 
 PendingDownload* BackendDevice::download(void* destination, const void* source, size_t bytes) {
+  uploads_->reclaim();
   cuda::PinnedBlock block = pinned_.take(bytes + record_bytes);
   const bool has_record = may_be_out_of_range_;
   try {

@@ -7,23 +7,39 @@
 
 #include <cuda_runtime_api.h>
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "backend/backend.h"
 #include "cuda/out_of_range.h"
 #include "cuda/pinned_memory.h"
+#include "cuda/uploads.h"
 
 namespace gmr {
 
+namespace cuda {
+
+struct LaunchNote {
+  const char* kernel = nullptr;
+  const void* function = nullptr;
+  int64_t blocks = 0;
+  int threads = 0;
+  size_t shared_bytes = 0;  // dynamic
+};
+
+}  // namespace cuda
+
 struct BackendDevice {
  public:
+  static DeviceCount count();
+
   explicit BackendDevice(int index);  // throws BackendError where the GPU cannot be used, with what to do about it
   ~BackendDevice();
   BackendDevice(const BackendDevice&) = delete;
@@ -44,6 +60,10 @@ struct BackendDevice {
   void* allocate(size_t bytes);  // nullptr where there is no memory left
   void release(void* data) noexcept;
   void upload(void* destination, const void* source, size_t bytes);
+  StagedUpload* stage(const void* source, size_t bytes);
+  void upload(void* destination, StagedUpload* staged);
+  void drop(StagedUpload* staged);
+  void copy(void* destination, const void* source, size_t bytes);
   PendingDownload* download(void* destination, const void* source, size_t bytes);
   void finish(PendingDownload* download);
   void synchronise();
@@ -58,16 +78,14 @@ struct BackendDevice {
   cuda::OutOfRange* out_of_range() const { return out_of_range_; }
   void expect_out_of_range() { may_be_out_of_range_ = true; }  // by what is queued now
 
-  void note_launch(const char* kernel, const std::string& shape);
+  void note_launch(const cuda::LaunchNote& launch);
+  std::vector<KernelUse> watch(const std::function<void()>& work);
+  CapturedPasses* capture(const std::function<void()>& work);
+  void replay(CapturedPasses* captured);
+  void drop(CapturedPasses* captured);
 
  private:
-  static constexpr size_t staging_bytes = size_t{4} << 20;
   static constexpr size_t table_limit_bytes = size_t{64} << 20;
-
-  struct Staging {
-    cuda::PinnedBlock block;
-    bool is_used = false;
-  };
 
   void start();
   void drop_tables();
@@ -76,8 +94,7 @@ struct BackendDevice {
   cudaDeviceProp properties_{};
   cudaStream_t stream_ = nullptr;
   cuda::PinnedMemory pinned_;
-  std::array<Staging, 3> staging_;
-  size_t next_staging_ = 0;
+  std::optional<cuda::Uploads> uploads_;
   void* scratch_ = nullptr;
   size_t scratch_bytes_ = 0;
   std::map<std::vector<int32_t>, int32_t*> tables_;
@@ -87,7 +104,8 @@ struct BackendDevice {
 
   std::mutex mutex_;  // of what follows
   std::string failure_;
-  std::string last_launch_;
+  cuda::LaunchNote last_launch_;
+  std::vector<cuda::LaunchNote>* watched_ = nullptr;  // where launches are noted, while somebody watches
 };
 
 namespace cuda {

@@ -78,7 +78,9 @@ void launch(BackendDevice& device, const Kernel<Params...>& kernel, const Launch
   const cudaError_t error = cudaLaunchKernel(reinterpret_cast<const void*>(kernel.function), grid, block,
                                              pointers.data(), shape.shared_bytes, device.stream());
   if (error != cudaSuccess) device.check(error, std::string("the launch of ") + kernel.name + shape.text());
-  device.note_launch(kernel.name, shape.text());
+  const LaunchNote note{kernel.name, reinterpret_cast<const void*>(kernel.function), shape.blocks, shape.threads,
+                        shape.shared_bytes};
+  device.note_launch(note);
 }
 
 #ifdef __CUDACC__

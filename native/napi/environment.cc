@@ -1,6 +1,9 @@
 #include "napi/environment.h"
 
+#include <system_error>
+
 #include "backend/loader.h"
+#include "self_check.h"
 
 namespace gmr {
 
@@ -46,16 +49,49 @@ Environment::Environment(Napi::Env env) : completions_(std::make_shared<Completi
 
 void Environment::stop() {
   completions_->close();
+  for (std::thread& opener : openers_) opener.join();
   for (auto& [key, device] : devices_) device->stop();
 }
 
 Environment& Environment::of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 
-std::shared_ptr<Device> Environment::open(const std::string& kind, int index) {
+std::shared_ptr<Device> Environment::open(const std::string& kind, int index, bool check) {
   const Backend& backend = load_backend(kind);
-  const std::pair key{&backend, index};  // tests switch CPU levels within one process
-  if (const auto found = devices_.find(key); found != devices_.end()) return found->second;
-  return devices_.emplace(key, std::make_shared<Device>(backend, index)).first->second;
+  const auto found = devices_.find({&backend, index});
+  if (found != devices_.end()) return found->second;
+  if (check) self_check(backend, index, load_cpu_backend());
+  return keep(std::make_shared<Device>(backend, index), index);
+}
+
+void Environment::open_later(Napi::Env env, const std::string& kind, int index, bool check, Opened opened) {
+  // Here, since it reads the environment's variables, which JavaScript may change.
+  const Backend* reference = check ? &load_cpu_backend() : nullptr;
+  const auto open = [completions = completions_, kind, index, reference, opened = std::move(opened)] {
+    std::shared_ptr<Device> device;
+    std::exception_ptr problem;
+    try {
+      const Backend& backend = load_backend(kind);
+      if (reference != nullptr) self_check(backend, index, *reference);
+      device = std::make_shared<Device>(backend, index);
+    } catch (...) {
+      problem = std::current_exception();
+    }
+    completions->post([completions, index, opened, device, problem](Napi::Env e) {
+      completions->end(e);
+      opened(e, device == nullptr ? nullptr : Environment::of(e).keep(device, index), problem);
+    });
+  };
+  try {
+    openers_.emplace_back(open);
+  } catch (const std::system_error& error) {
+    throw BackendError("device_unavailable", std::string("expected the system to start a thread: ") + error.what());
+  }
+  completions_->begin(env);
+}
+
+// The one that is there already, if there is one.
+std::shared_ptr<Device> Environment::keep(std::shared_ptr<Device> device, int index) {
+  return devices_.try_emplace(Key{&device->backend(), index}, device).first->second;
 }
 
 }  // namespace gmr

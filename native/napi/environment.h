@@ -3,12 +3,15 @@
 
 #include <napi.h>
 
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "backend/device.h"
 #include "napi/buffer_handle.h"
@@ -46,18 +49,28 @@ class Environment {
 
   static Environment& of(Napi::Env env);
 
-  std::shared_ptr<Device> open(const std::string& kind, int index);
+  // With `check`, a device that is opened for the first time has to pass its self-check.
+  std::shared_ptr<Device> open(const std::string& kind, int index, bool check);
+
+  // The same on a thread of its own, since the driver may take a second to start. `opened` gets the device or what
+  // stood against it.
+  using Opened = std::function<void(Napi::Env env, std::shared_ptr<Device> device, std::exception_ptr problem)>;
+  void open_later(Napi::Env env, const std::string& kind, int index, bool check, Opened opened);
   const std::shared_ptr<Completions>& completions() const { return completions_; }
   Napi::Value wrap(Napi::Env env, BufferRef buffer) const {
     return wrap_buffer(env, std::move(buffer), external_memory_);
   }
 
  private:
+  using Key = std::pair<const Backend*, int>;
+
   void stop();
+  std::shared_ptr<Device> keep(std::shared_ptr<Device> device, int index);
 
   std::shared_ptr<Completions> completions_;
   std::shared_ptr<ExternalMemory> external_memory_ = std::make_shared<ExternalMemory>();
-  std::map<std::pair<const Backend*, int>, std::shared_ptr<Device>> devices_;
+  std::map<Key, std::shared_ptr<Device>> devices_;  // tests switch CPU levels within one process
+  std::vector<std::thread> openers_;
 };
 
 }  // namespace gmr

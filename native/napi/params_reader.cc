@@ -50,13 +50,30 @@ ParamsReader::ParamsReader(Napi::Object object, const char* pass, const Memory* 
     : object_(object), pass_(pass), memory_(memory), params_(params) {}
 
 void ParamsReader::fail(const char* name, const std::string& expected, const std::string& received) const {
-  throw std::invalid_argument("[" + std::string(pass_) + "] expected " + name + " to be " + expected + ", received " +
-                              received);
+  throw std::invalid_argument("[" + std::string(pass_) + "] expected " + prefix_ + name + " to be " + expected +
+                              ", received " + received);
 }
 
 bool ParamsReader::present(const char* name) {
   const Napi::Value value = object_.Get(name);
   return !value.IsUndefined() && !value.IsNull();
+}
+
+Napi::Array ParamsReader::array(const char* name, int64_t most) {
+  const Napi::Value value = object_.Get(name);
+  if (!value.IsArray() || value.As<Napi::Array>().Length() > most) {
+    fail(name, "an array of at most " + std::to_string(most), describe(value));
+  }
+  return value.As<Napi::Array>();
+}
+
+void ParamsReader::enter(const char* name, const Napi::Array& items, int64_t i) {
+  const Napi::Value item = items.Get(static_cast<uint32_t>(i));
+  const std::string item_name = std::string(name).append("[").append(std::to_string(i)).append("]");
+  prefix_.clear();
+  if (!item.IsObject()) fail(item_name.c_str(), "an object", describe(item));
+  object_ = item.As<Napi::Object>();
+  prefix_ = item_name + ".";
 }
 
 int64_t ParamsReader::to_integer(const char* name, Napi::Value value, int64_t min, int64_t max) const {

@@ -62,15 +62,33 @@ class ParamsReader {
     if (present(name)) update(name, field, count);
   }
 
+  // Reads the objects of an array of at most `most`: while f(i) runs, properties are those of the ith.
+  template <typename F>
+  int64_t each(const char* name, int64_t most, F&& f) {
+    const Napi::Array items = array(name, most);
+    const int64_t count = items.Length();
+    const Napi::Object outer = object_;
+    for (int64_t i = 0; i < count; ++i) {
+      enter(name, items, i);
+      f(i);
+    }
+    object_ = outer;
+    prefix_.clear();
+    return count;
+  }
+
   [[noreturn]] void fail(const char* name, const std::string& expected, const std::string& received) const;
   std::vector<Operand> take_operands() { return std::move(operands_); }
 
  private:
   bool present(const char* name);
+  Napi::Array array(const char* name, int64_t most);
+  void enter(const char* name, const Napi::Array& items, int64_t i);
   void operand(const char* name, const void* field, int64_t count, size_t element_bytes, Access access);
   int64_t to_integer(const char* name, Napi::Value value, int64_t min, int64_t max) const;
 
   Napi::Object object_;
+  std::string prefix_;  // of the names in messages
   const char* pass_;
   const Memory* memory_;
   std::byte* params_;

@@ -40,12 +40,15 @@ const substitutes: Record<string, () => unknown> = {
 
 /** Valid arguments of the functions that are no passes. */
 const functions: Record<string, () => unknown[]> = {
-  openDevice: () => ['cpu', 0],
+  deviceCount: () => ['cpu'],
+  openDevice: () => ['cpu', 0, false],
+  openDeviceSync: () => ['cpu', 0, false],
   cpuLevels: () => [],
   cgroupLimits: () => [''],
   build: () => ['cuda'],
   createBuffer: () => [device, 64],
   upload: () => [device, new Float32Array(2)],
+  copy: () => [device, buffer(), buffer(), 0],
   dispose: () => [buffer()],
   read: () => [device, buffer()],
   memory: () => [device],

@@ -50,6 +50,14 @@ interface Result {
   bound: string;
   fraction: number | null;
   baseline?: { ms: number; change: string };
+  kernels?: {
+    kernel: string;
+    threads: number;
+    registers: number;
+    staticSharedBytes: number;
+    blocksPerMultiprocessor: number;
+    occupancy: number;
+  }[];
 }
 
 interface Report {
@@ -126,7 +134,7 @@ describe('gmr_profile', function () {
     ]) {
       expect(stdout).to.include(`  --${option} `);
     }
-    for (const option of ['json', 'baseline', 'check', 'against', 'tolerance', 'ncu']) {
+    for (const option of ['json', 'baseline', 'check', 'against', 'tolerance', 'ncu', 'graph', 'nvtx']) {
       expect(stdout).to.include(`  --${option} `);
     }
   });
@@ -285,6 +293,42 @@ describe('gmr_profile', function () {
         expect(succeed([...smallRing, '--device', 'cuda_sim', '--once']).split('\n')).to.include(
           'ring_conv forward, 1x2>3 7x9 k=5',
         );
+      });
+
+      it('names the kernels of a case, and what they take of a multiprocessor', () => {
+        const args = [
+          '--op',
+          'ring_conv',
+          '--shape',
+          '1,64,64,8,8,5',
+          '--pass',
+          'backward_weight',
+          '--device',
+          'cuda_sim',
+        ];
+        const file = join(scratch, 'kernels.json');
+        const text = succeed([...args, '--repeat', '1', '--json', file], { GMR_CUDA_SIM_ARCH: '90' });
+        const { kernels } = (JSON.parse(readFileSync(file, 'utf8')) as Report).results[0]!;
+        expect(kernels!.map(({ kernel }) => kernel)).to.include('ring_conv_backward_weight_kernel');
+        // The same numbers as in the table of what ptxas gives, which a build for sm_90 has to keep.
+        const budget = readFileSync(join(process.cwd(), 'native/cuda/ptxas_budget.txt'), 'utf8');
+        for (const { kernel, threads, registers, staticSharedBytes, blocksPerMultiprocessor, occupancy } of kernels!) {
+          const line = budget.split('\n').find((each) => new RegExp(`^${kernel}\\b.*\\bsm_90\\b`).test(each));
+          expect(line, kernel).to.be.a('string');
+          const numbers = line!.match(/\b\d+\b/g)!.map(Number);
+          expect(numbers).to.include.members([registers, staticSharedBytes]);
+          expect(occupancy).to.be.closeTo((blocksPerMultiprocessor * threads) / 2048, 1e-12);
+          expect(text).to.match(new RegExp(`${kernel} .* ${registers} `));
+        }
+      });
+
+      it('--graph queues the same passes, and is refused where there are no graphs', () => {
+        const file = join(scratch, 'graph.json');
+        succeed([...smallRing, '--device', 'cuda_sim', '--repeat', '1', '--graph', '--nvtx', '--json', file]);
+        expect((JSON.parse(readFileSync(file, 'utf8')) as Report).results).to.have.length(3);
+        const { status, stderr } = profile([...smallRing, '--graph']);
+        expect(status).to.equal(2);
+        expect(stderr).to.include('expected --graph to go with a GPU, received cpu');
       });
 
       it('the kernels of the ceilings do what is counted', () => {

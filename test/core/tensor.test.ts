@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import * as gmr from '../../lib/index.js';
-import { devices } from '../support/devices.js';
+import { native } from '../../lib/native.js';
+import { copyInto } from '../../lib/tensor.js';
+import { devices, nameOf } from '../support/devices.js';
 import { runChild } from '../support/child.js';
 import { expectFailure, expectRejection } from '../support/failure.js';
 import { heldMemory } from '../support/memory.js';
@@ -113,6 +115,36 @@ describeTwo('two devices (needs a processor of two CPU levels)', () => {
     expectFailure(() => layer.forward(image()), 'device_mismatch', `to be on ${here!.toString()}`);
     await layer.to(here!);
     expect(await layer.forward(image()).data()).to.have.length(27);
+  });
+});
+
+describe('copies within a device', () => {
+  for (const device of devices) {
+    it(`${nameOf(device)}: have a pass of their own, which profiles name`, async () => {
+      const values = Float32Array.from({ length: 70_001 }, (_, i) => i - 35_000);
+      const [a, b] = [0, 1].map(() => gmr.tensor([1, 2], undefined, { device, requiresGrad: true }));
+      const target = gmr.tensor(new Float32Array(values.length), undefined, { device });
+      const rows = await gmr.profile(device, async () => {
+        copyInto(target, gmr.tensor(values, undefined, { device }));
+        gmr.ops.add(a!, b!).backward(gmr.tensor([5, 6], undefined, { device })); // one gradient for two leaves
+        expect(await target.data()).to.deep.equal(values);
+      });
+      expect([...(await b!.grad!.data())]).to.deep.equal([5, 6]);
+      const copies = rows.filter(({ pass }) => pass === 'copy');
+      expect(copies.map(({ count }) => count)).to.deep.equal([2 + 1]);
+      expect(rows.map(({ pass }) => pass).toSorted()).to.deep.equal(['add_forward', 'copy']);
+    });
+  }
+
+  it('of what failed fail, with the first cause', async () => {
+    const { handle } = await gmr.device();
+    const target = native().upload(handle, Float32Array.of(1));
+    native().copy(handle, native().createBuffer(handle, 4), target, 0);
+    const failure: unknown = await native()
+      .read(handle, target)
+      .catch((error: unknown) => error);
+    expect(failure).to.include({ code: 'device_failure', op: 'copy' });
+    expect((failure as Error).message).to.include('[copy] expected its inputs to hold values');
   });
 });
 

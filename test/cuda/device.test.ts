@@ -1,6 +1,6 @@
 // CUDA devices: what is said where one cannot be used, and how one fails.
 import { expect } from 'chai';
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,7 +42,7 @@ describe('a package without a CUDA library', () => {
   const folder = mkdtempSync(join(tmpdir(), 'gmr-'));
   after(() => rmSync(folder, { recursive: true }));
   const addon = join(folder, 'gmr.node');
-  const openCuda = (): unknown => (createRequire(import.meta.url)(addon) as Binding).openDevice('cuda', 0);
+  const openCuda = (): unknown => (createRequire(import.meta.url)(addon) as Binding).openDeviceSync('cuda', 0, false);
 
   it('names the library and how to get it, or what is wrong with it', () => {
     copyFileSync(join(process.cwd(), 'build/Release/gmr.node'), addon);
@@ -151,6 +151,160 @@ describe('CUDA devices that fail', function () {
       /^out_of_memory \[activation\] expected 25165824 bytes to be available, .+: tensors hold 25165824 bytes, the cache 0, /,
     );
     expect(next).to.equal('0,2');
+  });
+});
+
+describe('CUDA uploads', function () {
+  before(function () {
+    if (cudaSim === undefined) this.skip();
+  });
+  // One that goes over a stream of its own, more than once so that what it goes through is used again.
+  const uploads = `
+    const device = open();
+    const count = 60_000;
+    const tensors = Array.from({ length: 40 }, (_, i) => {
+      const x = gmr.tensor(new Float32Array(count).fill(i), undefined, { device });
+      return gmr.ops.add(x, x);
+    });
+    const wrong = async () => {
+      const read = await Promise.all(tensors.map((tensor) => tensor.data()));
+      return read.filter((data, i) => data.some((value) => value !== 2 * i)).length;
+    };
+    console.log(await attempt(wrong));`;
+
+  it('are ordered between the streams', async () => {
+    expect(await onCudaSim(uploads, {})).to.equal('0');
+  });
+
+  // As if the code had forgotten to wait: the interpreter finds each.
+  for (const [wait, what] of [
+    ['cudaStreamWaitEvent', 'the compute stream for what arrives'],
+    ['cudaEventQuery', 'the host for what leaves its buffers'],
+  ] as const) {
+    it(`wait: ${what}`, async () => {
+      const output = await onCudaSim(uploads, { GMR_CUDA_SIM_FAIL: `${wait}:0:0` });
+      expect(output).to.include('device_failure').and.to.include('cudaErrorLaunchFailure');
+    });
+  }
+
+  it('of all sizes arrive whole, also where buffers are free for them', async () => {
+    for (let round = 0; round < 3; ++round) {
+      for (const count of [1, 100, 16_384, 16_385, 500_000, 2_200_000]) {
+        const values = Float32Array.from({ length: count }, (_, i) => (i % 1021) + round);
+        using x = gmr.tensor(values, undefined, { device: cudaSim });
+        values.fill(-1); // copied at the call
+        const data = await x.data();
+        expect(
+          data.every((value, i) => value === (i % 1021) + round),
+          `${count} elements`,
+        ).to.equal(true);
+      }
+    }
+  });
+
+  it('that are dropped when their environment ends leave the device as it was', async () => {
+    const library = new URL('../../lib/index.js', import.meta.url).href;
+    const source = `import(${JSON.stringify(library)}).then(async (gmr) => {
+      const device = gmr.Device.open('cuda_sim');
+      for (let i = 0; i < 3; ++i) await gmr.tensor(new Float32Array(1e6), undefined, { device }).data();
+      for (let i = 0; i < 50; ++i) gmr.tensor(new Float32Array(1e6), undefined, { device });
+      (await import('node:worker_threads')).parentPort.postMessage('queued');
+      setInterval(() => {}, 1000);
+    });`;
+    const output = await onCudaSim(
+      `
+      const { Worker } = await import('node:worker_threads');
+      const worker = new Worker(${JSON.stringify(source)}, { eval: true });
+      await new Promise((resolve) => worker.once('message', resolve));
+      await worker.terminate();
+      const x = gmr.tensor([1.5], undefined, { device: open() });
+      console.log(await gmr.ops.add(x, x).item());`,
+      {},
+    );
+    expect(output).to.equal('3');
+  });
+});
+
+describe('CUDA devices, opened', function () {
+  let folder: string;
+  before(function () {
+    if (cudaSim === undefined) this.skip();
+    // A package whose GPU is the interpreted one.
+    folder = mkdtempSync(join(tmpdir(), 'gmr-'));
+    const release = join(folder, 'build', 'Release');
+    mkdirSync(release, { recursive: true });
+    for (const file of readdirSync('build/Release')) {
+      if (/^gmr\.node$|^libgmr_cpu_\w+\.so$/.test(file)) copyFileSync(join('build/Release', file), join(release, file));
+    }
+    copyFileSync('build/Release/libgmr_cuda_sim.so', join(release, 'libgmr_cuda.so'));
+  });
+  after(() => {
+    if (folder !== undefined) rmSync(folder, { recursive: true });
+  });
+  const run = (body: string, environment: Record<string, string> = {}): Promise<string> =>
+    onCudaSim(body, { GMR_CONV_PREBUILD: folder, ...environment });
+
+  it('off the event loop, once for all who ask', async () => {
+    const output = await run(`
+      let turns = 0;
+      const timer = setInterval(() => (turns += 1), 0);
+      const [auto, first, second] = await Promise.all([gmr.device(), gmr.device('cuda'), gmr.device('cuda:0')]);
+      clearInterval(timer);
+      console.log(auto === first && first === second, auto === (await gmr.device('auto')), String(auto));
+      console.log(gmr.tensor([1]).device === auto, turns > 0);`);
+    expect(output).to.match(/^true true cuda_sim:0 \(CUDA simulator .*\)\ntrue true$/);
+  });
+
+  it('with the code and words of a refusal', async () => {
+    const output = await run(`console.log(await attempt(() => gmr.device('cuda:7')));`);
+    expect(output).to.equal(
+      'device_unavailable [device] expected a device index below 1, the number of GPUs here, received 7',
+    );
+  });
+
+  it('while the process or a worker ends', async () => {
+    expect(await run(`void gmr.device('cuda'); console.log('ends'); process.exit(0);`)).to.equal('ends');
+    expect(await run(`void gmr.device('cuda'); console.log('ends');`)).to.equal('ends');
+    const library = new URL('../../lib/index.js', import.meta.url).href;
+    const source = `import(${JSON.stringify(library)}).then(async (gmr) => {
+      const { parentPort } = await import('node:worker_threads');
+      void gmr.device('cuda');
+      parentPort.postMessage('opens');
+    });`;
+    const output = await run(`
+      const { Worker } = await import('node:worker_threads');
+      for (let i = 0; i < 5; ++i) {
+        const worker = new Worker(${JSON.stringify(source)}, { eval: true });
+        await new Promise((resolve) => worker.once('message', resolve));
+        await worker.terminate();
+      }
+      console.log(String(await gmr.device('cuda')));`);
+    expect(output).to.match(/^cuda_sim:0 /);
+  });
+
+  // Kernels that do nothing leave NaN where the result belongs.
+  const broken = {
+    'wrong values': 'cudaLaunchKernel:0:0',
+    'a failure': `cudaLaunchKernel:1:${cudaError.launchFailure}`,
+  };
+  for (const [what, fail] of Object.entries(broken)) {
+    it(`'auto' passes a GPU over whose self-check ends with ${what}`, async () => {
+      const later = await run(`console.log(String(await gmr.device())); console.log(gmr.tensor([1]).device.kind);`, {
+        GMR_CUDA_SIM_FAIL: fail,
+      });
+      expect(later).to.match(/^cpu \(.*\)\ncpu$/);
+      const atOnce = await run(`console.log(gmr.tensor([1]).device.kind, (await gmr.device()).kind);`, {
+        GMR_CUDA_SIM_FAIL: fail,
+      });
+      expect(atOnce).to.equal('cpu cpu');
+    });
+  }
+
+  it('by name without a self-check', async () => {
+    const output = await run(`console.log(String(await gmr.device('cuda')));`, {
+      GMR_CUDA_SIM_FAIL: 'cudaLaunchKernel:0:0',
+    });
+    expect(output).to.match(/^cuda_sim:0 /);
   });
 });
 

@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as gmr from '../../lib/index.js';
+import { devices, nameOf } from '../support/devices.js';
 import { expectFailure, expectRejection } from '../support/failure.js';
-import { expectClose } from '../support/ndarray.js';
+import { expectClose, normal, uniform } from '../support/ndarray.js';
 
 const { SGD } = gmr.optim;
 
@@ -93,6 +94,74 @@ describe('SGD', () => {
       });
     }
     expect(await values(parameter)).to.deep.equal([-2.5]);
+  });
+
+  it('steps all parameters of a group in one pass, or as few as there can be, to the bits of a step each', async () => {
+    for (const device of devices) {
+      const random = uniform(8);
+      const sizes = Array.from({ length: 90 }, (_, i) => [0, 1, 3, 4, 17, 4096, 4097, 16385][i % 8]!);
+      const start = sizes.map((size) => Float32Array.from(normal([size], random).data));
+      const gradients = sizes.map((size) => Float32Array.from(normal([size], random).data));
+      const options = { lr: 0.1, momentum: 0.9, dampening: 0.1, weightDecay: 0.01 };
+      const on = (values: Float32Array): gmr.Tensor => gmr.tensor(values, undefined, { device, requiresGrad: true });
+      const [together, apart] = [start.map(on), start.map(on)];
+      using optimizer = new SGD(
+        together.map((tensor, i) => [i % 9 === 2 ? `${i}.log_sigmas` : `${i}`, tensor] as const),
+        { ...options, sigmaWeightDecay: 0.3 },
+      );
+      const velocities = start.map(on);
+      const rows = await gmr.profile(device, async () => {
+        for (const firstStep of [true, false]) {
+          for (const [i, parameter] of together.entries()) parameter.grad = on(gradients[i]!);
+          optimizer.step();
+          for (const [i, parameter] of apart.entries()) {
+            const weightDecay = i % 9 === 2 ? 0.3 : 0.01;
+            gmr.ops.sgd(parameter, on(gradients[i]!), velocities[i]!, { ...options, weightDecay, firstStep });
+          }
+        }
+        await together[0]!.data();
+      });
+      expect(rows.map(({ pass, count }) => [pass, count])).to.deep.equal([['sgd_step', 2 * (2 + sizes.length)]]);
+      for (const [i, tensor] of together.entries()) {
+        expect(await tensor.data(), `${nameOf(device)}: ${sizes[i]} elements`).to.deep.equal(await apart[i]!.data());
+      }
+    }
+  });
+
+  it('mixes first and later steps in one pass', async () => {
+    const [early, late] = [leaf(0), leaf(0)];
+    using optimizer = new SGD([early, late], { lr: 1, momentum: 0.5, dampening: 0.5 });
+    setGradient(early, 1);
+    optimizer.step();
+    setGradient(late, 1);
+    optimizer.step();
+    expect([...(await values(early)), ...(await values(late))]).to.deep.equal([-2, -1]);
+  });
+
+  it('steps no parameter of a group where one gradient failed, and leaves the others for the next step', async () => {
+    const [failed, fine] = [leaf(1, 2, 3), leaf(1)];
+    using optimizer = new SGD([fine, failed], { lr: 1 });
+    gmr.ops.crossEntropy(failed.reshape(1, 3), gmr.tensor(Int32Array.of(99))).backward();
+    setGradient(fine, 1);
+    optimizer.step();
+    await expectRejection(fine.data(), 'invalid_argument', 'cross_entropy');
+    expect(await values(fine)).to.deep.equal([1]);
+    optimizer.zeroGrad();
+    setGradient(fine, 1);
+    optimizer.step();
+    expect(await values(fine)).to.deep.equal([0]);
+    expect(await values(failed)).to.deep.equal([1, 2, 3]);
+  });
+
+  it('refuses a parameter or gradient that was disposed of before it moves any', async () => {
+    const [first, second] = [leaf(1), leaf(1)];
+    using optimizer = new SGD([first, second], { lr: 1, momentum: 0.5 });
+    setGradient(first, 1);
+    setGradient(second, 1);
+    second.grad!.dispose();
+    expectFailure(() => optimizer.step(), 'disposed', '[SGD]');
+    expect(await values(first)).to.deep.equal([1]);
+    expect(optimizer.stateDict().velocity).to.deep.equal({});
   });
 
   it('goes on after a step whose gradient failed', async () => {

@@ -181,6 +181,15 @@ describe('doctor on GPUs', function () {
     expect(report.ok, formatReport(report)).to.equal(true);
   });
 
+  it('a GPU with wrong values has failed, and is not the default', async () => {
+    const report = await examineWith({ ...quiet, GMR_CUDA_SIM_FAIL: 'cudaLaunchKernel:0:0' }, 'cuda_sim');
+    expect(report).to.include({ ok: false, defaultDevice: 'cpu' });
+    expect(find(report, 'cuda_sim:0')).to.include({ status: 'failed' });
+    expect(formatReport(report)).to.match(
+      /FAILED cuda_sim:0 .*self-check, a small ring convolution, but its values differ.*'auto' takes the processor/,
+    );
+  });
+
   it('a driver that takes the process down takes only the one that tries it', async () => {
     const crash = join(folder, 'crash.cjs');
     mkdirSync(folder, { recursive: true });

@@ -12,6 +12,8 @@ struct Ceilings {
   double fma_gflops = 0;  // 2 operations a multiply-add
   double add_gadds = 0;
   double copy_gbs = 0;  // read + written bytes
+  // Of tensor cores by mma.sync; what kernels of wgmma could have is more on sm_90.
+  double mma_tf32_gflops = 0, mma_bf16_gflops = 0;
 };
 
 class CpuBurst;

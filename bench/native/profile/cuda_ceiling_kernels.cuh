@@ -31,6 +31,54 @@ static __global__ void fma_ceiling_kernel(float* results, float factor, float te
   results[int64_t{blockIdx.x} * fma_threads + threadIdx.x] = total;
 }
 
+enum class MmaType { tf32, bf16 };
+constexpr int mma_chains = 4;  // 4 x 8 warps a scheduler: more than the latency of a product
+constexpr int mma_steps = 16;
+
+constexpr int mma_depth(MmaType type) { return type == MmaType::tf32 ? 8 : 16; }
+
+// Of m16n8 results.
+constexpr double mma_flops_a_warp(MmaType type, int turns) {
+  return 2.0 * 16 * 8 * mma_depth(type) * mma_chains * mma_steps * turns;
+}
+
+template <MmaType type>
+static __device__ void mma_of_ones(float (&sums)[4], uint32_t ones) {
+#if __CUDA_ARCH__ >= 800
+  if constexpr (type == MmaType::tf32) {
+    asm volatile(
+        "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %4, %4, %4}, {%4, %4}, "
+        "{%0, %1, %2, %3};"
+        : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+        : "r"(ones));
+  } else {
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %4, %4, %4}, {%4, %4}, "
+        "{%0, %1, %2, %3};"
+        : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+        : "r"(ones));
+  }
+#endif
+}
+
+// Products of ones, in as many chains as hide their latency; GPUs before sm_80 do nothing.
+template <MmaType type>
+static __global__ void mma_ceiling_kernel(float* results, int turns) {
+  constexpr uint32_t ones = type == MmaType::tf32 ? 0x3f800000 : 0x3f803f80;
+  float sums[mma_chains][4] = {};
+  for (int turn = 0; turn < turns; ++turn) {
+#pragma unroll
+    for (int step = 0; step < mma_steps; ++step) {
+#pragma unroll
+      for (int i = 0; i < mma_chains; ++i) mma_of_ones<type>(sums[i], ones);
+    }
+  }
+  float total = 0;
+#pragma unroll
+  for (int i = 0; i < mma_chains; ++i) total += sums[i][0] + sums[i][1] + sums[i][2] + sums[i][3];
+  results[int64_t{blockIdx.x} * blockDim.x + threadIdx.x] = total;
+}
+
 // Four accesses under way a thread.
 static __global__ void copy_ceiling_kernel(float4* to, const float4* from, int64_t count) {
   constexpr int unroll = 4;

@@ -79,6 +79,20 @@ double fma_gflops(Events& events, int multiprocessors, int threads_a_multiproces
   return fma_flops_a_thread(turns) * blocks * fma_threads / events.least_seconds(launch) / 1e9;
 }
 
+template <MmaType type>
+double mma_gflops(Events& events, int multiprocessors) {
+  constexpr int threads = 256, blocks_a_multiprocessor = 4, warp_threads = 32;
+  const int blocks = multiprocessors * blocks_a_multiprocessor;
+  const Memory results(size_t{sizeof(float)} * static_cast<size_t>(blocks) * threads);
+  int turns = 64;
+  const auto launch = [&](cudaStream_t stream) {
+    mma_ceiling_kernel<type><<<blocks, threads, 0, stream>>>(static_cast<float*>(results.data), turns);
+  };
+  events.ms(launch);
+  while (events.ms(launch) < least_ms && turns < (1 << 26)) turns *= 2;
+  return mma_flops_a_warp(type, turns) * blocks * threads / warp_threads / events.least_seconds(launch) / 1e9;
+}
+
 double copy_gbs(Events& events, int multiprocessors, size_t memory_bytes) {
   const size_t bytes = std::min(most_copy_bytes, memory_bytes / 8) / sizeof(float4) * sizeof(float4);
   const Memory to(bytes), from(bytes);
@@ -104,6 +118,10 @@ Ceilings measure_cuda(int device) {
   ceilings.fma_gflops = fma_gflops(events, properties.multiProcessorCount, properties.maxThreadsPerMultiProcessor);
   ceilings.add_gadds = ceilings.fma_gflops / 2;  // an addition takes the place of a multiply-add
   ceilings.copy_gbs = copy_gbs(events, properties.multiProcessorCount, properties.totalGlobalMem);
+  if (properties.major >= 8) {
+    ceilings.mma_tf32_gflops = mma_gflops<MmaType::tf32>(events, properties.multiProcessorCount);
+    ceilings.mma_bf16_gflops = mma_gflops<MmaType::bf16>(events, properties.multiProcessorCount);
+  }
   return ceilings;
 }
 

@@ -126,6 +126,13 @@ DeviceMemory::~DeviceMemory() {
   if (data_ != nullptr) device_->backend().release(*device_->handle_, data_, std::max<size_t>(bytes_, 1));
 }
 
+Graph::Graph(Device& device, const std::function<void()>& work)
+    : device_(device), captured_(device.backend().capture(*device.handle_, work)) {
+  if (captured_ == nullptr) throw UsageError("expected --graph to go with a GPU, received " + device.description());
+}
+
+Graph::~Graph() { device_.backend().drop_captured(*device_.handle_, captured_); }
+
 HostValues values_of(const Case& c) {
   constexpr uint32_t unwritten = 0x7fc0dead;  // a NaN; as an integer a number that no index reaches
   HostValues values;

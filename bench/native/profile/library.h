@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -61,14 +62,32 @@ class Device {
   void download(void* to, const void* from, size_t bytes);
   void run(Pass pass, const void* params) { backend().passes[static_cast<size_t>(pass)](*handle_, params); }
   void synchronise() { backend().synchronise(*handle_); }
+  std::vector<KernelUse> watch(const std::function<void()>& work) { return backend().watch(*handle_, work); }
 
  private:
   friend class DeviceMemory;
+  friend class Graph;
 
   Library library_;
   int index_;
   BackendDevice* handle_;
   DeviceProperties properties_;
+};
+
+// Passes that are queued again by one call. They must have run before, and no other may run meanwhile.
+class Graph {
+ public:
+  // Throws UsageError where the backend has no such thing.
+  Graph(Device& device, const std::function<void()>& work);
+  ~Graph();
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+
+  void run() { device_.backend().replay(*device_.handle_, captured_); }
+
+ private:
+  Device& device_;
+  CapturedPasses* captured_;
 };
 
 class DeviceMemory {

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "check.h"
+#include "nvtx.h"
 #include "options.h"
 #include "report.h"
 #include "suites.h"
@@ -102,6 +103,7 @@ int run_once(const Options& options, Device& device) {
   for (const Case& c : selected_cases(options)) {
     print(std::string(c.op) + " " + c.pass_name + ", " + c.name + "\n");
     PlacedCase placed(device, c, values_of(c));
+    const NvtxRange range(options.nvtx, std::string(c.op) + " " + c.pass_name + ", " + c.name);
     placed.run();
     device.synchronise();
   }
@@ -114,7 +116,7 @@ int run_profile(const Options& options, Device& device) {
   if (!options.baseline.empty()) baseline.emplace(options.baseline, device, options.cold, cases);
   CeilingMeter meter(device);
   print(ceilings_text(device, meter));
-  Timer timer(device, meter, {options.repeat, options.cold});
+  Timer timer(device, meter, {options.repeat, options.cold, options.graph, options.nvtx});
   const bool show_progress = isatty(STDERR_FILENO) == 1;
   std::vector<Result> results;
   for (const Case& c : cases) {
@@ -126,9 +128,10 @@ int run_profile(const Options& options, Device& device) {
     if (baseline) baseline->compare(results.back(), meter);
   }
   if (show_progress) std::fprintf(stderr, "\r\x1b[K");
-  print("\n" + results_text(results));
+  print("\n" + results_text(results) + kernels_text(results));
   write_json(options.json, {{"device", device_json(device)},
                             {"cold", options.cold},
+                            {"graph", options.graph},
                             {"ceilings", ceilings_json(meter.ceilings())},
                             {"results", results_json(results)}});
   return any_slower(results) ? exit_failed : 0;

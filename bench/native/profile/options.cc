@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "nvtx.h"
 #include "suites.h"
 #include "text.h"
 
@@ -113,12 +114,18 @@ void check_combination(const Options& options, const std::set<std::string>& give
   both("--check", "--once");
   both("--ncu", "--json");
   both("--ncu", "--baseline");
+  both("--check", "--graph");
+  both("--check", "--nvtx");
+  both("--once", "--graph");
+  both("--cold", "--graph");
   both("--once", "--json");
   both("--once", "--baseline");
   needs("--check", "--against");
   needs("--against", "--check");
   needs("--tolerance", "--check");
   needs("--batch", "--suite");
+  if (options.nvtx && !has_nvtx())
+    throw UsageError("expected --nvtx to go with a gmr_profile that was built with CUDA");
   check_shape(options);
   if (!options.help && !options.list && !options.check && options.ops.empty() && options.suite.empty()) {
     throw UsageError("expected --op, --suite, --check or --list; --help shows all options");
@@ -155,6 +162,8 @@ Which cases
 How they are timed
   --repeat <n>        samples of each case (default 20; slow cases get fewer, at least 3)
   --cold              caches are emptied before each sample, and each call has tensors of its own
+  --graph             queues the calls of a sample as one CUDA graph: what launches cost is then left out
+  --nvtx              names cases and samples for Nsight Systems
   --once              runs each case once, without timing: for tools that watch kernels
   --json <file>       also write everything to a file
   --baseline <file>   compare with a report that --json wrote, of the same device
@@ -182,8 +191,8 @@ options.
 Options parse_options(const std::vector<std::string>& arguments) {
   Options options;
   const std::map<std::string, bool*> flags = {
-      {"--help", &options.help}, {"--list", &options.list},   {"--cold", &options.cold},
-      {"--once", &options.once}, {"--check", &options.check}, {"--ncu", &options.ncu},
+      {"--help", &options.help},   {"--list", &options.list}, {"--cold", &options.cold},   {"--once", &options.once},
+      {"--check", &options.check}, {"--ncu", &options.ncu},   {"--graph", &options.graph}, {"--nvtx", &options.nvtx},
   };
   const std::map<std::string, std::function<void(const std::string&)>> values = {
       {"--device", [&](const std::string& text) { options.device = text; }},

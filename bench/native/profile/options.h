@@ -10,7 +10,7 @@
 namespace gmr::profile {
 
 struct Options {
-  bool help = false, list = false, cold = false, once = false, check = false, ncu = false;
+  bool help = false, list = false, cold = false, once = false, check = false, ncu = false, graph = false, nvtx = false;
   std::string device = "cpu";
   std::vector<std::string> ops;  // empty: all
   std::string pass;              // empty: all

@@ -273,16 +273,18 @@ std::vector<Case> rotate_cases(const std::string& name, const RotateGeometry& g)
 
 std::vector<Case> sgd_cases(const std::string& name, int64_t count, const SgdOptions& options) {
   CaseBuilder<SgdStep> step(Pass::sgd_step, name);
-  step.params.count = count;
+  step.params.tensor_count = 1;
   step.params.learning_rate = 0.01f;
   step.params.momentum = options.momentum;
   step.params.dampening = options.dampening;
-  step.params.weight_decay = options.weight_decay;
   step.params.nesterov = options.nesterov;
-  step.params.first_step = options.first_step;
-  step.update("parameter", step.params.parameter, count);
-  step.read("gradient", step.params.gradient, count);
-  if (options.momentum != 0) step.update("velocity", step.params.velocity, count);
+  SgdTensors& tensors = step.params.tensors[0];
+  tensors.count = count;
+  tensors.weight_decay = options.weight_decay;
+  tensors.first_step = options.first_step;
+  step.update("parameter", tensors.parameter, count);
+  step.read("gradient", tensors.gradient, count);
+  if (options.momentum != 0) step.update("velocity", tensors.velocity, count);
   return {step.finish(4 * static_cast<double>(count))};
 }
 

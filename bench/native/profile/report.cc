@@ -36,6 +36,29 @@ std::string change_of(const Timing& now, double ms, double low, double high) {
   return "";
 }
 
+// The share of the warps that a multiprocessor could hold.
+double occupancy(const KernelUse& use) {
+  constexpr int warp_threads = 32;
+  const int warps = (use.threads + warp_threads - 1) / warp_threads;
+  return static_cast<double>(warps) * use.blocks_a_multiprocessor / use.warps_a_multiprocessor;
+}
+
+Json kernels_json(const std::vector<KernelUse>& kernels) {
+  Json::Array list;
+  for (const KernelUse& use : kernels) {
+    list.push_back(Json::Object{{"kernel", use.kernel},
+                                {"launches", static_cast<double>(use.launches)},
+                                {"blocks", static_cast<double>(use.blocks)},
+                                {"threads", use.threads},
+                                {"registers", use.registers > 0 ? Json(use.registers) : Json()},
+                                {"staticSharedBytes", static_cast<double>(use.static_shared_bytes)},
+                                {"dynamicSharedBytes", static_cast<double>(use.dynamic_shared_bytes)},
+                                {"blocksPerMultiprocessor", use.blocks_a_multiprocessor},
+                                {"occupancy", occupancy(use)}});
+  }
+  return list;
+}
+
 double least_ms_of_fma(const Work& work, double fma_gflops, const Ceilings& ceilings) {
   // Additions and multiply-adds use the same units: their ceilings move together.
   const double add_gadds = ceilings.add_gadds * fma_gflops / ceilings.fma_gflops;
@@ -128,6 +151,10 @@ std::string ceilings_text(const Device& device, const CeilingMeter& meter) {
   if (c.fma_gflops > 0) {
     text += "ceilings: multiply-adds " + number_text(c.fma_gflops) + " GFLOP/s, additions " + number_text(c.add_gadds) +
             " G/s, copy " + number_text(c.copy_gbs) + " GB/s\n";
+    if (c.mma_tf32_gflops > 0) {
+      text += "tensor cores by mma.sync: TF32 " + number_text(c.mma_tf32_gflops) + " GFLOP/s, bf16 " +
+              number_text(c.mma_bf16_gflops) + " GFLOP/s\n";
+    }
   } else if (device.is_interpreter()) {
     text += "ceilings: none, this is an interpreter, whose times say nothing about a GPU\n";
   } else {
@@ -177,6 +204,30 @@ std::string results_text(const std::vector<Result>& results) {
   return text;
 }
 
+std::string kernels_text(const std::vector<Result>& results) {
+  Table table(
+      {"op", "pass", "case", "ms", "kernel", "launches", "blocks", "threads", "registers", "shared", "occupancy"},
+      "lllrlrrrrrr");
+  bool has_kernels = false;
+  for (const Result& result : results) {
+    const Case& c = *result.c;
+    std::vector<std::string> row = {c.op, c.pass_name, c.name, number_text(result.timing.ms(0.5))};
+    for (const KernelUse& use : result.timing.kernels) {
+      has_kernels = true;
+      const int64_t shared_bytes = use.static_shared_bytes + use.dynamic_shared_bytes;
+      for (const std::string& text :
+           {use.kernel, std::to_string(use.launches), std::to_string(use.blocks), std::to_string(use.threads),
+            use.registers > 0 ? std::to_string(use.registers) : "", std::to_string(shared_bytes),
+            percent_text(occupancy(use))}) {
+        row.push_back(text);
+      }
+      table.add(std::move(row));
+      row = {"", "", "", ""};
+    }
+  }
+  return has_kernels ? "\n" + table.text() : "";
+}
+
 Json results_json(const std::vector<Result>& results) {
   Json::Array list;
   for (const Result& result : results) {
@@ -200,6 +251,7 @@ Json results_json(const std::vector<Result>& results) {
         {"bound", bound_name(result.bound)},
         {"fraction", result.fraction > 0 ? Json(result.fraction) : Json()},
     };
+    if (!timing.kernels.empty()) object.emplace_back("kernels", kernels_json(timing.kernels));
     if (result.has_baseline) {
       object.emplace_back("baseline", Json::Object{{"ms", result.baseline.ms}, {"change", result.baseline.change}});
     }
@@ -219,7 +271,12 @@ Json device_json(const Device& device) {
 }
 
 Json ceilings_json(const Ceilings& c) {
-  return Json::Object{{"fmaGflops", c.fma_gflops}, {"addGadds", c.add_gadds}, {"copyGBs", c.copy_gbs}};
+  Json::Object object = {{"fmaGflops", c.fma_gflops}, {"addGadds", c.add_gadds}, {"copyGBs", c.copy_gbs}};
+  if (c.mma_tf32_gflops > 0) {
+    object.emplace_back("mmaTf32Gflops", c.mma_tf32_gflops);
+    object.emplace_back("mmaBf16Gflops", c.mma_bf16_gflops);
+  }
+  return object;
 }
 
 }  // namespace gmr::profile

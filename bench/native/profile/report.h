@@ -50,6 +50,8 @@ bool any_slower(const std::vector<Result>& results);
 
 std::string ceilings_text(const Device& device, const CeilingMeter& meter);
 std::string results_text(const std::vector<Result>& results);
+// The kernels of each case and what they take of a multiprocessor; empty where the backend has none.
+std::string kernels_text(const std::vector<Result>& results);
 Json results_json(const std::vector<Result>& results);
 
 Json device_json(const Device& device);

@@ -4,7 +4,9 @@
 #include <chrono>
 #include <cmath>
 #include <optional>
+#include <string>
 
+#include "nvtx.h"
 #include "pixel_cases.h"
 
 namespace gmr::profile {
@@ -30,9 +32,14 @@ constexpr int64_t sweep_floats = int64_t{32} << 20;
 
 constexpr size_t line_bytes = 64;
 
-double seconds_of(Device& device, std::vector<PlacedCase>& sets, int calls) {
-  const auto start = Clock::now();
+void run_calls(std::vector<PlacedCase>& sets, int calls) {
   for (int call = 0; call < calls; ++call) sets[static_cast<size_t>(call) % sets.size()].run();
+}
+
+template <typename Work>
+double seconds_of(Device& device, Work&& work) {
+  const auto start = Clock::now();
+  work();
   device.synchronise();
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -112,10 +119,11 @@ Timing Timer::time(const Case& c) {
   std::vector<PlacedCase> sets;
   sets.emplace_back(device_, c, values);
   device_.synchronise();
-  seconds_of(device_, sets, 1);  // what a first call sets up
-  const double once = seconds_of(device_, sets, 1);
-
+  const NvtxRange case_range(options_.nvtx, std::string(c.op) + " " + c.pass_name + ", " + c.name);
   Timing timing;
+  timing.kernels = device_.watch([&] { run_calls(sets, 1); });  // and what a first call sets up
+  device_.synchronise();
+  const double once = seconds_of(device_, [&] { run_calls(sets, 1); });
   timing.calls = static_cast<int>(std::clamp(std::round(sample_seconds / once), 1.0, double{most_calls}));
   if (options_.cold) {
     const size_t affordable_sets = most_set_bytes / std::max<size_t>(c.bytes(), 1);
@@ -127,10 +135,19 @@ Timing Timer::time(const Case& c) {
   const double affordable = std::min(1e6, case_budget_seconds / (once * timing.calls));
   const int count = std::min(options_.repeat, std::max(fewest_samples, static_cast<int>(affordable)));
 
+  std::optional<Graph> graph;
+  if (options_.graph) graph.emplace(device_, [&] { run_calls(sets, timing.calls); });
   double fma_before = meter_.fma_now();
   for (int i = 0; i < count; ++i) {
     if (flush_ != nullptr) (*flush_)(sets);
-    const double seconds = seconds_of(device_, sets, timing.calls);
+    const NvtxRange sample_range(options_.nvtx, "sample");
+    const double seconds = seconds_of(device_, [&] {
+      if (graph) {
+        graph->run();
+      } else {
+        run_calls(sets, timing.calls);
+      }
+    });
     const double fma_after = meter_.fma_now();
     // Noise only ever subtracts: the better of the bursts before and behind.
     timing.samples.push_back({seconds / timing.calls * 1e3, std::max(fma_before, fma_after)});

@@ -11,7 +11,9 @@ namespace gmr::profile {
 
 struct TimingOptions {
   int repeat = 20;
-  bool cold = false;  // caches are emptied before each sample, each call has tensors of its own
+  bool cold = false;   // caches are emptied before each sample, each call has tensors of its own
+  bool graph = false;  // the calls of a sample are one graph
+  bool nvtx = false;   // a range a case, and in it one a sample
 };
 
 struct Sample {
@@ -21,7 +23,8 @@ struct Sample {
 
 struct Timing {
   std::vector<Sample> samples;
-  int calls;  // back to back in a sample
+  int calls;                       // back to back in a sample
+  std::vector<KernelUse> kernels;  // of one call
 
   double ms(double fraction) const;  // a quantile
   double fma_gflops() const;         // the median

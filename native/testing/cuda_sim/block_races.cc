@@ -11,12 +11,35 @@ void DeviceMemory::start_launch(uint64_t block_count, uint32_t granule) {
   // Serials of blocks are never used twice, so that cells of former launches need no clearing.
   if (next_serial_ + block_count >= UINT32_MAX) {
     next_serial_ = 1;
-    for (auto& [address, allocation] : allocations_) allocation.cells.reset();
+    for (auto& [address, allocation] : allocations_) {
+      allocation.cells.reset();
+      allocation.touched_launch = 0;
+    }
   }
   launch_first_block_ = next_serial_;
   next_serial_ += static_cast<uint32_t>(block_count);
   granule_shift_ = granule == 1 ? 0 : granule == 2 ? 1 : 2;
   released_.clear();
+  touched_.clear();
+}
+
+std::vector<DeviceMemory::Touched> DeviceMemory::touched() const {
+  std::vector<Touched> all;
+  for (const Allocation* a : touched_) {
+    if (a->read.end > 0) all.push_back({a->address, a->read.begin, a->read.end, false});
+    if (a->written.end > 0) all.push_back({a->address, a->written.begin, a->written.end, true});
+  }
+  return all;
+}
+
+void DeviceMemory::note_touch(Allocation& allocation, uint64_t offset, uint32_t bytes, AccessKind kind) {
+  if (allocation.touched_launch != launch_first_block_) {
+    allocation.touched_launch = launch_first_block_;
+    allocation.read = allocation.written = {};
+    touched_.push_back(&allocation);
+  }
+  if (reads_memory(kind)) allocation.read.add(offset, offset + bytes);
+  if (writes_memory(kind)) allocation.written.add(offset, offset + bytes);
 }
 
 void DeviceMemory::start_block(uint64_t block) {
@@ -33,6 +56,7 @@ bool DeviceMemory::ordered(const Toucher& other) const {
 
 void DeviceMemory::check(Warp& warp, int lane, Allocation& allocation, uint64_t offset, uint32_t bytes,
                          AccessKind kind) {
+  note_touch(allocation, offset, bytes, kind);
   uint64_t& word = allocation.initialised[offset / 64];
   const uint64_t mask = ((uint64_t{1} << bytes) - 1) << offset % 64;  // an aligned access lies within one word
   if (reads_memory(kind) && (word & mask) != mask) {

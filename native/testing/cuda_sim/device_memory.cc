@@ -138,6 +138,11 @@ std::byte* DeviceMemory::host_view(const void* address, uint64_t bytes) {
                                : allocation->storage + (reinterpret_cast<uint64_t>(address) - allocation->address);
 }
 
+uint64_t DeviceMemory::base_of(const void* address, uint64_t bytes) {
+  const Allocation* const allocation = find(reinterpret_cast<uint64_t>(address), bytes);
+  return allocation == nullptr ? 0 : allocation->address;
+}
+
 void DeviceMemory::mark_initialised(const void* address, uint64_t bytes, bool initialised) {
   Allocation* const allocation = find(reinterpret_cast<uint64_t>(address), bytes);
   if (allocation == nullptr || allocation->host) return;

@@ -1,6 +1,7 @@
 // The device's global memory: addresses that the host cannot read, storage behind them, and what is known of each byte.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -35,6 +36,8 @@ class DeviceMemory {
   // The host's copies. False: the range is not device memory as a whole.
   bool is_device(const void* address) const;
   std::byte* host_view(const void* address, uint64_t bytes);
+  // Where the allocation begins that holds the range; 0: none that is known here.
+  uint64_t base_of(const void* address, uint64_t bytes);
   void mark_initialised(const void* address, uint64_t bytes, bool initialised = true);
 
   // What is known of the source's bytes becomes known of the destination's.
@@ -53,6 +56,12 @@ class DeviceMemory {
 
   // Blocks race where both touch a byte, one of them writes and no fence and atomic order them.
   void start_launch(uint64_t block_count, uint32_t granule);
+  // What the launch has touched since: bytes of an allocation, from the first to behind the last.
+  struct Touched {
+    uint64_t allocation, begin, end;
+    bool writes;
+  };
+  std::vector<Touched> touched() const;
   void start_block(uint64_t block);
   void fence() { block_fenced_ = true; }
 
@@ -69,6 +78,14 @@ class DeviceMemory {
     Toucher writer;
     std::array<Toucher, 2> readers;
   };
+  struct Span {
+    uint64_t begin = UINT64_MAX, end = 0;
+
+    void add(uint64_t from, uint64_t to) {
+      begin = std::min(begin, from);
+      end = std::max(end, to);
+    }
+  };
   struct Free {
     void operator()(void* memory) const { std::free(memory); }
   };
@@ -83,6 +100,8 @@ class DeviceMemory {
     std::vector<uint64_t> initialised;    // a bit a byte
     std::unique_ptr<Cell[], Free> cells;  // pages appear as they are touched
     uint32_t cells_shift = 0;
+    uint32_t touched_launch = 0;  // the number of its first block
+    Span read, written;           // in that launch
   };
   struct Freed {
     uint64_t bytes;
@@ -90,6 +109,7 @@ class DeviceMemory {
   };
 
   Allocation* find(uint64_t address, uint64_t bytes);
+  void note_touch(Allocation& allocation, uint64_t offset, uint32_t bytes, AccessKind kind);
   void check(Warp& warp, int lane, Allocation& allocation, uint64_t offset, uint32_t bytes, AccessKind kind);
   void check_cell(Warp& warp, int lane, const Allocation& allocation, Cell& cell, uint64_t offset, uint32_t bytes,
                   AccessKind kind);
@@ -110,7 +130,8 @@ class DeviceMemory {
   uint32_t block_serial_ = 0;
   uint32_t granule_shift_ = 2;
   bool block_fenced_ = false;
-  std::vector<bool> acquired_;  // blocks of this launch that the running one is ordered behind
+  std::vector<Allocation*> touched_;  // by this launch
+  std::vector<bool> acquired_;        // blocks of this launch that the running one is ordered behind
   std::unordered_map<uint64_t, std::vector<bool>> released_;
 };
 

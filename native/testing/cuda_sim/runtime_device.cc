@@ -10,7 +10,7 @@ using gmr::cuda_sim::api_call;
 using gmr::cuda_sim::Simulator;
 using Clock = std::chrono::steady_clock;
 
-// All work is done when the call returns, so streams and events only need to be what they claim to be.
+// All work is done when the call returns. What streams and events would order is known to `Simulator::stream_order`.
 struct CUstream_st {
   unsigned flags = 0;
   int priority = 0;
@@ -20,6 +20,7 @@ struct CUevent_st {
   unsigned flags = 0;
   bool recorded = false;
   Clock::time_point time;
+  gmr::cuda_sim::StreamClock order;
 };
 
 namespace {
@@ -40,14 +41,20 @@ bool is_stream(cudaStream_t stream) {
   return stream == nullptr || stream == cudaStreamLegacy || stream == cudaStreamPerThread || streams().contains(stream);
 }
 
-cudaError_t on_stream(const char* name, cudaStream_t stream) {
-  return api_call(name, [&](Simulator&) { return is_stream(stream) ? cudaSuccess : cudaErrorInvalidResourceHandle; });
+// The host waits for a stream, or learns that there is nothing to wait for.
+cudaError_t wait_for_stream(const char* name, cudaStream_t stream) {
+  return api_call(name, [&](Simulator& simulator) {
+    if (!is_stream(stream)) return cudaErrorInvalidResourceHandle;
+    simulator.stream_order.host_waits(simulator.stream_order.record(stream));
+    return simulator.settle_transfers();
+  });
 }
 
 cudaError_t create_stream(cudaStream_t* stream, unsigned flags, int priority) {
-  return api_call("cudaStreamCreate", [&](Simulator&) {
+  return api_call("cudaStreamCreate", [&](Simulator& simulator) {
     *stream = new CUstream_st{flags, priority};
     streams().insert(*stream);
+    simulator.stream_order.create(*stream, flags != cudaStreamNonBlocking);
     return cudaSuccess;
   });
 }
@@ -63,9 +70,16 @@ cudaError_t create_event(cudaEvent_t* event, unsigned flags) {
 
 template <class F>
 cudaError_t with_event(const char* name, cudaEvent_t event, F f) {
-  return api_call(name, [&](Simulator&) {
+  return api_call(name, [&](Simulator& simulator) {
     if (!events().contains(event)) return cudaErrorInvalidResourceHandle;
-    return f();
+    return f(simulator);
+  });
+}
+
+cudaError_t wait_for_event(const char* name, cudaEvent_t event) {
+  return with_event(name, event, [&](Simulator& simulator) {
+    simulator.stream_order.host_waits(event->order);
+    return simulator.settle_transfers();
   });
 }
 
@@ -243,7 +257,10 @@ cudaError_t cudaDeviceGetPCIBusId(char* text, int length, int device) {
 }
 
 cudaError_t cudaDeviceSynchronize() {
-  return api_call("cudaDeviceSynchronize", [](Simulator&) { return cudaSuccess; });
+  return api_call("cudaDeviceSynchronize", [](Simulator& simulator) {
+    simulator.stream_order.host_waits_for_all();
+    return simulator.settle_transfers();
+  });
 }
 
 cudaError_t cudaDriverGetVersion(int* version) {
@@ -265,20 +282,24 @@ cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned flags, i
 }
 
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-  return api_call("cudaStreamDestroy", [&](Simulator&) {
+  return api_call("cudaStreamDestroy", [&](Simulator& simulator) {
     if (streams().erase(stream) == 0) return cudaErrorInvalidResourceHandle;
+    simulator.stream_order.destroy(stream);
     delete stream;
     return cudaSuccess;
   });
 }
 
-cudaError_t cudaStreamSynchronize(cudaStream_t stream) { return on_stream("cudaStreamSynchronize", stream); }
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) { return wait_for_stream("cudaStreamSynchronize", stream); }
 
-cudaError_t cudaStreamQuery(cudaStream_t stream) { return on_stream("cudaStreamQuery", stream); }
+cudaError_t cudaStreamQuery(cudaStream_t stream) { return wait_for_stream("cudaStreamQuery", stream); }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
-  return with_event("cudaStreamWaitEvent", event,
-                    [&] { return is_stream(stream) ? cudaSuccess : cudaErrorInvalidResourceHandle; });
+  return with_event("cudaStreamWaitEvent", event, [&](Simulator& simulator) {
+    if (!is_stream(stream)) return cudaErrorInvalidResourceHandle;
+    simulator.stream_order.wait(stream, event->order);
+    return cudaSuccess;
+  });
 }
 
 cudaError_t cudaEventCreate(cudaEvent_t* event) { return create_event(event, 0); }
@@ -286,7 +307,7 @@ cudaError_t cudaEventCreate(cudaEvent_t* event) { return create_event(event, 0);
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) { return create_event(event, flags); }
 
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
-  return with_event("cudaEventDestroy", event, [&] {
+  return with_event("cudaEventDestroy", event, [&](Simulator&) {
     events().erase(event);
     delete event;
     return cudaSuccess;
@@ -294,24 +315,21 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 }
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-  return with_event("cudaEventRecord", event, [&] {
+  return with_event("cudaEventRecord", event, [&](Simulator& simulator) {
     if (!is_stream(stream)) return cudaErrorInvalidResourceHandle;
+    event->order = simulator.stream_order.record(stream);
     event->recorded = true;
     event->time = Clock::now();
     return cudaSuccess;
   });
 }
 
-cudaError_t cudaEventQuery(cudaEvent_t event) {
-  return with_event("cudaEventQuery", event, [] { return cudaSuccess; });
-}
+cudaError_t cudaEventQuery(cudaEvent_t event) { return wait_for_event("cudaEventQuery", event); }
 
-cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-  return with_event("cudaEventSynchronize", event, [] { return cudaSuccess; });
-}
+cudaError_t cudaEventSynchronize(cudaEvent_t event) { return wait_for_event("cudaEventSynchronize", event); }
 
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
-  return with_event("cudaEventElapsedTime", start, [&] {
+  return with_event("cudaEventElapsedTime", start, [&](Simulator&) {
     if (!events().contains(end) || !start->recorded || !end->recorded) return cudaErrorInvalidResourceHandle;
     if ((start->flags | end->flags) & cudaEventDisableTiming) return cudaErrorInvalidResourceHandle;
     *milliseconds = std::chrono::duration<float, std::milli>(end->time - start->time).count();

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "testing/cuda_sim/cubin.h"
 #include "testing/cuda_sim/fault.h"
 #include "testing/cuda_sim/simulator.h"
 
@@ -25,10 +26,21 @@ thread_local CallConfiguration call_configuration;
 
 Dim3 dimensions(dim3 value) { return {value.x, value.y, value.z}; }
 
-cudaError_t launch(const void* function, dim3 grid, dim3 block, void** arguments, size_t shared) {
+cudaError_t launch(const void* function, dim3 grid, dim3 block, void** arguments, size_t shared, cudaStream_t stream) {
   return api_call("cudaLaunchKernel", [&](Simulator& simulator) {
-    return simulator.launch(function, dimensions(grid), dimensions(block), arguments, shared);
+    return simulator.launch(function, dimensions(grid), dimensions(block), arguments, shared, stream);
   });
+}
+
+// Of the machine code for the device, where there is some; 0: PTX does not tell.
+int registers_of(const Simulator& simulator, const RegisteredKernel& kernel) {
+  const std::string target = "sm_" + std::to_string(simulator.settings.arch);
+  for (const std::byte* const cubin : gmr::cuda_sim::read_registered_cubins(kernel.binary->wrapper)) {
+    for (const auto& resources : gmr::cuda_sim::read_cubin(cubin)) {
+      if (resources.target == target && resources.name == kernel.name) return resources.registers;
+    }
+  }
+  return 0;
 }
 
 template <class F>
@@ -99,18 +111,18 @@ cudaError_t __cudaGetKernel(cudaKernel_t* kernel, const void* function) {
 }
 
 cudaError_t __cudaLaunchKernel(cudaKernel_t kernel, dim3 grid, dim3 block, void** arguments, size_t shared,
-                               cudaStream_t) {
-  return launch(kernel, grid, block, arguments, shared);
+                               cudaStream_t stream) {
+  return launch(kernel, grid, block, arguments, shared, stream);
 }
 
 cudaError_t __cudaLaunchKernel_ptsz(cudaKernel_t kernel, dim3 grid, dim3 block, void** arguments, size_t shared,
-                                    cudaStream_t) {
-  return launch(kernel, grid, block, arguments, shared);
+                                    cudaStream_t stream) {
+  return launch(kernel, grid, block, arguments, shared, stream);
 }
 
 cudaError_t cudaLaunchKernel(const void* function, dim3 grid, dim3 block, void** arguments, size_t shared,
-                             cudaStream_t) {
-  return launch(function, grid, block, arguments, shared);
+                             cudaStream_t stream) {
+  return launch(function, grid, block, arguments, shared, stream);
 }
 
 cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t* config, const void* function, void** arguments) {
@@ -125,7 +137,7 @@ cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t* config, const void* fu
       });
     }
   }
-  return launch(function, config->gridDim, config->blockDim, arguments, config->dynamicSmemBytes);
+  return launch(function, config->gridDim, config->blockDim, arguments, config->dynamicSmemBytes, config->stream);
 }
 
 cudaError_t cudaFuncSetAttribute(const void* function, cudaFuncAttribute attribute, int value) {
@@ -150,7 +162,7 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* fu
     attributes->sharedSizeBytes = program.shared_bytes;
     attributes->localSizeBytes = program.local_bytes;
     attributes->maxThreadsPerBlock = program.max_threads == 0 ? 1024 : static_cast<int>(program.max_threads);
-    attributes->numRegs = 32;  // PTX does not tell
+    attributes->numRegs = registers_of(simulator, kernel);
     attributes->ptxVersion = attributes->binaryVersion = program.module->target;
     attributes->maxDynamicSharedSizeBytes =
         std::max(48 * 1024 - static_cast<int>(program.shared_bytes), kernel.max_dynamic_shared);
@@ -163,13 +175,9 @@ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int* blocks, 
   const char* const name = "cudaOccupancyMaxActiveBlocksPerMultiprocessor";
   return with_kernel(name, function, [&](Simulator& simulator, RegisteredKernel& kernel) {
     if (threads <= 0 || threads > 1024) return cudaErrorInvalidValue;
-    const auto limits = gmr::cuda_sim::limits_of(simulator.settings.arch);
-    const int in_warps = (threads + 31) / 32 * 32;
-    // The system takes 1 KiB for each block.
-    const uint64_t bytes = simulator.program_of(kernel).shared_bytes + shared + 1024;
-    const uint64_t by_shared = static_cast<uint64_t>(limits.shared_per_multiprocessor) / bytes;
-    *blocks = std::min({limits.threads_per_multiprocessor / in_warps, limits.blocks_per_multiprocessor,
-                        static_cast<int>(std::min<uint64_t>(by_shared, 32))});
+    const int fixed = static_cast<int>(simulator.program_of(kernel).shared_bytes);
+    *blocks = gmr::cuda_sim::blocks_per_multiprocessor(simulator.settings.arch, registers_of(simulator, kernel), fixed,
+                                                       threads, shared);
     return cudaSuccess;
   });
 }

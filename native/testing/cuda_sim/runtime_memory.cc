@@ -15,19 +15,33 @@ cudaError_t complain(Simulator& simulator, const std::string& what, cudaError_t 
   return error;
 }
 
+cudaError_t not_in_graphs(Simulator& simulator, const char* name) {
+  return complain(simulator, std::string(name) + ": graphs are simulated of kernels alone", cudaErrorNotSupported);
+}
+
+void wait_for_device(Simulator& simulator) {
+  simulator.stream_order.host_waits_for_all();
+  simulator.settle_transfers();
+}
+
 cudaError_t allocate(const char* name, void** data, size_t bytes) {
   return api_call(name, [&](Simulator& simulator) {
     if (data == nullptr) return cudaErrorInvalidValue;
     *data = nullptr;
     if (bytes == 0) return cudaSuccess;
+    if (!simulator.captures.empty()) return cudaErrorStreamCaptureUnsupported;
     *data = simulator.memory.allocate(bytes);
     return *data == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
   });
 }
 
+// Waits for the device, as cudaFree does.
 cudaError_t release(const char* name, void* data) {
   return api_call(name, [&](Simulator& simulator) {
-    if (data == nullptr || simulator.memory.release(data)) return cudaSuccess;
+    if (data == nullptr) return cudaSuccess;
+    wait_for_device(simulator);
+    simulator.stream_order.forget(reinterpret_cast<uint64_t>(data));
+    if (simulator.memory.release(data)) return cudaSuccess;
     return complain(simulator, std::string(name) + " of what is not allocated (any more): " +
                                    simulator.memory.describe(reinterpret_cast<uint64_t>(data)));
   });
@@ -39,7 +53,11 @@ std::byte* place(Simulator& simulator, const void* address, size_t bytes) {
   return simulator.memory.host_view(address, bytes);
 }
 
-cudaError_t copy(const char* name, void* destination, const void* source, size_t bytes, cudaMemcpyKind kind) {
+// With a stream, the copy is asynchronous where the host's side of it is pinned; without one the host waits for it.
+enum class Waits : bool { no, yes };
+
+cudaError_t copy(const char* name, void* destination, const void* source, size_t bytes, cudaMemcpyKind kind,
+                 cudaStream_t stream, Waits waits) {
   return api_call(name, [&](Simulator& simulator) {
     if (bytes == 0) return cudaSuccess;
     const bool to_device = simulator.memory.is_device(destination);
@@ -56,17 +74,33 @@ cudaError_t copy(const char* name, void* destination, const void* source, size_t
       return complain(simulator, std::string(name) + " of " + std::to_string(bytes) + " bytes out of bounds: " +
                                      simulator.memory.describe(reinterpret_cast<uint64_t>(wrong)));
     }
-    std::memmove(to, from, bytes);
+    if (simulator.captures.contains(stream)) return not_in_graphs(simulator, name);
+    const auto point = simulator.stream_order.begin(stream, name);
+    simulator.touch(source, bytes, false);
+    simulator.touch(destination, bytes, true);
+    const auto is_pinned = [&](const void* address) { return simulator.memory.base_of(address, bytes) != 0; };
+    const bool arrives_late = waits == Waits::no && from_device && !to_device && is_pinned(destination);
+    if (!from_device) simulator.transfers.land(from, bytes);
+    if (arrives_late) {
+      simulator.transfers.arrive(point, to, from, bytes);
+    } else {
+      std::memmove(to, from, bytes);
+    }
+    if (waits == Waits::no && !from_device && is_pinned(source)) simulator.transfers.depart(point, from, bytes);
     if (to_device && from_device) {
       simulator.memory.copy_initialised(destination, source, bytes);
     } else if (to_device) {
       simulator.memory.mark_initialised(destination, bytes);
     }
+    if (waits == Waits::yes || (!to_device && !arrives_late)) {
+      simulator.stream_order.host_waits(simulator.stream_order.record(stream));
+      return simulator.settle_transfers();
+    }
     return cudaSuccess;
   });
 }
 
-cudaError_t fill(const char* name, void* data, int value, size_t bytes) {
+cudaError_t fill(const char* name, void* data, int value, size_t bytes, cudaStream_t stream) {
   return api_call(name, [&](Simulator& simulator) {
     if (bytes == 0) return cudaSuccess;
     std::byte* const at = simulator.memory.host_view(data, bytes);
@@ -74,6 +108,9 @@ cudaError_t fill(const char* name, void* data, int value, size_t bytes) {
       return complain(simulator, std::string(name) + " of " + std::to_string(bytes) + " bytes out of bounds: " +
                                      simulator.memory.describe(reinterpret_cast<uint64_t>(data)));
     }
+    if (simulator.captures.contains(stream)) return not_in_graphs(simulator, name);
+    simulator.stream_order.begin(stream, name);
+    simulator.touch(data, bytes, true);
     std::memset(at, value, bytes);
     simulator.memory.mark_initialised(data, bytes);
     return cudaSuccess;
@@ -120,6 +157,8 @@ cudaError_t cudaHostAlloc(void** data, size_t bytes, unsigned) { return host_all
 cudaError_t cudaFreeHost(void* data) {
   return api_call("cudaFreeHost", [&](Simulator& simulator) {
     if (data == nullptr) return cudaSuccess;
+    wait_for_device(simulator);
+    simulator.stream_order.forget(reinterpret_cast<uint64_t>(data));
     if (!simulator.memory.remove_host(data))
       return complain(simulator, "cudaFreeHost of what is not allocated (any more)");
     std::free(data);
@@ -136,6 +175,8 @@ cudaError_t cudaHostRegister(void* data, size_t bytes, unsigned) {
 
 cudaError_t cudaHostUnregister(void* data) {
   return api_call("cudaHostUnregister", [&](Simulator& simulator) {
+    wait_for_device(simulator);
+    simulator.stream_order.forget(reinterpret_cast<uint64_t>(data));
     return simulator.memory.remove_host(data) ? cudaSuccess : cudaErrorHostMemoryNotRegistered;
   });
 }
@@ -146,17 +187,18 @@ cudaError_t cudaHostGetDevicePointer(void** device, void* host, unsigned) {
 }
 
 cudaError_t cudaMemcpy(void* destination, const void* source, size_t bytes, cudaMemcpyKind kind) {
-  return copy("cudaMemcpy", destination, source, bytes, kind);
+  return copy("cudaMemcpy", destination, source, bytes, kind, nullptr, Waits::yes);
 }
 
-cudaError_t cudaMemcpyAsync(void* destination, const void* source, size_t bytes, cudaMemcpyKind kind, cudaStream_t) {
-  return copy("cudaMemcpyAsync", destination, source, bytes, kind);
+cudaError_t cudaMemcpyAsync(void* destination, const void* source, size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream) {
+  return copy("cudaMemcpyAsync", destination, source, bytes, kind, stream, Waits::no);
 }
 
-cudaError_t cudaMemset(void* data, int value, size_t bytes) { return fill("cudaMemset", data, value, bytes); }
+cudaError_t cudaMemset(void* data, int value, size_t bytes) { return fill("cudaMemset", data, value, bytes, nullptr); }
 
-cudaError_t cudaMemsetAsync(void* data, int value, size_t bytes, cudaStream_t) {
-  return fill("cudaMemsetAsync", data, value, bytes);
+cudaError_t cudaMemsetAsync(void* data, int value, size_t bytes, cudaStream_t stream) {
+  return fill("cudaMemsetAsync", data, value, bytes, stream);
 }
 
 cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total) {
@@ -174,7 +216,8 @@ cudaError_t cudaMemcpyToSymbol(const void* symbol, const void* source, size_t by
   void* address = nullptr;
   const cudaError_t error = symbol_address(&address, symbol);
   if (error != cudaSuccess) return error;
-  return copy("cudaMemcpyToSymbol", static_cast<std::byte*>(address) + offset, source, bytes, kind);
+  return copy("cudaMemcpyToSymbol", static_cast<std::byte*>(address) + offset, source, bytes, kind, nullptr,
+              Waits::yes);
 }
 
 cudaError_t cudaMemcpyToSymbolAsync(const void* symbol, const void* source, size_t bytes, size_t offset,
@@ -187,7 +230,8 @@ cudaError_t cudaMemcpyFromSymbol(void* destination, const void* symbol, size_t b
   void* address = nullptr;
   const cudaError_t error = symbol_address(&address, symbol);
   if (error != cudaSuccess) return error;
-  return copy("cudaMemcpyFromSymbol", destination, static_cast<std::byte*>(address) + offset, bytes, kind);
+  return copy("cudaMemcpyFromSymbol", destination, static_cast<std::byte*>(address) + offset, bytes, kind, nullptr,
+              Waits::yes);
 }
 
 }  // extern "C"

@@ -92,17 +92,25 @@ class WarpRunner {
     moved_ = true;
   }
 
+  // Code that stands behind the place where its lanes meet the others comes back to those who wait there.
+  void join_waiting() {
+    for_lanes(warp_.live & warp_.gathering, [&](int lane) {
+      if (warp_.pc[lane] == pc_) active_ |= 1u << lane;
+    });
+  }
+
   // One instruction of the group; false: choose anew who goes on.
   bool step() {
     const Instruction& instruction = code_[pc_];
     warp_.current = pc_;
+    const bool meets_others = instruction.flow >= Flow::barrier;  // and may come here again to do so
+    if (meets_others) join_waiting();
     uint32_t lanes = active_;
     if (instruction.guard >= 0) {
       const uint32_t guard = warp_.predicates[instruction.guard];
       lanes &= instruction.guard_negated ? ~guard : guard;
     }
     ++executed_;
-    const bool meets_others = instruction.flow >= Flow::barrier;  // and may come here again to do so
     if (!meets_others || lanes == 0) count(instruction, lanes);
     bool together = true;
     switch (instruction.flow) {

@@ -91,13 +91,33 @@ void Simulator::reset() {
   failed_function_.clear();
   sticky = cudaSuccess;
   last_error() = cudaSuccess;
+  stream_order.host_waits_for_all();
+  transfers.settle(stream_order);
+}
+
+void Simulator::fail_order(const std::string& problem) {
+  if (problem.empty()) return;
+  add_report("cuda_sim: race between streams\n  " + problem + "\n");
+  sticky = cudaErrorLaunchFailure;
+}
+
+void Simulator::touch(const void* address, uint64_t bytes, bool writes) {
+  const uint64_t allocation = memory.base_of(address, bytes);
+  if (!settings.checks || allocation == 0) return;
+  const uint64_t begin = reinterpret_cast<uint64_t>(address) - allocation;
+  fail_order(stream_order.touch(allocation, begin, begin + bytes, writes));
+}
+
+cudaError_t Simulator::settle_transfers() {
+  fail_order(transfers.settle(stream_order));
+  return sticky;
 }
 
 void Simulator::plan_failure(const std::string& function, int nth, cudaError_t error) {
   failures_[function] = {nth, error};
 }
 
-cudaError_t Simulator::planned_failure(const std::string& function) {
+std::optional<cudaError_t> Simulator::planned_result(const std::string& function) {
   for (const std::string& name : {function, std::string("*")}) {
     const auto found = failures_.find(name);
     if (found == failures_.end()) continue;
@@ -109,7 +129,7 @@ cudaError_t Simulator::planned_failure(const std::string& function) {
     failed_function_ = function;
     return error;
   }
-  return cudaSuccess;
+  return std::nullopt;
 }
 
 const Module& Simulator::module_of(RegisteredBinary& binary) {
@@ -211,7 +231,8 @@ LaunchCounts& Simulator::counts_of(const Program& program, Dim3 grid, Dim3 block
   return counts.emplace_back(std::move(fresh));
 }
 
-void Simulator::run(const Program& program, Dim3 grid, Dim3 block_size, void** arguments, size_t dynamic_shared) {
+void Simulator::run(const Program& program, Dim3 grid, Dim3 block_size, void** arguments, size_t dynamic_shared,
+                    const void* stream) {
   const bool sampled = settings.sampled_blocks != 0 && settings.sampled_blocks < grid.count();
   Block block(program, memory, grid, block_size, dynamic_shared, settings.checks && !sampled);
   block.params.resize(program.param_bytes);
@@ -245,18 +266,32 @@ void Simulator::run(const Program& program, Dim3 grid, Dim3 block_size, void** a
     sticky = assertion ? cudaErrorAssert : cudaErrorLaunchFailure;
   }
   instructions += block.executed;
+  stream_order.begin(stream, "kernel " + program.full_name);
+  if (sticky != cudaSuccess || !settings.checks || sampled) return;
+  for (const auto& [allocation, begin, end, writes] : memory.touched()) {
+    fail_order(stream_order.touch(allocation, begin, end, writes));
+  }
 }
 
 // As on a device, what a kernel does wrong shows in a later call.
-cudaError_t Simulator::launch(const void* function, Dim3 grid, Dim3 block, void** arguments, size_t dynamic_shared) {
+cudaError_t Simulator::launch(const void* function, Dim3 grid, Dim3 block, void** arguments, size_t dynamic_shared,
+                              const void* stream) {
   const auto found = kernels.find(function);
   if (found == kernels.end()) return cudaErrorInvalidDeviceFunction;
   RegisteredKernel& kernel = found->second;
   const Program& program = program_of(kernel);
   const cudaError_t refused = check_launch(kernel, program, grid, block, dynamic_shared);
   if (refused != cudaSuccess) return refused;
+  if (const auto capture = captures.find(stream); capture != captures.end()) {
+    RecordedLaunch& recorded = capture->second.emplace_back(RecordedLaunch{function, grid, block, {}, dynamic_shared});
+    for (size_t i = 0; i < program.params.size(); ++i) {
+      const auto* const value = static_cast<const std::byte*>(arguments[i]);
+      recorded.arguments.emplace_back(value, value + program.params[i].size);
+    }
+    return cudaSuccess;
+  }
   ++kernel.launches;
-  run(program, grid, block, arguments, dynamic_shared);
+  run(program, grid, block, arguments, dynamic_shared, stream);
   return cudaSuccess;
 }
 

@@ -7,14 +7,17 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "testing/cuda_sim/counters.h"
 #include "testing/cuda_sim/device_memory.h"
 #include "testing/cuda_sim/fat_binary.h"
+#include "testing/cuda_sim/host_transfers.h"
 #include "testing/cuda_sim/program.h"
 #include "testing/cuda_sim/scheduler.h"
+#include "testing/cuda_sim/stream_order.h"
 
 namespace gmr::cuda_sim {
 
@@ -51,6 +54,14 @@ struct RegisteredVariable {
   uint64_t bytes = 0;
 };
 
+// A launch in a graph.
+struct RecordedLaunch {
+  const void* function;
+  Dim3 grid, block;
+  std::vector<std::vector<std::byte>> arguments;
+  size_t dynamic_shared;
+};
+
 // What a device of a compute capability allows.
 struct Limits {
   int shared_default = 48 * 1024;
@@ -69,6 +80,9 @@ class Simulator {
   std::mutex mutex;
   Settings settings;
   DeviceMemory memory;
+  StreamOrder stream_order;
+  std::map<const void*, std::vector<RecordedLaunch>> captures;  // by the stream that is captured
+  HostTransfers transfers;
   std::map<const void*, RegisteredKernel> kernels;
   std::map<const void*, RegisteredVariable> variables;
   std::vector<std::unique_ptr<RegisteredBinary>> binaries;
@@ -80,14 +94,20 @@ class Simulator {
   void add_report(const std::string& text);
   void reset();
   void plan_failure(const std::string& function, int nth, cudaError_t error);
-  // The error that a call of `function` must fail with, by plan.
-  cudaError_t planned_failure(const std::string& function);
+  // What a call of `function` must return by plan without doing anything: an error, or cudaSuccess.
+  std::optional<cudaError_t> planned_result(const std::string& function);
   const std::string& failed_function() const { return failed_function_; }
 
   // nullptr: no such kernel. Throws Unsupported; `image_missing` tells that no image suits the device.
   const Program& program_of(RegisteredKernel& kernel);
   uint64_t variable_address(RegisteredBinary& binary, const std::string& name);
-  cudaError_t launch(const void* function, Dim3 grid, Dim3 block, void** arguments, size_t dynamic_shared);
+  cudaError_t launch(const void* function, Dim3 grid, Dim3 block, void** arguments, size_t dynamic_shared,
+                     const void* stream);
+
+  // The operation that `stream_order` began last touches memory. What is not ordered fails the device.
+  void touch(const void* address, uint64_t bytes, bool writes);
+  // After the host has waited, as `stream_order` knows. What went wrong until then fails the device.
+  cudaError_t settle_transfers();
 
  private:
   struct Failure {
@@ -102,7 +122,8 @@ class Simulator {
   cudaError_t check_launch(const RegisteredKernel& kernel, const Program& program, Dim3 grid, Dim3 block,
                            size_t dynamic_shared);
   LaunchCounts& counts_of(const Program& program, Dim3 grid, Dim3 block, size_t dynamic_shared);
-  void run(const Program& program, Dim3 grid, Dim3 block, void** arguments, size_t dynamic_shared);
+  void run(const Program& program, Dim3 grid, Dim3 block, void** arguments, size_t dynamic_shared, const void* stream);
+  void fail_order(const std::string& problem);
 
   std::map<std::string, Failure> failures_;
   std::string failed_function_;
@@ -121,8 +142,9 @@ template <class F>
 cudaError_t api_call(const char* function, F f) {
   Simulator& simulator = Simulator::instance();
   const std::scoped_lock lock(simulator.mutex);
-  cudaError_t error = simulator.planned_failure(function);
-  if (error == cudaSuccess) error = simulator.sticky;
+  const std::optional<cudaError_t> planned = simulator.planned_result(function);
+  if (planned == cudaSuccess) return cudaSuccess;
+  cudaError_t error = planned.value_or(simulator.sticky);
   if (error == cudaSuccess) {
     try {
       error = f(simulator);

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <future>
+#include <memory>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -86,7 +87,9 @@ BufferRef cross_entropy(Device& device, const BufferRef& logits, int64_t rows, i
 }
 
 void allocator(const Backend&, int rounds) {
-  Allocator shared([](size_t bytes) { return std::malloc(bytes); }, [](void* data, size_t) { std::free(data); });
+  const auto budget = std::make_shared<MemoryBudget>(MemoryBudget::Limit{uint64_t{1} << 40, "more than is asked for"});
+  Allocator shared([](size_t bytes) { return std::malloc(bytes); }, [](void* data, size_t) { std::free(data); },
+                   budget);
   at_once([&](int thread) {
     std::minstd_rand random(static_cast<unsigned>(thread + 1));
     std::vector<std::pair<unsigned char*, size_t>> held;

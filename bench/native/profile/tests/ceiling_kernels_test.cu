@@ -46,6 +46,21 @@ int main() {
   expect(instructions >= multiply_adds, "an instruction for each multiply-add");
   expect(instructions < 1.5 * multiply_adds, "little beside the multiply-adds");
 
+  const auto expect_mma = [&](auto kernel, MmaType type) {
+    const uint64_t start = gmr_cuda_sim_instructions();
+    kernel<<<blocks, fma_threads>>>(results, turns);
+    const double products = static_cast<double>(mma_chains) * mma_steps * turns;
+    // Four results of each chain, each the sum of as many ones as the products are deep.
+    const float sum = static_cast<float>(4 * mma_depth(type) * products);
+    for (const float value : on_host(results, threads)) expect(value == sum, "values of the tensor cores");
+    const double warps = threads / 32;
+    const auto spent = static_cast<double>(gmr_cuda_sim_instructions() - start);
+    expect(spent >= products * warps && spent < 1.5 * products * warps, "a product an instruction");
+    expect(mma_flops_a_warp(type, turns) == 2 * 16 * 8 * mma_depth(type) * products, "flops of the tensor cores");
+  };
+  expect_mma(mma_ceiling_kernel<MmaType::tf32>, MmaType::tf32);
+  expect_mma(mma_ceiling_kernel<MmaType::bf16>, MmaType::bf16);
+
   std::vector<float> numbers(4 * 1031);
   for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<float>(i);
   float* from = on_device(numbers);

@@ -299,7 +299,7 @@ void launch_features(float* out, const float* in, int count) {
   assert(seen == 128);
 }
 
-void launch_grid(float* data, int count) { each_once<<<count / 32, 32>>>(data); }
+void launch_grid(float* data, int count, cudaStream_t stream) { each_once<<<count / 32, 32, 0, stream>>>(data); }
 
 void launch_too_large(int threads, size_t shared) { bounded<<<1, threads, shared>>>(nullptr); }
 

@@ -1,6 +1,8 @@
 // Kernels with one fault each, and the same kernels without it.
 #pragma once
 
+#include <cuda_runtime_api.h>
+
 #include <cstddef>
 
 namespace gmr::cuda_sim::tests {
@@ -20,7 +22,7 @@ const PlantedFault* planted_faults(size_t& count);
 // Kernels that use what ordinary code uses; the value that `out[thread]` must get from `in[thread]`.
 void launch_features(float* out, const float* in, int count);
 // One write of four bytes a thread, a warp a block.
-void launch_grid(float* data, int count);
+void launch_grid(float* data, int count, cudaStream_t stream = nullptr);
 void launch_too_large(int threads, size_t shared);
 
 }  // namespace gmr::cuda_sim::tests

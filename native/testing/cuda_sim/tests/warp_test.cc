@@ -241,6 +241,24 @@ GMR_SIM_TEST(barrier_producer_consumer) {
   }
 }
 
+// A compiler may put the body of a branch behind the barrier at which its lanes meet the others.
+GMR_SIM_TEST(lanes_meet_before_the_code_of_some) {
+  for (const char* const meet : {"bar.sync 0;", "bar.warp.sync 0xffffffff;", "barrier.sync 0;"}) {
+    Device device;
+    auto* const out = static_cast<uint32_t*>(device.allocate(64 * sizeof(uint32_t)));
+    device.launch(kernel_text(".param .u64 out",
+                              "ld.param.u64 %rd1, [out];\nmul.wide.u32 %rd2, %tid, 4;\nadd.u64 %rd1, %rd1, %rd2;\n"
+                              "mov.u32 %r1, 5;\nand.b32 %r2, %tid, 3;\nsetp.eq.u32 %p1, %r2, 1;\n@%p1 bra first;\n"
+                              "setp.eq.u32 %p2, %r2, 2;\n@%p2 bra second;\nback:\n" +
+                                  std::string(meet) +
+                                  "\nst.global.u32 [%rd1], %r1;\nbra end;\nfirst:\nmov.u32 %r1, 6;\nbra back;\n"
+                                  "second:\nmov.u32 %r1, 7;\nbra back;\nend:"),
+                  {1}, {64}, out);
+    const std::vector<uint32_t> values = device.download(out, 64);
+    for (size_t i = 0; i < values.size(); ++i) expect(values[i] == (i % 4 == 1 ? 6 : i % 4 == 2 ? 7 : 5), meet);
+  }
+}
+
 // The last block sums up what all wrote: ordered by a fence and a counter, so it is no race.
 GMR_SIM_TEST(fence_orders_blocks) {
   for (const uint64_t seed : {0, 7}) {
