@@ -11,7 +11,7 @@
 namespace gmr::cuda {
 namespace {
 
-// The bus takes 3 microseconds for as much: less than it costs to order two streams, so small slots go the straight way.
+// The bus takes 3 microseconds for as much: less than it costs to order two streams, so small slots go straight.
 constexpr size_t least_slot_bytes = size_t{64} << 10;
 
 // Of all slots: a batch may be cut into as many parts.

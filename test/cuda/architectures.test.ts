@@ -1,5 +1,5 @@
-// The kernels as compiled for other GPUs than the sm_80 that all tests run: each family's PTX, where what a kernel does may
-// depend on __CUDA_ARCH__.
+// The kernels as compiled for other GPUs than the sm_80 that all tests run: each family's PTX, where what a kernel does
+// may depend on __CUDA_ARCH__.
 import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -8,6 +8,7 @@ import { runChild } from '../support/child.js';
 import { cudaSim } from '../support/devices.js';
 
 const release = join(process.cwd(), 'build', 'Release');
+const controlUrl = new URL('../support/cuda_sim.js', import.meta.url).href;
 const { LD_PRELOAD: _, ...environment } = process.env;
 
 function runMocha(arch: string, grep: string, ops: readonly string[]): { passed: number; output: string } {
@@ -38,7 +39,7 @@ describe('CUDA kernels for other GPUs', function () {
     it(`sm_${arch} runs PTX of its own`, async () => {
       const { stdout, stderr } = await runChild(
         `
-        const { cudaSimControl } = await import(${JSON.stringify(new URL('../support/cuda_sim.js', import.meta.url).href)});
+        const { cudaSimControl } = await import(${JSON.stringify(controlUrl)});
         const device = gmr.Device.open('cuda_sim');
         cudaSimControl().setCounting(true);
         await gmr.ops.activation(gmr.tensor([1], undefined, { device })).data();
@@ -67,7 +68,7 @@ describe('CUDA kernels for other GPUs', function () {
     });
   }
 
-  // Before sm_80 there are no tensor cores and no asynchronous copies that kernels use: the tests of the ops that have others.
+  // Before sm_80 there are no tensor cores and no asynchronous copies that kernels use.
   it('all cases of the convolutions on sm_75', () => {
     const { passed, output } = runMocha('75', 'cuda_sim', ['conv', 'ring_conv', 'float32_precision']);
     expect(passed).to.be.greaterThan(100);
