@@ -105,7 +105,11 @@ void Uploads::destroy(const UploadSlot& slot) {
 }
 
 void Uploads::reclaim() {
-  while (!in_flight_.empty() && cudaEventQuery(in_flight_.front().done) == cudaSuccess) {
+  while (!in_flight_.empty()) {
+    if (cudaEventQuery(in_flight_.front().done) != cudaSuccess) {
+      cudaGetLastError();  // "not ready" is kept as if it were an error
+      return;
+    }
     std::lock_guard lock(mutex_);
     free_.push_back(in_flight_.front());
     in_flight_.pop_front();
