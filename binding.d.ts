@@ -255,8 +255,8 @@ export type Binding = {
   /** How many devices of a kind there are; `problem` says why none, and is empty otherwise. */
   deviceCount(kind: string): { count: number; problem: string };
   /**
-   * Off the event loop: a driver may take a second to start. With `check`, a device that was not open has to pass its self-check,
-   * a small ring convolution against the processor's; the code is `device_failure` where it does not.
+   * Off the event loop: a driver may take a second to start. With `check`, a device that was not open has to pass its
+   * self-check, a small ring convolution against the processor's; the code is `device_failure` where it does not.
    */
   openDevice(kind: string, index: number, check: boolean): Promise<OpenedDevice>;
   openDeviceSync(kind: string, index: number, check: boolean): OpenedDevice;

@@ -25,8 +25,8 @@ if(NOT CMAKE_CUDA_COMPILER)
 endif()
 set(architectures ${GMR_CUDA_ARCHITECTURES})
 if(GMR_CUDA_SIM)
-  # What the interpreter runs: PTX without and with tensor cores.
-  list(APPEND architectures 75-virtual 80-virtual)
+  # What the interpreter runs: PTX of each family that kernels are compiled for. That of machine code costs nothing.
+  list(APPEND architectures 75-virtual 80-virtual 90-virtual 100-virtual 120-virtual)
   list(REMOVE_DUPLICATES architectures)
 endif()
 set(CMAKE_CUDA_ARCHITECTURES ${architectures})

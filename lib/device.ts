@@ -109,7 +109,7 @@ function processorAfter(error: unknown): Device {
   return openOnce(processor);
 }
 
-/** @internal The device of tensors that name none: the first GPU, where it passes its self-check, else the processor. */
+/** @internal The device of tensors that name none: the first GPU if it passes its self-check, else the processor. */
 export function defaultDevice(): Device {
   if (automatic !== undefined) return automatic;
   try {
@@ -141,14 +141,14 @@ export function resolveDevice(device: Device | DeviceSpec | undefined): Device {
 }
 
 /**
- * Opens a device; opened once, the same object is returned again. Printing it (`String(device)`) says which one it is. The event
- * loop goes on meanwhile; a tensor that is made on a GPU before this has resolved waits for the driver.
- * @param spec `'cpu'`, `'cuda'` (the first GPU), `'cuda:1'`, or `'auto'`: the first GPU, where it can be used and gives the
- *   processor's values for a small ring convolution, else the processor; found out once (`gmr doctor` says why). The CPU level is
- *   the best that the processor supports; the environment variable GMR_CPU_LEVEL forces one (`x86-64-v2`, `x86-64-v3`,
- *   `x86-64-v4`; `portable` on other processors), GMR_NUM_THREADS says how many threads (default: the cores, or what a container's
- *   quota pays for), GMR_MEMORY_LIMIT how many bytes (`4G`, `500M`) the tensors of all threads may take (default: nine tenths of
- *   the machine's or the container's memory; of a GPU, all).
+ * Opens a device; opened once, the same object is returned again. Printing it (`String(device)`) says which one it is.
+ * The event loop goes on meanwhile; a tensor that is made on a GPU before this has resolved waits for the driver.
+ * @param spec `'cpu'`, `'cuda'` (the first GPU), `'cuda:1'`, or `'auto'`: the first GPU, where it can be used and gives
+ *   the processor's values for a small ring convolution, else the processor; found out once (`gmr doctor` says why). The
+ *   CPU level is the best that the processor supports; the environment variable GMR_CPU_LEVEL forces one (`x86-64-v2`,
+ *   `x86-64-v3`, `x86-64-v4`; `portable` on other processors), GMR_NUM_THREADS says how many threads (default: the
+ *   cores, or what a container's quota pays for), GMR_MEMORY_LIMIT how many bytes (`4G`, `500M`) the tensors of all
+ *   threads may take (default: nine tenths of the machine's or the container's memory; of a GPU, all).
  * @throws GmrError `backend_missing` where the package was built without CUDA, `device_unavailable` where there is no
  *   driver, an old one, no such GPU, or one that the kernels were not built for. The message says what to do.
  */

@@ -74,7 +74,7 @@ describe('scripts/gpu.sh', function () {
       stand('gmr_profile', 'echo "profile $GMR_CUDA_SIM_ARCH $*"; [[ $* != *--cold* ]]');
       stand('nvidia-smi', '[[ $* == *compute_cap* ]] && echo 9.0 || echo "A GPU, 580.1, 81559 MiB"');
       stand('compute-sanitizer', 'echo "$*"; [[ $2 != racecheck ]] || exit 9');
-      for (const name of ['python3', 'npm', 'npx']) stand(name, `echo "${name} $*"`);
+      for (const name of ['python3', 'npm', 'npx', 'nsys']) stand(name, `echo "${name} $*"`);
       const report = join(folder, 'stand-ins');
       result = run(['--programs', tools, report], { PATH: `${tools}:${process.env['PATH']}` });
       log = readFileSync(join(report, 'log.txt'), 'utf8').replaceAll(`${tools}/`, '').replaceAll(`${report}/`, '');
@@ -94,6 +94,8 @@ describe('scripts/gpu.sh', function () {
         'profile-layers ok',
         'profile-resnet18 ok',
         'profile-cold **failed** (exit code 1)',
+        'profile-graph ok',
+        'nsys ok',
         'peers ok',
         'memcheck ok',
         'racecheck **failed** (exit code 9)',
@@ -111,6 +113,7 @@ describe('scripts/gpu.sh', function () {
         'profile 90 --check --device cuda --against cuda_sim --json calibration.json',
         'profile  --device cuda --suite layers --batch 32 --json layers.json',
         'profile  --device cuda --suite resnet18 --batch 32 --json resnet18.json',
+        'profile  --device cuda --suite layers --batch 32 --graph',
         'python3 bench/peer/torch_peer.py --batch 32 --profile layers.json --json peers.json --limit 90',
         `--tool memcheck --error-exitcode 9 ${check}`,
         `--tool initcheck --error-exitcode 9 ${check}`,
@@ -120,6 +123,9 @@ describe('scripts/gpu.sh', function () {
       ]) {
         expect(log.split('\n')).to.include(line);
       }
+      expect(log).to.match(
+        /^nsys profile --trace cuda,nvtx .* gmr_profile --device cuda --suite layers .* --once --nvtx$/m,
+      );
       expect(log).to.match(new RegExp(`^--tool racecheck .* ${check}$`, 'm'));
       expect(log).to.match(new RegExp(`^--tool synccheck .* ${check}$`, 'm'));
     });

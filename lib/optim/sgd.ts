@@ -152,8 +152,8 @@ export class SGD {
   }
 
   /**
-   * Moves every parameter that has a gradient, in place: those of a group in one pass (88 at a time), which does not run where
-   * the computation of one of its gradients failed; the next read reports it then.
+   * Moves every parameter that has a gradient, in place: those of a group in one pass (88 at a time), which does not run
+   * where the computation of one of its gradients failed; the next read reports it then.
    */
   step(): void {
     for (const group of this.groups) {

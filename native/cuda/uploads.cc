@@ -10,7 +10,7 @@
 namespace gmr::cuda {
 namespace {
 
-// The bus takes 3 microseconds for as much: less than it costs to order two streams, so small slots go the straight way.
+// The bus takes 3 microseconds for as much: less than it costs to order two streams, so small slots go straight.
 constexpr size_t least_slot_bytes = size_t{64} << 10;
 
 // Of all slots: a batch may be cut into as many parts.
@@ -104,7 +104,11 @@ void Uploads::destroy(const UploadSlot& slot) {
 }
 
 void Uploads::reclaim() {
-  while (!in_flight_.empty() && cudaEventQuery(in_flight_.front().done) == cudaSuccess) {
+  while (!in_flight_.empty()) {
+    if (cudaEventQuery(in_flight_.front().done) != cudaSuccess) {
+      cudaGetLastError();  // "not ready" is kept as if it were an error
+      return;
+    }
     std::lock_guard lock(mutex_);
     free_.push_back(in_flight_.front());
     in_flight_.pop_front();

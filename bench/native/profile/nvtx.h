@@ -1,5 +1,5 @@
-// Named ranges that Nsight Systems and Nsight Compute show above the kernels. NVTX is headers alone; without a tool that
-// listens a range costs some nanoseconds.
+// Named ranges that Nsight Systems and Nsight Compute show above the kernels. NVTX is headers alone; without a tool
+// that listens a range costs some nanoseconds.
 #pragma once
 
 #include <string>
