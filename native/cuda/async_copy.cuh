@@ -7,8 +7,10 @@
 
 namespace gmr::cuda {
 
-// A copy of a float, or a zero; `from` must be a global address in any case.
-__device__ inline void copy_or_zero(float* to, const float* from, bool is_there) {
+// A copy of 4 bytes, or zeros; `from` must be a global address in any case.
+template <typename T>
+__device__ inline void copy_or_zero(T* to, const T* from, bool is_there) {
+  static_assert(sizeof(T) == 4);
 #if __CUDA_ARCH__ >= 800
   asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;"
                :
@@ -16,7 +18,19 @@ __device__ inline void copy_or_zero(float* to, const float* from, bool is_there)
                  "r"(is_there ? 4 : 0)
                : "memory");
 #else
-  *to = is_there ? *from : 0;
+  *to = is_there ? *from : T{};
+#endif
+}
+
+// A copy of 16 bytes, past the L1 cache.
+__device__ inline void copy_16_bytes(void* to, const void* from) {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;"
+               :
+               : "r"(static_cast<uint32_t>(__cvta_generic_to_shared(to))), "l"(__cvta_generic_to_global(from))
+               : "memory");
+#else
+  *static_cast<uint4*>(to) = *static_cast<const uint4*>(from);
 #endif
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "cuda/bfloat16.cuh"
 #include "cuda/launch.h"
 
 namespace gmr::cuda {
@@ -15,12 +16,53 @@ struct alignas(4 * width) Pack {
 
 template <int width>
 __device__ inline Pack<width> load_pack(const float* x) {
-  return *reinterpret_cast<const Pack<width>*>(x);
+  if constexpr (width <= 4) {
+    return *reinterpret_cast<const Pack<width>*>(x);
+  } else {
+    const Pack<4> first = load_pack<4>(x), second = load_pack<4>(x + 4);
+    return {first.v[0], first.v[1], first.v[2], first.v[3], second.v[0], second.v[1], second.v[2], second.v[3]};
+  }
 }
 
 template <int width>
 __device__ inline void store_pack(float* y, const Pack<width>& pack) {
-  *reinterpret_cast<Pack<width>*>(y) = pack;
+  if constexpr (width <= 4) {
+    *reinterpret_cast<Pack<width>*>(y) = pack;
+  } else {
+    store_pack(y, Pack<4>{pack.v[0], pack.v[1], pack.v[2], pack.v[3]});
+    store_pack(y + 4, Pack<4>{pack.v[4], pack.v[5], pack.v[6], pack.v[7]});
+  }
+}
+
+// The words of `width` bfloat16.
+template <int width>
+struct alignas(2 * width) Pairs {
+  uint32_t word[width / 2];
+};
+
+template <int width>
+__device__ inline Pack<width> load_pack(const Bfloat16* x) {
+  Pack<width> pack;
+  if constexpr (width == 1) {
+    pack.v[0] = to_float(*x);
+  } else {
+    const auto pairs = *reinterpret_cast<const Pairs<width>*>(x);
+#pragma unroll
+    for (int i = 0; i < width; ++i) pack.v[i] = i % 2 == 0 ? first_of(pairs.word[i / 2]) : second_of(pairs.word[i / 2]);
+  }
+  return pack;
+}
+
+template <int width>
+__device__ inline void store_pack(Bfloat16* y, const Pack<width>& pack) {
+  if constexpr (width == 1) {
+    *y = from_float<Bfloat16>(pack.v[0]);
+  } else {
+    Pairs<width> pairs;
+#pragma unroll
+    for (int i = 0; i < width; i += 2) pairs.word[i / 2] = rounded_pair(pack.v[i], pack.v[i + 1]);
+    *reinterpret_cast<Pairs<width>*>(y) = pairs;
+  }
 }
 
 template <int width>

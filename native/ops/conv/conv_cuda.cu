@@ -20,46 +20,46 @@ __global__ void __launch_bounds__(block_threads, 2)
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    conv_product_few_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+    conv_product_few_kernel(const __grid_constant__ ForwardProduct<TapGather<float>> p) {
   forward_product<FloatTile<product_few_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    conv_product_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+    conv_product_kernel(const __grid_constant__ ForwardProduct<TapGather<float>> p) {
   forward_product<FloatTile<product_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    conv_product_wide_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+    conv_product_wide_kernel(const __grid_constant__ ForwardProduct<TapGather<float>> p) {
   forward_product<FloatTile<product_wide_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    conv_product_high_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+    conv_product_high_kernel(const __grid_constant__ ForwardProduct<TapGather<float>> p) {
   forward_product<HighTile<product_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    conv_product_wide_high_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+    conv_product_wide_high_kernel(const __grid_constant__ ForwardProduct<TapGather<float>> p) {
   forward_product<HighTile<product_wide_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    conv_backward_weight_few_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
+    conv_backward_weight_few_kernel(const __grid_constant__ BackwardWeightProduct<TapGather<float>> p) {
   backward_weight_product<FloatWeightTile<product_few_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    conv_backward_weight_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
+    conv_backward_weight_kernel(const __grid_constant__ BackwardWeightProduct<TapGather<float>> p) {
   backward_weight_product<FloatWeightTile<product_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    conv_backward_weight_high_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
+    conv_backward_weight_high_kernel(const __grid_constant__ BackwardWeightProduct<TapGather<float>> p) {
   backward_weight_product<HighWeightTile>(p);
 }
 
-const ForwardKernels<TapGather> product_kernels = {
+const ForwardKernels<TapGather<float>> product_kernels = {
     {"conv_product_few_kernel", conv_product_few_kernel},
     {"conv_product_kernel", conv_product_kernel},
     {"conv_product_wide_kernel", conv_product_wide_kernel},
@@ -67,7 +67,7 @@ const ForwardKernels<TapGather> product_kernels = {
     {"conv_product_wide_high_kernel", conv_product_wide_high_kernel},
 };
 
-const BackwardWeightKernels<TapGather> backward_weight_kernels = {
+const BackwardWeightKernels<TapGather<float>> backward_weight_kernels = {
     {"conv_backward_weight_few_kernel", conv_backward_weight_few_kernel},
     {"conv_backward_weight_kernel", conv_backward_weight_kernel},
     {"conv_backward_weight_high_kernel", conv_backward_weight_high_kernel},
@@ -83,8 +83,8 @@ void product(BackendDevice& device, const ProductShape& shape, Float32Precision 
            block_each(conv.items(), block_threads, shared_bytes), conv);
     return;
   }
-  const TapGather gather(x, device.table(one_tap_a_row(window.kernel)), weights.rows, window, shape.images,
-                         shape.groups * shape.channels);
+  const TapGather<float> gather(x, device.table(one_tap_a_row(window.kernel)), weights.rows, window, shape.images,
+                                shape.groups * shape.channels);
   launch_forward(device, product_kernels, shape, precision, gather, weights, bias, y);
 }
 
@@ -126,7 +126,7 @@ void conv_backward_weight(BackendDevice& device, const ConvBackwardWeight& p) {
     backward_weight_directly(device, DirectWeight(shape, window, box, p.x, p.dy), p.dw);
     return;
   }
-  const TapGather gather(p.x, device.table(one_tap_a_row(g.kernel)), volume(g.kernel), window, g.n, g.c);
+  const TapGather<float> gather(p.x, device.table(one_tap_a_row(g.kernel)), volume(g.kernel), window, g.n, g.c);
   launch_backward_weight(device, backward_weight_kernels, shape, p.precision, gather, p.dy, p.dw);
 }
 

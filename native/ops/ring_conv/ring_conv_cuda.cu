@@ -12,93 +12,93 @@ namespace {
 
 // The 2 in the bounds: at most 128 registers, so that two blocks are on a multiprocessor at a time.
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_product_few_kernel(const __grid_constant__ ForwardProduct<RingGather> p) {
+    ring_conv_product_few_kernel(const __grid_constant__ ForwardProduct<RingGather<float>> p) {
   forward_product<FloatTile<product_few_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_product_kernel(const __grid_constant__ ForwardProduct<RingGather> p) {
+    ring_conv_product_kernel(const __grid_constant__ ForwardProduct<RingGather<float>> p) {
   forward_product<FloatTile<product_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_product_wide_kernel(const __grid_constant__ ForwardProduct<RingGather> p) {
+    ring_conv_product_wide_kernel(const __grid_constant__ ForwardProduct<RingGather<float>> p) {
   forward_product<FloatTile<product_wide_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_product_high_kernel(const __grid_constant__ ForwardProduct<RingGather> p) {
+    ring_conv_product_high_kernel(const __grid_constant__ ForwardProduct<RingGather<float>> p) {
   forward_product<HighTile<product_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_product_wide_high_kernel(const __grid_constant__ ForwardProduct<RingGather> p) {
+    ring_conv_product_wide_high_kernel(const __grid_constant__ ForwardProduct<RingGather<float>> p) {
   forward_product<HighTile<product_wide_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_product_large_few_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+    ring_conv_product_large_few_kernel(const __grid_constant__ ForwardProduct<TapGather<float>> p) {
   forward_product<FloatTile<product_few_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_product_large_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+    ring_conv_product_large_kernel(const __grid_constant__ ForwardProduct<TapGather<float>> p) {
   forward_product<FloatTile<product_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_product_large_wide_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+    ring_conv_product_large_wide_kernel(const __grid_constant__ ForwardProduct<TapGather<float>> p) {
   forward_product<FloatTile<product_wide_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_product_large_high_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+    ring_conv_product_large_high_kernel(const __grid_constant__ ForwardProduct<TapGather<float>> p) {
   forward_product<HighTile<product_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_product_large_wide_high_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+    ring_conv_product_large_wide_high_kernel(const __grid_constant__ ForwardProduct<TapGather<float>> p) {
   forward_product<HighTile<product_wide_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_backward_weight_few_kernel(const __grid_constant__ BackwardWeightProduct<RingGather> p) {
+    ring_conv_backward_weight_few_kernel(const __grid_constant__ BackwardWeightProduct<RingGather<float>> p) {
   backward_weight_product<FloatWeightTile<product_few_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_backward_weight_kernel(const __grid_constant__ BackwardWeightProduct<RingGather> p) {
+    ring_conv_backward_weight_kernel(const __grid_constant__ BackwardWeightProduct<RingGather<float>> p) {
   backward_weight_product<FloatWeightTile<product_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_backward_weight_high_kernel(const __grid_constant__ BackwardWeightProduct<RingGather> p) {
+    ring_conv_backward_weight_high_kernel(const __grid_constant__ BackwardWeightProduct<RingGather<float>> p) {
   backward_weight_product<HighWeightTile>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_backward_weight_large_few_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
+    ring_conv_backward_weight_large_few_kernel(const __grid_constant__ BackwardWeightProduct<TapGather<float>> p) {
   backward_weight_product<FloatWeightTile<product_few_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_backward_weight_large_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
+    ring_conv_backward_weight_large_kernel(const __grid_constant__ BackwardWeightProduct<TapGather<float>> p) {
   backward_weight_product<FloatWeightTile<product_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_backward_weight_large_high_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
+    ring_conv_backward_weight_large_high_kernel(const __grid_constant__ BackwardWeightProduct<TapGather<float>> p) {
   backward_weight_product<HighWeightTile>(p);
 }
 
 // The kernels of a pass, by gather.
 template <template <typename> typename Kernels>
 struct RingKernels {
-  Kernels<RingGather> rings;
-  Kernels<TapGather> large;
+  Kernels<RingGather<float>> rings;
+  Kernels<TapGather<float>> large;
 
-  const auto& of(const RingGather&) const { return rings; }
-  const auto& of(const TapGather&) const { return large; }
+  const auto& of(const RingGather<float>&) const { return rings; }
+  const auto& of(const TapGather<float>&) const { return large; }
 };
 
 const RingKernels<ForwardKernels> product_kernels = {
@@ -132,12 +132,12 @@ void with_gather(BackendDevice& device, const float* x, const WindowGeometry& wi
     const Box box = choose_ring_box(window, shape.images, rings.rings, most_floats);
     if (box.extent[0] > 0) {
       const int32_t* terms = device.table(disc_terms(window, rings, box));
-      f(RingGather(x, terms, window, box, rings.rings, shape.images, channels, shape.channels, most_floats));
+      f(RingGather<float>(x, terms, window, box, rings.rings, shape.images, channels, shape.channels, most_floats));
       return;
     }
   }
   const int32_t* taps = device.table(taps_of_rings(window.kernel, rings.first_side, rings.rings, rings.circular));
-  f(TapGather(x, taps, rings.rings, window, shape.images, channels));
+  f(TapGather<float>(x, taps, rings.rings, window, shape.images, channels));
 }
 
 void forward(BackendDevice& device, const WindowGeometry& window, const RingKernel& rings, const ProductShape& shape,
