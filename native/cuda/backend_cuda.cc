@@ -1,5 +1,6 @@
 // The backend table of the CUDA library. Passes and copies are queued on the device's stream.
 #include "backend/backend.h"
+#include "backend/floats.h"
 #include "cuda/kernels.h"
 #include "ops/ops.h"
 
@@ -10,6 +11,7 @@ const PassFunction passes[] = {
 #define GMR_PASS(op, pass, Params)                                  \
   [](BackendDevice& device, const void* params) {                   \
     device.enter();                                                 \
+    expect_float32(*static_cast<const Params*>(params), #op);       \
     cuda::op##_##pass(device, *static_cast<const Params*>(params)); \
   },
 #include "ops/ops.def"

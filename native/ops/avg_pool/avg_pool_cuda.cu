@@ -1,3 +1,4 @@
+#include "backend/floats.h"
 #include "cuda/grid_index.h"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
@@ -26,14 +27,14 @@ __global__ void avg_pool_forward_kernel(const __grid_constant__ AvgPoolForward p
       const int64_t z = o.z * g.stride[0] + g.tap_offset(0, tz);
       for (int64_t ty = y_taps.begin; ty < y_taps.end; ++ty) {
         const int64_t y = o.y * g.stride[1] + g.tap_offset(1, ty);
-        const float* row = p.x + ((o.plane * g.input[0] + z) * g.input[1] + y) * g.input[2];
+        const float* row = floats(p.x) + ((o.plane * g.input[0] + z) * g.input[1] + y) * g.input[2];
         for (int64_t tx = x_taps.begin; tx < x_taps.end; ++tx) sum += row[x_begin + tx * g.dilation[2]];
       }
     }
     const int64_t divisor = window_count(g, 0, o.z, p.count_includes_padding) *
                             window_count(g, 1, o.y, p.count_includes_padding) *
                             window_count(g, 2, o.x, p.count_includes_padding);
-    p.y[i] = sum / static_cast<float>(divisor);
+    floats(p.y)[i] = sum / static_cast<float>(divisor);
   }
 }
 
@@ -43,9 +44,9 @@ __global__ void avg_pool_forward_squares_kernel(const __grid_constant__ AvgPoolF
   const PoolGeometry& g = p.geometry;
   for (int64_t i = first_item(); i < count; i += item_step()) {
     const Position o = outputs.position(i);
-    const float* x0 = p.x + ((o.plane * g.input[0] + o.z) * g.input[1] + 2 * o.y) * g.input[2] + 2 * o.x;
+    const float* x0 = floats(p.x) + ((o.plane * g.input[0] + o.z) * g.input[1] + 2 * o.y) * g.input[2] + 2 * o.x;
     const float* x1 = x0 + g.input[2];
-    p.y[i] = ((x0[0] + x1[1]) + (x0[1] + x1[0])) * 0.25f;
+    floats(p.y)[i] = ((x0[0] + x1[1]) + (x0[1] + x1[0])) * 0.25f;
   }
 }
 
@@ -61,7 +62,7 @@ __global__ void avg_pool_backward_input_kernel(const __grid_constant__ AvgPoolBa
       for (int64_t ty = 0; ty < g.kernel[1]; ++ty) {
         const int64_t oy = output_at(g, 1, at.y, ty);
         if (oy < 0) continue;
-        const float* row = p.dy + ((at.plane * g.output[0] + oz) * g.output[1] + oy) * g.output[2];
+        const float* row = floats(p.dy) + ((at.plane * g.output[0] + oz) * g.output[1] + oy) * g.output[2];
         const int64_t row_divisor =
             window_count(g, 0, oz, p.count_includes_padding) * window_count(g, 1, oy, p.count_includes_padding);
         for (int64_t tx = 0; tx < g.kernel[2]; ++tx) {
@@ -71,7 +72,7 @@ __global__ void avg_pool_backward_input_kernel(const __grid_constant__ AvgPoolBa
         }
       }
     }
-    p.dx[i] = sum;
+    floats(p.dx)[i] = sum;
   }
 }
 

@@ -2,6 +2,7 @@
 // what every element needs; then one elementwise pass.
 #include <limits>
 
+#include "backend/floats.h"
 #include "cuda/divisor.h"
 #include "cuda/elements.cuh"
 #include "cuda/kernels.h"
@@ -68,7 +69,7 @@ struct Partition {
 
 // Sums are taken about the channel's first value. Whatever it is, its square distance from the mean is at most M
 // variances, so that the subtraction below loses a part in 2^53 / M at most.
-__device__ double pivot_of(const BatchNormAffine& p, int64_t c) { return p.x[c * p.extents.pixels]; }
+__device__ double pivot_of(const BatchNormAffine& p, int64_t c) { return floats(p.x)[c * p.extents.pixels]; }
 
 __device__ float inverse_root(double variance, float eps) { return static_cast<float>(1 / sqrt(variance + eps)); }
 
@@ -79,7 +80,7 @@ struct Slopes {
 
 // g of batch_norm.h.
 __device__ float gradient_at(const BatchNormBackwardInput& p, int64_t i) {
-  return p.y == nullptr || p.y[i] > 0 ? p.dy[i] : 0;
+  return p.y == nullptr || floats(p.y)[i] > 0 ? floats(p.dy)[i] : 0;
 }
 
 // kernels
@@ -87,7 +88,7 @@ __device__ float gradient_at(const BatchNormBackwardInput& p, int64_t i) {
 __global__ void batch_norm_forward_sums_kernel(const __grid_constant__ BatchNormAffine p,
                                                const __grid_constant__ Partition partition, DoublePair* partial) {
   partition.sum_pieces(partial, [&](int64_t c, int64_t i) {
-    const double d = p.x[i] - pivot_of(p, c);
+    const double d = floats(p.x)[i] - pivot_of(p, c);
     return DoublePair{d, d * d};
   });
 }
@@ -131,17 +132,17 @@ __global__ void batch_norm_normalise_kernel(const __grid_constant__ BatchNormAff
     const float mean = p.mean[c];  // subtracted first: folded into the offset it would cost digits where it is large
     const float scale = p.weight == nullptr ? p.inverse_std[c] : p.weight[c] * p.inverse_std[c];
     const float bias = p.bias == nullptr ? 0 : p.bias[c];
-    auto z = load_pack<width>(p.x + i);
+    auto z = load_pack<width>(floats(p.x) + i);
 #pragma unroll
     for (float& value : z.v) value = (value - mean) * scale + bias;
     if (p.residual != nullptr) {
-      const auto residual = load_pack<width>(p.residual + i);
+      const auto residual = load_pack<width>(floats(p.residual) + i);
 #pragma unroll
       for (int k = 0; k < width; ++k) z.v[k] += residual.v[k];
     }
 #pragma unroll
     for (float& value : z.v) value = value < floor ? floor : value;
-    store_pack(p.y + i, z);
+    store_pack(floats(p.y) + i, z);
   });
 }
 
@@ -149,7 +150,7 @@ __global__ void batch_norm_backward_sums_kernel(const __grid_constant__ BatchNor
                                                 const __grid_constant__ Partition partition, DoublePair* partial) {
   partition.sum_pieces(partial, [&](int64_t c, int64_t i) {
     const double g = gradient_at(p, i);
-    return DoublePair{g, g * (p.x[i] - static_cast<double>(p.mean[c]))};
+    return DoublePair{g, g * (floats(p.x)[i] - static_cast<double>(p.mean[c]))};
   });
 }
 
@@ -178,31 +179,31 @@ __global__ void batch_norm_backward_input_kernel(const __grid_constant__ BatchNo
                                                  const __grid_constant__ Partition partition, const Slopes* slopes,
                                                  int64_t quads) {
   for_elements(partition.count(), quads, [&](int64_t i, auto width) {
-    auto g = load_pack<width>(p.dy + i);
+    auto g = load_pack<width>(floats(p.dy) + i);
     if (p.y != nullptr) {
-      const auto y = load_pack<width>(p.y + i);
+      const auto y = load_pack<width>(floats(p.y) + i);
 #pragma unroll
       for (int k = 0; k < width; ++k) g.v[k] = y.v[k] > 0 ? g.v[k] : 0;
     }
-    if (p.dresidual != nullptr) store_pack(p.dresidual + i, g);
+    if (p.dresidual != nullptr) store_pack(floats(p.dresidual) + i, g);
     if (p.dx == nullptr) return;
     const int64_t c = partition.channel_of(i);
     const Slopes s = slopes[c];
     if (p.training) {
       const float mean = p.mean[c];
-      const auto x = load_pack<width>(p.x + i);
+      const auto x = load_pack<width>(floats(p.x) + i);
 #pragma unroll
       for (int k = 0; k < width; ++k) g.v[k] = s.by_g * g.v[k] + s.by_x * (x.v[k] - mean) + s.offset;
     } else {
 #pragma unroll
       for (float& value : g.v) value *= s.by_g;
     }
-    store_pack(p.dx + i, g);
+    store_pack(floats(p.dx) + i, g);
   });
 }
 
 void normalise(BackendDevice& device, const BatchNormAffine& p, const Partition& partition) {
-  const int64_t quads = partition.quads(p.x, p.residual, p.y);
+  const int64_t quads = partition.quads(floats(p.x), floats(p.residual), floats(p.y));
   launch(device, Kernel{"batch_norm_normalise_kernel", batch_norm_normalise_kernel},
          elements_shape(device, partition.count(), quads), p, partition, quads);
 }
@@ -240,7 +241,7 @@ void batch_norm_backward_input(BackendDevice& device, const BatchNormBackwardInp
   launch(device, Kernel{"batch_norm_backward_finish_kernel", batch_norm_backward_finish_kernel},
          warp_each(device, partition.extents.channels), p, partition, partial, slopes);
   if (p.dx == nullptr && p.dresidual == nullptr) return;
-  const int64_t quads = partition.quads(p.x, p.y, p.dy, p.dx, p.dresidual);
+  const int64_t quads = partition.quads(floats(p.x), floats(p.y), floats(p.dy), floats(p.dx), floats(p.dresidual));
   launch(device, Kernel{"batch_norm_backward_input_kernel", batch_norm_backward_input_kernel},
          elements_shape(device, partition.count(), quads), p, partition, slopes, quads);
 }

@@ -1,4 +1,5 @@
 // The implicit product over the kernel's taps; depthwise layers directly.
+#include "backend/floats.h"
 #include "cuda/kernels.h"
 #include "cuda/tap_gather.cuh"
 #include "ops/conv/direct_conv.cuh"
@@ -107,15 +108,15 @@ void backward_weight_directly(BackendDevice& device, DirectWeight gradient, floa
 void conv_forward(BackendDevice& device, const ConvForward& p) {
   const ConvGeometry& g = p.geometry;
   const ProductShape shape = forward_shape(g);
-  product(device, shape, p.precision, forward_window(g), p.x, forward_weights(shape, p.w, volume(g.kernel)), p.bias,
-          p.y);
+  product(device, shape, p.precision, forward_window(g), floats(p.x), forward_weights(shape, p.w, volume(g.kernel)),
+          p.bias, floats(p.y));
 }
 
 void conv_backward_input(BackendDevice& device, const ConvBackwardInput& p) {
   const ConvGeometry& g = p.geometry;
   const ProductShape shape = adjoint_shape(g);
-  product(device, shape, p.precision, adjoint_window(g), p.dy,
-          transposed_weights(shape, p.w, volume(g.kernel), RowOrder::reversed), p.bias, p.dx);
+  product(device, shape, p.precision, adjoint_window(g), floats(p.dy),
+          transposed_weights(shape, p.w, volume(g.kernel), RowOrder::reversed), p.bias, floats(p.dx));
 }
 
 void conv_backward_weight(BackendDevice& device, const ConvBackwardWeight& p) {
@@ -123,11 +124,11 @@ void conv_backward_weight(BackendDevice& device, const ConvBackwardWeight& p) {
   const ProductShape shape = forward_shape(g);
   const WindowGeometry window = forward_window(g);
   if (const Box box = choose_direct_weight_box(shape, window); box.extent[0] > 0 && shape.images > 0) {
-    backward_weight_directly(device, DirectWeight(shape, window, box, p.x, p.dy), p.dw);
+    backward_weight_directly(device, DirectWeight(shape, window, box, floats(p.x), floats(p.dy)), p.dw);
     return;
   }
-  const TapGather gather(p.x, device.table(one_tap_a_row(g.kernel)), volume(g.kernel), window, g.n, g.c);
-  launch_backward_weight(device, backward_weight_kernels, shape, p.precision, gather, p.dy, p.dw);
+  const TapGather gather(floats(p.x), device.table(one_tap_a_row(g.kernel)), volume(g.kernel), window, g.n, g.c);
+  launch_backward_weight(device, backward_weight_kernels, shape, p.precision, gather, floats(p.dy), p.dw);
 }
 
 }  // namespace gmr::cuda

@@ -1,5 +1,6 @@
 #include <limits>
 
+#include "backend/floats.h"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
 #include "cuda/reduction.cuh"
@@ -50,7 +51,7 @@ __global__ void cross_entropy_check_targets_kernel(const int32_t* targets, int64
 // A warp a row.
 __global__ void cross_entropy_forward_kernel(const __grid_constant__ CrossEntropyForward p, double* losses) {
   for (int64_t row = first_warp_item(); row < p.rows; row += warp_item_step()) {
-    const float* z = p.logits + row * p.classes;
+    const float* z = floats(p.logits) + row * p.classes;
     const auto [maximum, sum] = exponentials_of(z, p.classes);
     const double m = maximum, smoothing = p.label_smoothing;
     double depths = 0;
@@ -72,14 +73,14 @@ __global__ void cross_entropy_backward_input_kernel(const __grid_constant__ Cros
   const float everywhere = p.label_smoothing / static_cast<float>(p.classes);
   const float at_target = 1 - p.label_smoothing + everywhere;
   for (int64_t row = first_warp_item(); row < p.rows; row += warp_item_step()) {
-    const float* z = p.logits + row * p.classes;
+    const float* z = floats(p.logits) + row * p.classes;
     const auto [maximum, sum] = exponentials_of(z, p.classes);
     const auto inverse = static_cast<float>(1 / sum);
     const int32_t target = p.targets[row];
     for (int64_t k = lane_of_thread(); k < p.classes; k += warp_threads) {
       const float wanted = k == target ? at_target : everywhere;
       const float gradient = scale * (expf(z[k] - maximum) * inverse - wanted);
-      p.dlogits[row * p.classes + k] = is_class(target, p.classes) ? gradient : NAN;
+      floats(p.dlogits)[row * p.classes + k] = is_class(target, p.classes) ? gradient : NAN;
     }
   }
 }

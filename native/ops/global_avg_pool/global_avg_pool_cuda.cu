@@ -1,3 +1,4 @@
+#include "backend/floats.h"
 #include "cuda/divisor.h"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
@@ -12,7 +13,7 @@ __global__ void global_avg_pool_backward_input_kernel(const __grid_constant__ Gl
                                                       Divisor by_extent) {
   const auto extent = static_cast<float>(p.extent);
   for (int64_t i = first_item(); i < p.planes * p.extent; i += item_step()) {
-    p.dx[i] = p.dy[by_extent.divide(i).quotient] / extent;
+    floats(p.dx)[i] = floats(p.dy)[by_extent.divide(i).quotient] / extent;
   }
 }
 
@@ -21,7 +22,7 @@ __global__ void global_avg_pool_backward_input_kernel(const __grid_constant__ Gl
 // launchers
 
 void global_avg_pool_forward(BackendDevice& device, const GlobalAvgPoolForward& p) {
-  sum_axis(device, p.x, {p.planes, p.extent, 1}, static_cast<double>(p.extent), p.y);
+  sum_axis(device, floats(p.x), {p.planes, p.extent, 1}, static_cast<double>(p.extent), floats(p.y));
 }
 
 void global_avg_pool_backward_input(BackendDevice& device, const GlobalAvgPoolBackwardInput& p) {

@@ -1,3 +1,4 @@
+#include "backend/floats.h"
 #include "cuda/grid_index.h"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
@@ -12,7 +13,7 @@ __global__ void max_pool_forward_kernel(const __grid_constant__ MaxPoolForward p
   const PoolGeometry& g = p.geometry;
   for (int64_t i = first_item(); i < count; i += item_step()) {
     const Position o = outputs.position(i);
-    const float* plane = p.x + o.plane * g.input[0] * g.input[1] * g.input[2];
+    const float* plane = floats(p.x) + o.plane * g.input[0] * g.input[1] * g.input[2];
     const IndexRange z_taps = taps_inside(g, 0, o.z), y_taps = taps_inside(g, 1, o.y), x_taps = taps_inside(g, 2, o.x);
     const int64_t x_begin = o.x * g.stride[2] - g.padding[2];
     float largest = -INFINITY;
@@ -32,7 +33,7 @@ __global__ void max_pool_forward_kernel(const __grid_constant__ MaxPoolForward p
         }
       }
     }
-    p.y[i] = largest;
+    floats(p.y)[i] = largest;
     if (p.indices != nullptr) p.indices[i] = static_cast<int32_t>(index);
   }
 }
@@ -54,11 +55,11 @@ __global__ void max_pool_backward_input_kernel(const __grid_constant__ MaxPoolBa
         const int64_t row = ((at.plane * g.output[0] + oz) * g.output[1] + oy) * g.output[2];
         for (int64_t tx = 0; tx < g.kernel[2]; ++tx) {
           const int64_t ox = output_at(g, 2, at.x, tx);
-          if (ox >= 0 && p.indices[row + ox] == index) sum += p.dy[row + ox];
+          if (ox >= 0 && p.indices[row + ox] == index) sum += floats(p.dy)[row + ox];
         }
       }
     }
-    p.dx[i] = sum;
+    floats(p.dx)[i] = sum;
   }
 }
 

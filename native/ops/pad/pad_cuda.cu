@@ -1,3 +1,4 @@
+#include "backend/floats.h"
 #include "cuda/grid_index.h"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
@@ -40,7 +41,7 @@ __global__ void pad_forward_kernel(const __grid_constant__ PadForward p, const _
     const Position o = outputs.position(i);
     const int64_t z = g.source(0, o.z), y = g.source(1, o.y), x = g.source(2, o.x);
     const bool is_zero = z < 0 || y < 0 || x < 0;
-    p.y[i] = is_zero ? 0 : p.x[((o.plane * g.input[0] + z) * g.input[1] + y) * g.input[2] + x];
+    floats(p.y)[i] = is_zero ? 0 : floats(p.x)[((o.plane * g.input[0] + z) * g.input[1] + y) * g.input[2] + x];
   }
 }
 
@@ -56,7 +57,7 @@ __global__ void pad_backward_input_kernel(const __grid_constant__ PadBackwardInp
         for (int y_part = 0; y_part < 3; ++y_part) {
           const Range y = readers_of(g, 1, at.y, y_part);
           for (int64_t oy = y.begin; oy < y.end; ++oy) {
-            const float* row = p.dy + ((at.plane * g.output(0) + oz) * g.output(1) + oy) * g.output(2);
+            const float* row = floats(p.dy) + ((at.plane * g.output(0) + oz) * g.output(1) + oy) * g.output(2);
             for (int x_part = 0; x_part < 3; ++x_part) {
               const Range x = readers_of(g, 2, at.x, x_part);
               for (int64_t ox = x.begin; ox < x.end; ++ox) sum += row[ox];
@@ -65,7 +66,7 @@ __global__ void pad_backward_input_kernel(const __grid_constant__ PadBackwardInp
         }
       }
     }
-    p.dx[i] = sum;
+    floats(p.dx)[i] = sum;
   }
 }
 

@@ -1,3 +1,4 @@
+#include "backend/floats.h"
 #include "cuda/divisor.h"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
@@ -13,7 +14,7 @@ __global__ void reduce_backward_input_kernel(const __grid_constant__ ReduceBackw
   const auto divisor = static_cast<float>(p.divisor);
   for (int64_t i = first_item(); i < p.outer * p.reduced * p.inner; i += item_step()) {
     const auto [row, column] = by_inner.divide(i);
-    p.dx[i] = p.dy[by_reduced.divide(row).quotient * p.inner + column] / divisor;
+    floats(p.dx)[i] = floats(p.dy)[by_reduced.divide(row).quotient * p.inner + column] / divisor;
   }
 }
 
@@ -22,7 +23,7 @@ __global__ void reduce_backward_input_kernel(const __grid_constant__ ReduceBackw
 // launchers
 
 void reduce_forward(BackendDevice& device, const ReduceForward& p) {
-  sum_axis(device, p.x, {p.outer, p.reduced, p.inner}, static_cast<double>(p.divisor), p.y);
+  sum_axis(device, floats(p.x), {p.outer, p.reduced, p.inner}, static_cast<double>(p.divisor), floats(p.y));
 }
 
 void reduce_backward_input(BackendDevice& device, const ReduceBackwardInput& p) {

@@ -1,5 +1,6 @@
 // The implicit product over ring sums. Kernels whose windows do not fit into shared memory, or with more rings than the
 // product takes at a time, sum each ring's taps where they lie ("large").
+#include "backend/floats.h"
 #include "cuda/kernels.h"
 #include "cuda/ring_taps.h"
 #include "cuda/tap_gather.cuh"
@@ -156,23 +157,23 @@ void forward(BackendDevice& device, const WindowGeometry& window, const RingKern
 void ring_conv_forward(BackendDevice& device, const RingConvForward& p) {
   const ConvGeometry& g = p.geometry;
   const ProductShape shape = forward_shape(g);
-  forward(device, forward_window(g), p.rings, shape, p.precision, p.x, forward_weights(shape, p.v, p.rings.rings),
-          p.bias, p.y);
+  forward(device, forward_window(g), p.rings, shape, p.precision, floats(p.x),
+          forward_weights(shape, p.v, p.rings.rings), p.bias, floats(p.y));
 }
 
 void ring_conv_backward_input(BackendDevice& device, const RingConvBackwardInput& p) {
   const ConvGeometry& g = p.geometry;
   const ProductShape shape = adjoint_shape(g);
   // Rings have no direction: reversed taps are the same rings.
-  forward(device, adjoint_window(g), p.rings, shape, p.precision, p.dy,
-          transposed_weights(shape, p.v, p.rings.rings, RowOrder::kept), p.bias, p.dx);
+  forward(device, adjoint_window(g), p.rings, shape, p.precision, floats(p.dy),
+          transposed_weights(shape, p.v, p.rings.rings, RowOrder::kept), p.bias, floats(p.dx));
 }
 
 void ring_conv_backward_weight(BackendDevice& device, const RingConvBackwardWeight& p) {
   const ProductShape shape = forward_shape(p.geometry);
   const int64_t most_floats = product_shared_floats - backward_weight_floats(backward_weight_tile(shape));
-  with_gather(device, p.x, forward_window(p.geometry), p.rings, shape, most_floats, [&](const auto& gather) {
-    launch_backward_weight(device, backward_weight_kernels.of(gather), shape, p.precision, gather, p.dy, p.dv);
+  with_gather(device, floats(p.x), forward_window(p.geometry), p.rings, shape, most_floats, [&](const auto& gather) {
+    launch_backward_weight(device, backward_weight_kernels.of(gather), shape, p.precision, gather, floats(p.dy), p.dv);
   });
 }
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "backend/floats.h"
 #include "cuda/divisor.h"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
@@ -170,14 +171,14 @@ __global__ void rotate_backward_input_kernel(const __grid_constant__ Plan plan, 
 
 void rotate_forward(BackendDevice& device, const RotateForward& p) {
   const Plan plan(p.geometry);
-  launch(device, Kernel{"rotate_forward_kernel", rotate_forward_kernel}, thread_each(device, plan.items()), plan, p.x,
-         p.y);
+  launch(device, Kernel{"rotate_forward_kernel", rotate_forward_kernel}, thread_each(device, plan.items()), plan,
+         floats(p.x), floats(p.y));
 }
 
 void rotate_backward_input(BackendDevice& device, const RotateBackwardInput& p) {
   const Plan plan(p.geometry);
   launch(device, Kernel{"rotate_backward_input_kernel", rotate_backward_input_kernel},
-         thread_each(device, plan.items()), plan, p.dy, p.dx);
+         thread_each(device, plan.items()), plan, floats(p.dy), floats(p.dx));
 }
 
 }  // namespace gmr::cuda
