@@ -1,18 +1,24 @@
 import type { BufferHandle, PassName, PassParams } from '../binding.js';
 import { backward, record, type GradNode } from './autograd.js';
+import { roundToBfloat16, widenBfloat16 } from './bfloat16.js';
 import { defaultDevice, Device, resolveDevice, type DeviceSpec } from './device.js';
 import { Described, expectArray, expectBoolean, expectInteger, expectOptions, fail } from './errors.js';
 import { runInScope, Storage, track, untrack } from './memory.js';
 import { attempt, native, toGmrError } from './native.js';
 import { currentLabel } from './profile.js';
 
-export type DType = 'float32' | 'int32';
+export type DType = 'float32' | 'bfloat16' | 'int32';
 export type Shape = readonly number[];
 export type NestedNumbers = number | readonly NestedNumbers[];
 
 export interface TensorOptions {
   /** Default: the device that `'auto'` stands for. */
   device?: Device | DeviceSpec;
+  /**
+   * Default: as of the data. `'bfloat16'` for activations of half the memory and of 8 digits of binary: numbers and a Float32Array
+   * are rounded, a Uint16Array holds the bits.
+   */
+  dtype?: DType;
   /** Whether `backward()` should leave a gradient in `.grad`. Default false. */
   requiresGrad?: boolean;
 }
@@ -57,8 +63,8 @@ export class Tensor {
   set requiresGrad(value: boolean) {
     if (this.node !== undefined)
       fail('tensor', 'requiresGrad', 'be set on a leaf only', new Described('a computed tensor'));
-    if (expectBoolean('tensor', 'requiresGrad', value) && this.dtype !== 'float32')
-      fail('tensor', 'requiresGrad', 'be set on float32 only', this.dtype);
+    if (expectBoolean('tensor', 'requiresGrad', value) && this.dtype === 'int32')
+      fail('tensor', 'requiresGrad', 'be set on float32 or bfloat16 only', this.dtype);
     this.leafRequiresGrad = value;
   }
 
@@ -68,7 +74,8 @@ export class Tensor {
   }
 
   set grad(value: Tensor | null) {
-    if (value !== null) expectTensor('tensor', 'grad', value, { shape: this.shape, device: this.device });
+    if (value !== null)
+      expectTensor('tensor', 'grad', value, { shape: this.shape, device: this.device, dtype: this.dtype });
     this.gradient = value;
   }
 
@@ -86,7 +93,7 @@ export class Tensor {
   }
 
   /**
-   * The elements, in order, in a new array, once everything queued before has run.
+   * The elements, in order, in a new array, once everything queued before has run; those of bfloat16 widened to float32.
    * @throws GmrError the first failure of queued work, with the op's name.
    */
   async data(): Promise<Float32Array | Int32Array> {
@@ -97,6 +104,7 @@ export class Tensor {
     } catch (error) {
       throw toGmrError(error);
     }
+    if (this.dtype === 'bfloat16') return widenBfloat16(new Uint16Array(bytes, 0, this.size));
     return this.dtype === 'float32' ? new Float32Array(bytes, 0, this.size) : new Int32Array(bytes, 0, this.size);
   }
 
@@ -185,21 +193,31 @@ function flatten(values: NestedNumbers, shape: Shape, axis: number, out: number[
   else for (const item of values) flatten(item, shape, axis + 1, out);
 }
 
+/** The type of a tensor of `values`, or an error where they cannot be what was asked for. */
+function dtypeOf(values: Float32Array | Int32Array | Uint16Array, asked: DType | undefined): DType {
+  const natural = values instanceof Float32Array ? 'float32' : values instanceof Int32Array ? 'int32' : 'bfloat16';
+  const possible: readonly DType[] = natural === 'float32' ? activationDTypes : [natural];
+  const dtype = asked ?? natural;
+  if (!possible.includes(dtype)) fail('tensor', 'dtype', `be ${possible.join(' or ')} for such data`, dtype);
+  return dtype;
+}
+
 /**
  * Makes a tensor from numbers; they are copied at the call.
- * @param data A Float32Array (float32), an Int32Array (int32), or numbers nested as deep as the tensor has axes (float32).
+ * @param data A Float32Array (float32), an Int32Array (int32), numbers nested as deep as the tensor has axes (float32), or a
+ *   Uint16Array (bits of bfloat16). Float32 data is rounded where `dtype` is `'bfloat16'`.
  * @param shape Default: the nesting of `data`, or one axis for a typed array.
  * @throws GmrError `invalid_shape` when `data` does not fill `shape`.
  */
 export function tensor(
-  data: Float32Array | Int32Array | NestedNumbers,
+  data: Float32Array | Int32Array | Uint16Array | NestedNumbers,
   shape?: Shape,
   options: TensorOptions = {},
 ): Tensor {
-  expectOptions('tensor', options, { device: true, requiresGrad: true });
-  let values: Float32Array | Int32Array;
+  expectOptions('tensor', options, { device: true, dtype: true, requiresGrad: true });
+  let values: Float32Array | Int32Array | Uint16Array;
   let natural: number[];
-  if (data instanceof Float32Array || data instanceof Int32Array) {
+  if (data instanceof Float32Array || data instanceof Int32Array || data instanceof Uint16Array) {
     values = data;
     natural = [data.length];
   } else if (typeof data === 'number' || Array.isArray(data)) {
@@ -216,7 +234,7 @@ export function tensor(
     flatten(data, natural, 0, flat);
     values = Float32Array.from(flat);
   } else {
-    return fail('tensor', 'data', 'be a Float32Array, an Int32Array or nested numbers', data);
+    return fail('tensor', 'data', 'be a Float32Array, an Int32Array, a Uint16Array or nested numbers', data);
   }
   const target = expectShape('tensor', 'shape', shape ?? natural);
   if (elementCount(target) !== values.length) {
@@ -230,8 +248,10 @@ export function tensor(
   }
   const device = resolveDevice(options.device);
   const requiresGrad = expectBoolean('tensor', 'requiresGrad', options.requiresGrad ?? false);
-  const handle = attempt(() => native().upload(device.handle, values));
-  const result = new Tensor(new Storage(device, handle), target, values instanceof Int32Array ? 'int32' : 'float32');
+  const dtype = dtypeOf(values, options.dtype);
+  const elements = dtype === 'bfloat16' && values instanceof Float32Array ? roundToBfloat16(values) : values;
+  const handle = attempt(() => native().upload(device.handle, elements));
+  const result = new Tensor(new Storage(device, handle), target, dtype);
   if (requiresGrad) result.requiresGrad = true;
   return result;
 }
@@ -241,8 +261,28 @@ export function empty(shape: Shape, device: Device = defaultDevice(), dtype: DTy
   const count = elementCount(shape);
   // What native code takes as a number of bytes.
   if (count > 2 ** 50) fail('tensor', 'the result', 'have at most 2^50 elements', shape, 'invalid_shape');
-  const handle = attempt(() => native().createBuffer(device.handle, count * 4));
+  const handle = attempt(() => native().createBuffer(device.handle, count * (dtype === 'bfloat16' ? 2 : 4)));
   return new Tensor(new Storage(device, handle), shape, dtype);
+}
+
+/** @internal A tensor of another's type and device, and its shape if none is given, whose elements the next pass writes. */
+export function emptyLike(x: Tensor, shape: Shape = x.shape): Tensor {
+  return empty(shape, x.device, x.dtype);
+}
+
+/** @internal What activations may be; parameters and statistics are float32. */
+export const activationDTypes = ['float32', 'bfloat16'] as const satisfies readonly DType[];
+
+/** @internal How native code calls the type of activations. */
+export function elementType(dtype: DType): number {
+  return (activationDTypes as readonly DType[]).indexOf(dtype);
+}
+
+/** @internal Checks an argument that names a type of activations. */
+export function expectActivationDType(op: string, argument: string, value: unknown): void {
+  if (!(activationDTypes as readonly unknown[]).includes(value)) {
+    fail(op, argument, `be '${activationDTypes.join("' or '")}'`, value);
+  }
 }
 
 /** @internal Parameters of a pass with tensors where native code wants buffers. */
@@ -265,12 +305,20 @@ export function run<P extends PassName>(pass: P, params: TensorParams<PassParams
   attempt(() => native()[pass]((device ?? defaultDevice()).handle, native_ as never, currentLabel()));
 }
 
+/** @internal Makes `target` hold the values of `source`, of the same shape, dtype and device, in stream order. */
+export function copyInto(target: Tensor, source: Tensor): void {
+  // Between equal types bits are copied: int32 goes as what is as wide.
+  const type = elementType(target.dtype === 'int32' ? 'float32' : target.dtype);
+  run('cast_forward', { x: source, y: target, xType: type, yType: type, count: target.size });
+}
+
 /** @internal */
 export interface TensorExpectation {
   /** Number of axes, or the least and most. */
   rank?: number | readonly [number, number];
   shape?: Shape;
-  dtype?: DType;
+  /** Default float32. */
+  dtype?: DType | readonly DType[];
   /** The device that the op's other tensors are on. */
   device?: Device;
 }
@@ -279,8 +327,11 @@ export interface TensorExpectation {
 export function expectTensor(op: string, argument: string, value: unknown, expected: TensorExpectation = {}): Tensor {
   if (!(value instanceof Tensor)) fail(op, argument, 'be a Tensor', value);
   value.live(op);
-  const dtype = expected.dtype ?? 'float32';
-  if (value.dtype !== dtype) fail(op, argument, `be ${dtype}`, value.dtype);
+  const dtypes: readonly DType[] = [expected.dtype ?? 'float32'].flat();
+  if (!dtypes.includes(value.dtype)) {
+    const hint = value.dtype !== 'int32' && dtypes[0] !== 'int32' ? ' (ops.cast makes it so)' : '';
+    fail(op, argument, `be ${dtypes.join(' or ')}${hint}`, value.dtype);
+  }
   const [least, most] =
     typeof expected.rank === 'number' ? [expected.rank, expected.rank] : (expected.rank ?? [0, maxAxes]);
   if (value.shape.length < least || value.shape.length > most) {

@@ -1,7 +1,7 @@
 // State dicts: named arrays that a module or an optimiser takes over, all or nothing.
 import { GmrError, show } from '../errors.js';
 import { isHostArray, type HostArray } from '../io/host_array.js';
-import { run, sameShape, Tensor, tensor, type Shape } from '../tensor.js';
+import { copyInto, sameShape, Tensor, tensor, type Shape } from '../tensor.js';
 
 /** One value of a state dict. A scalar count is an int64 array of shape []. */
 export type StateEntry = Tensor | HostArray;
@@ -89,11 +89,6 @@ export function checkState(
     throw new GmrError('state_dict_mismatch', message);
   }
   return { missing, unexpected };
-}
-
-/** Makes `target` hold the values of `source`, of the same shape, dtype and device, in stream order. */
-function copyInto(target: Tensor, source: Tensor): void {
-  run('activation_forward', { x: source, y: target, count: target.size, slope: 1 });
 }
 
 /** Its values in the target's dtype, which `mismatch` has compared. */

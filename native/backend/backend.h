@@ -17,7 +17,7 @@
 namespace gmr {
 
 // Raise it when this file, ops.def's order or a params struct changes its meaning.
-constexpr uint32_t backend_abi = 3;
+constexpr uint32_t backend_abi = 4;
 
 struct BackendDevice;    // each backend defines its own
 struct PendingDownload;  // the same

@@ -7,7 +7,7 @@
 //   int steps                       a full chunk's products of that depth
 //   bool is_interleaved             the order of a chunk's rows in the panel, see ChunkOrder
 //   AtTile::pair(column)            where an even column and the next lie
-// and fills a panel of Bfloat16, with zeros up to steps_of(depth) products.
+// and fills a panel of bfloat16, with zeros up to steps_of(depth) products.
 #pragma once
 
 #include "cuda/bfloat16_tile.cuh"
@@ -43,7 +43,7 @@ struct WeightPacking {
   int64_t outputs, all_rows, count;
   int m_tiles;
   Divisor by_m_tiles, by_steps, by_chunks, by_parts;
-  Bfloat16* packed;
+  bfloat16* packed;
 };
 
 void pack_weights(BackendDevice& device, const WeightPacking& packing);
@@ -52,9 +52,9 @@ template <typename Gather>
 struct Bfloat16Product {
   ProductShape shape;
   Gather gather;
-  const Bfloat16* weights;  // packed
+  const bfloat16* weights;  // packed
   const float* bias;        // or nullptr
-  Bfloat16* y;
+  bfloat16* y;
   int64_t output_parts, chunks;
   Divisor by_parts, by_groups;
 
@@ -68,7 +68,7 @@ __device__ Chunk chunk_at(const Gather& gather, int64_t all_rows, int64_t row) {
 
 // Starts to copy a chunk's packed weights, of which there are whole 16 bytes a thread.
 template <typename Tile>
-__device__ void copy_packed(const Bfloat16* from, int elements, Bfloat16* to) {
+__device__ void copy_packed(const bfloat16* from, int elements, bfloat16* to) {
   constexpr int pack = 8;
   const int mine = static_cast<int>(threadIdx.x) * pack;
 #pragma unroll 4
@@ -77,7 +77,7 @@ __device__ void copy_packed(const Bfloat16* from, int elements, Bfloat16* to) {
 
 // What no chunk writes must be a number: columns of a tile that stand for nothing.
 template <typename Tile, typename Gather>
-__device__ void zero_panel(Bfloat16* panel) {
+__device__ void zero_panel(bfloat16* panel) {
   constexpr int count = Gather::panel_rows * Tile::pitch / 8;
   for (int i = static_cast<int>(threadIdx.x); i < count; i += Tile::threads) {
     reinterpret_cast<uint4*>(panel)[i] = {0, 0, 0, 0};
@@ -87,8 +87,8 @@ __device__ void zero_panel(Bfloat16* panel) {
 template <typename Tile, typename Gather>
 __device__ void bfloat16_product(const Bfloat16Product<Gather>& p) {
   extern __shared__ float4 shared_memory[];
-  auto* panel = reinterpret_cast<Bfloat16*>(shared_memory);
-  Bfloat16* weights = panel + Gather::panel_rows * Tile::pitch;
+  auto* panel = reinterpret_cast<bfloat16*>(shared_memory);
+  bfloat16* weights = panel + Gather::panel_rows * Tile::pitch;
   auto* work = reinterpret_cast<float*>(weights + Gather::panel_rows * Tile::outputs);
   const int64_t all_rows = p.shape.channels * p.gather.rows;
   const int chunk_elements = p.gather.steps * bfloat16_depth * Tile::outputs;
@@ -99,7 +99,7 @@ __device__ void bfloat16_product(const Bfloat16Product<Gather>& p) {
     const auto [tile_and_group, part] = p.by_parts.divide(item);
     const auto [tile, group] = p.by_groups.divide(tile_and_group);
     const int64_t first_channel = group * p.shape.channels;
-    const Bfloat16* from = p.weights + (group * p.output_parts + part) * p.chunks * chunk_elements;
+    const bfloat16* from = p.weights + (group * p.output_parts + part) * p.chunks * chunk_elements;
     typename Gather::AtTile at_tile(p.gather, tile, work);
     Tile product;
     Chunk chunk = chunk_at(p.gather, all_rows, 0);
@@ -133,8 +133,8 @@ __device__ void store_tile(const Bfloat16Product<Gather>& p, const typename Gath
 #pragma unroll
   for (int j = 0; j < Tile::pairs_a_thread; ++j) {
     const PlacePair at = at_tile.pair(product.pixel(j));
-    Bfloat16* y = p.y + (at.first.image * all_outputs + first) * p.shape.out_plane + at.first.pixel;
-    Bfloat16* second = p.y + (at.second.image * all_outputs + first) * p.shape.out_plane + at.second.pixel;
+    bfloat16* y = p.y + (at.first.image * all_outputs + first) * p.shape.out_plane + at.first.pixel;
+    bfloat16* second = p.y + (at.second.image * all_outputs + first) * p.shape.out_plane + at.second.pixel;
 #pragma unroll
     for (int i = 0; i < Tile::outputs_a_thread; ++i) {
       if (8 * i >= there) continue;
@@ -154,7 +154,7 @@ template <typename Gather>
 struct Bfloat16WeightProduct {
   ProductShape shape;
   Gather gather;
-  const Bfloat16* dy;
+  const bfloat16* dy;
   float* partials;  // [splits][groups][outputs][channels][rows]
   int64_t output_parts, chunks, splits;
   Divisor by_parts, by_chunks, by_groups;
@@ -166,7 +166,7 @@ struct Bfloat16WeightProduct {
 // none. A thread copies two neighbouring pixels of every `step`th output.
 template <typename Tile, typename Gather>
 __device__ void copy_gradient(const Bfloat16WeightProduct<Gather>& p, const typename Gather::AtTile& at_tile,
-                              int64_t group, int64_t first_output, Bfloat16* gradient) {
+                              int64_t group, int64_t first_output, bfloat16* gradient) {
   constexpr int pairs = Tile::pixels / 2, step = Tile::threads / pairs;
   const int column = static_cast<int>(threadIdx.x) % pairs * 2, first = static_cast<int>(threadIdx.x) / pairs;
   const PlacePair at = at_tile.pair(column);
@@ -175,15 +175,15 @@ __device__ void copy_gradient(const Bfloat16WeightProduct<Gather>& p, const type
     const int64_t plane = (place.image * p.shape.groups + group) * p.shape.outputs + first_output + first;
     return p.dy + (place.image < 0 ? 0 : plane * p.shape.out_plane + place.pixel);
   };
-  const Bfloat16 *from = from_of(at.first), *second = from_of(at.second);
-  Bfloat16* to = gradient + first * Tile::pitch + column;
+  const bfloat16 *from = from_of(at.first), *second = from_of(at.second);
+  bfloat16* to = gradient + first * Tile::pitch + column;
 #pragma unroll 4
   for (int o = first; o < (first < step ? Tile::outputs : 0); o += step, to += step * Tile::pitch) {
     if (at.is_word) {
       copy_or_zero(reinterpret_cast<uint32_t*>(to), reinterpret_cast<const uint32_t*>(from), o < there);
     } else {
-      to[0] = at.first.image >= 0 && o < there ? *from : Bfloat16{0};
-      to[1] = at.second.image >= 0 && o < there ? *second : Bfloat16{0};
+      to[0] = at.first.image >= 0 && o < there ? *from : bfloat16{0};
+      to[1] = at.second.image >= 0 && o < there ? *second : bfloat16{0};
     }
     from += o + step < there ? step * p.shape.out_plane : 0;
     second += o + step < there ? step * p.shape.out_plane : 0;
@@ -193,8 +193,8 @@ __device__ void copy_gradient(const Bfloat16WeightProduct<Gather>& p, const type
 template <typename Tile, typename Gather>
 __device__ void bfloat16_weight_product(const Bfloat16WeightProduct<Gather>& p) {
   extern __shared__ float4 shared_memory[];
-  auto* panel = reinterpret_cast<Bfloat16*>(shared_memory);
-  Bfloat16* gradient = panel + Gather::panel_rows * Tile::pitch;  // dy, [outputs][pixels]
+  auto* panel = reinterpret_cast<bfloat16*>(shared_memory);
+  bfloat16* gradient = panel + Gather::panel_rows * Tile::pitch;  // dy, [outputs][pixels]
   auto* work = reinterpret_cast<float*>(gradient + Tile::outputs * Tile::pitch);
   const int64_t all_rows = p.shape.channels * p.gather.rows;
   const int64_t size = p.shape.groups * p.shape.outputs * all_rows;
@@ -241,11 +241,11 @@ __device__ void bfloat16_weight_product(const Bfloat16WeightProduct<Gather>& p) 
 // What panel and weights, or dy, take of a block's shared memory.
 template <int panel_rows, int pixels>
 constexpr int64_t product_tile_bytes(int outputs) {
-  return int64_t{panel_rows} * (bfloat16_pitch(pixels) + outputs) * static_cast<int64_t>(sizeof(Bfloat16));
+  return int64_t{panel_rows} * (bfloat16_pitch(pixels) + outputs) * static_cast<int64_t>(sizeof(bfloat16));
 }
 template <int panel_rows, int pixels>
 constexpr int64_t weight_tile_bytes(int outputs) {
-  return int64_t{panel_rows + outputs} * bfloat16_pitch(pixels) * static_cast<int64_t>(sizeof(Bfloat16));
+  return int64_t{panel_rows + outputs} * bfloat16_pitch(pixels) * static_cast<int64_t>(sizeof(bfloat16));
 }
 template <typename Gather>
 size_t work_bytes(const Gather& gather) {
@@ -262,13 +262,13 @@ void with_outputs(const ProductShape& shape, F&& f) {
 template <typename Gather>
 void launch_bfloat16_forward(BackendDevice& device, const Kernel<Bfloat16Product<Gather>>& kernel, int tile,
                              const ProductShape& shape, const Gather& gather, const ProductWeights& weights,
-                             const float* bias, Bfloat16* y) {
+                             const float* bias, bfloat16* y) {
   const int64_t parts = (shape.outputs + tile - 1) / tile;
   const int64_t all_rows = shape.channels * gather.rows;
   const int64_t chunks = (all_rows + gather.chunk_depth - 1) / gather.chunk_depth;
   const int m_tiles = tile / 16;
   const int64_t fragments = shape.groups * parts * chunks * gather.steps * m_tiles * warp_threads;
-  auto* packed = static_cast<Bfloat16*>(device.scratch(static_cast<size_t>(fragments) * sizeof(uint4)));
+  auto* packed = static_cast<bfloat16*>(device.scratch(static_cast<size_t>(fragments) * sizeof(uint4)));
   pack_weights(device, {weights, order_of(gather), shape.outputs, all_rows, fragments, m_tiles, Divisor(m_tiles),
                         Divisor(gather.steps), Divisor(chunks), Divisor(parts), packed});
   const Bfloat16Product<Gather> product{
@@ -279,7 +279,7 @@ void launch_bfloat16_forward(BackendDevice& device, const Kernel<Bfloat16Product
 
 template <typename Gather>
 void launch_bfloat16_backward_weight(BackendDevice& device, const Kernel<Bfloat16WeightProduct<Gather>>& kernel,
-                                     int tile, const ProductShape& shape, const Gather& gather, const Bfloat16* dy,
+                                     int tile, const ProductShape& shape, const Gather& gather, const bfloat16* dy,
                                      float* dw) {
   const int64_t parts = (shape.outputs + tile - 1) / tile;
   const int64_t all_rows = shape.channels * gather.rows;

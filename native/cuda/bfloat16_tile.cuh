@@ -44,7 +44,7 @@ __device__ inline uint32_t shared_address(const void* p) { return static_cast<ui
 
 // Matrices of 8 x 8: lanes 8 i to 8 i + 7 bring the addresses of the rows of matrix i, 16 bytes each. A lane gets of
 // each matrix elements (g, 2t) and (g, 2t + 1), transposed (2t, g) and (2t + 1, g).
-__device__ inline uint4 load_four_matrices(const Bfloat16* row) {
+__device__ inline uint4 load_four_matrices(const bfloat16* row) {
   uint4 m;
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(m.x), "=r"(m.y), "=r"(m.z), "=r"(m.w)
@@ -52,7 +52,7 @@ __device__ inline uint4 load_four_matrices(const Bfloat16* row) {
                : "memory");
   return m;
 }
-__device__ inline uint2 load_two_matrices(const Bfloat16* row) {
+__device__ inline uint2 load_two_matrices(const bfloat16* row) {
   uint2 m;
   asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
                : "=r"(m.x), "=r"(m.y)
@@ -60,7 +60,7 @@ __device__ inline uint2 load_two_matrices(const Bfloat16* row) {
                : "memory");
   return m;
 }
-__device__ inline uint4 load_four_transposed(const Bfloat16* row) {
+__device__ inline uint4 load_four_transposed(const bfloat16* row) {
   uint4 m;
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(m.x), "=r"(m.y), "=r"(m.z), "=r"(m.w)
@@ -68,7 +68,7 @@ __device__ inline uint4 load_four_transposed(const Bfloat16* row) {
                : "memory");
   return m;
 }
-__device__ inline uint2 load_two_transposed(const Bfloat16* row) {
+__device__ inline uint2 load_two_transposed(const bfloat16* row) {
   uint2 m;
   asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
                : "=r"(m.x), "=r"(m.y)
@@ -123,10 +123,10 @@ struct Bfloat16Tile {
   __device__ float second(int i, int j) const { return sums.sum[i / 2][j][i % 2 * 2 + 1]; }
 
   // sum += weights^T panel over 16 `steps` operand rows.
-  __device__ void add(const Bfloat16* weights, const Bfloat16* panel, int steps) {
+  __device__ void add(const bfloat16* weights, const bfloat16* panel, int steps) {
     const auto* a_at = reinterpret_cast<const uint4*>(weights) + first_output() / 16 * warp_threads + lane();
-    const Bfloat16* four_at = panel + lane() % 16 * pitch + first_pixel() + lane() / 16 * 8;
-    const Bfloat16* two_at = panel + lane() % 16 * pitch + first_pixel() + (n_tiles - 1) * 8;
+    const bfloat16* four_at = panel + lane() % 16 * pitch + first_pixel() + lane() / 16 * 8;
+    const bfloat16* two_at = panel + lane() % 16 * pitch + first_pixel() + (n_tiles - 1) * 8;
     for (int step = 0; step < steps; ++step) {
       uint4 a[m_tiles];
       uint2 b[n_tiles];
@@ -172,10 +172,10 @@ struct Bfloat16WeightTile {
   __device__ float value(int i, int j) const { return sums.sum[i / 2][j / 2][i % 2 * 2 + j % 2]; }
 
   // sum += gradient panel^T over the tile's pixels.
-  __device__ void add(const Bfloat16* gradient, const Bfloat16* panel) {
-    const Bfloat16* a_at = gradient + (first_output() + lane() % 16) * pitch + lane() / 16 * 8;
-    const Bfloat16* four_at = panel + (first_row() + lane() / 16 * 8 + lane() % 8) * pitch + lane() / 8 % 2 * 8;
-    const Bfloat16* two_at = panel + (first_row() + (n_tiles - 1) * 8 + lane() % 8) * pitch + lane() / 8 % 2 * 8;
+  __device__ void add(const bfloat16* gradient, const bfloat16* panel) {
+    const bfloat16* a_at = gradient + (first_output() + lane() % 16) * pitch + lane() / 16 * 8;
+    const bfloat16* four_at = panel + (first_row() + lane() / 16 * 8 + lane() % 8) * pitch + lane() / 8 % 2 * 8;
+    const bfloat16* two_at = panel + (first_row() + (n_tiles - 1) * 8 + lane() % 8) * pitch + lane() / 8 % 2 * 8;
 #pragma unroll 2
     for (int step = 0; step < pixels / bfloat16_depth; ++step) {
       uint4 a[m_tiles];

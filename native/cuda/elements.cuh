@@ -1,4 +1,4 @@
-// Elementwise kernels: four floats an access where the operands allow it, in one pass over memory.
+// Elementwise kernels: 16 bytes an access where the operands allow it, in one pass over memory.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +41,7 @@ struct alignas(2 * width) Pairs {
 };
 
 template <int width>
-__device__ inline Pack<width> load_pack(const Bfloat16* x) {
+__device__ inline Pack<width> load_pack(const bfloat16* x) {
   Pack<width> pack;
   if constexpr (width == 1) {
     pack.v[0] = to_float(*x);
@@ -54,9 +54,9 @@ __device__ inline Pack<width> load_pack(const Bfloat16* x) {
 }
 
 template <int width>
-__device__ inline void store_pack(Bfloat16* y, const Pack<width>& pack) {
+__device__ inline void store_pack(bfloat16* y, const Pack<width>& pack) {
   if constexpr (width == 1) {
-    *y = from_float<Bfloat16>(pack.v[0]);
+    *y = rounded<bfloat16>(pack.v[0]);
   } else {
     Pairs<width> pairs;
 #pragma unroll
@@ -68,24 +68,28 @@ __device__ inline void store_pack(Bfloat16* y, const Pack<width>& pack) {
 template <int width>
 using Width = std::integral_constant<int, width>;
 
-// How many groups of four elements the operands, of `count` elements each, can be taken apart into; absent ones are
-// nullptr.
-template <typename... Operands>
-int64_t quads_of(int64_t count, const Operands*... operands) {
+// Elements of a group: 16 bytes of T.
+template <typename T>
+constexpr int group_width = 16 / sizeof(T);
+
+// How many groups of T the operands, of `count` elements each, can be taken apart into; absent ones are nullptr.
+template <typename T, typename... Operands>
+int64_t groups_of(int64_t count, const Operands*... operands) {
   const bool aligned = (... && (reinterpret_cast<uintptr_t>(operands) % 16 == 0));
-  return aligned ? count / 4 : 0;
+  return aligned ? count / group_width<T> : 0;
 }
 
 // The launch for for_elements.
-inline LaunchShape elements_shape(const BackendDevice& device, int64_t count, int64_t quads) {
-  return thread_each(device, quads > 0 ? quads : count);
+inline LaunchShape elements_shape(const BackendDevice& device, int64_t count, int64_t groups) {
+  return thread_each(device, groups > 0 ? groups : count);
 }
 
-// Calls f(i, Width<4>()) for the groups of four and f(i, Width<1>()) for what is left.
-template <typename F>
-__device__ inline void for_elements(int64_t count, int64_t quads, F&& f) {
-  for (int64_t quad = first_item(); quad < quads; quad += item_step()) f(4 * quad, Width<4>());
-  for (int64_t i = 4 * quads + first_item(); i < count; i += item_step()) f(i, Width<1>());
+// Calls f(i, Width<group_width<T>>()) for the groups and f(i, Width<1>()) for what is left.
+template <typename T, typename F>
+__device__ inline void for_elements(int64_t count, int64_t groups, F&& f) {
+  constexpr int width = group_width<T>;
+  for (int64_t group = first_item(); group < groups; group += item_step()) f(width * group, Width<width>());
+  for (int64_t i = width * groups + first_item(); i < count; i += item_step()) f(i, Width<1>());
 }
 
 }  // namespace gmr::cuda

@@ -73,7 +73,7 @@ template <typename T>
 __device__ void zero_rows(T* panel, int depth) {
   const int count = (product_depth - depth) * product_pixels;
   for (int i = static_cast<int>(threadIdx.x); i < count; i += block_threads) {
-    panel[(depth + i / product_pixels) * panel_pitch<T> + i % product_pixels] = from_float<T>(0);
+    panel[(depth + i / product_pixels) * panel_pitch<T> + i % product_pixels] = rounded<T>(0);
   }
 }
 

@@ -120,7 +120,7 @@ struct TapGather {
                        g_.table[at + 2] * w.dilation[2]);
           }
         }
-        panel[k * panel_pitch<T> + column_] = from_float<T>(sum);
+        panel[k * panel_pitch<T> + column_] = rounded<T>(sum);
       }
       if constexpr (!std::is_same_v<T, float>) zero_rows(panel, chunk.depth);
     }

@@ -73,7 +73,7 @@ function recordParams(): Map<string, Record<string, unknown>> {
     for (const [name, { args, call }] of Object.entries(publicCalls)) {
       if (!name.startsWith('ops.')) continue;
       const y = call(...args());
-      if (y instanceof gmr.Tensor) y.backward(gmr.tensor(new Float32Array(y.size), y.shape));
+      if (y instanceof gmr.Tensor) y.backward(gmr.tensor(new Float32Array(y.size), y.shape, { dtype: y.dtype }));
     }
   } finally {
     Object.assign(binding, originals);
@@ -158,6 +158,7 @@ describe('bad input: the addon', function () {
 
   it('hands on what a property throws, and holds buffers that a property disposes of', async () => {
     const throwing = {
+      type: 0,
       get count(): number {
         throw new RangeError('deliberate');
       },
@@ -167,6 +168,7 @@ describe('bad input: the addon', function () {
     const disposing = {
       a,
       b,
+      type: 0,
       count: 2,
       get y(): BufferHandle {
         native().dispose(a);

@@ -54,6 +54,9 @@ export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<num
 /** float32 results of sums of some thousand terms stay below this; the golden cases ask for the same. */
 export const float32Tolerance = 1e-5;
 
+/** The most that rounding to bfloat16 changes a number by, relative: half of the last of its 8 binary digits. */
+export const bfloat16Rounding = 2 ** -8;
+
 export function expectClose(
   actual: ArrayLike<number>,
   expected: ArrayLike<number>,

@@ -1,3 +1,4 @@
+#include "backend/floats.h"
 #include "cpu/elementwise_tuning.h"
 #include "cpu/kernels.h"
 #include "cpu/thread_pool.h"
@@ -9,8 +10,8 @@ namespace gmr::cpu {
 
 void activation_forward(const ActivationForward& p) {
   parallel_ranges(p.count, elementwise_grain, [&](int64_t begin, int64_t end) {
-    const float* x = p.x;
-    float* y = p.y;
+    const float* x = floats(p.x);
+    float* y = floats(p.y);
     const float slope = p.slope;
     if (slope == 0) {  // not slope * x: relu(-infinity) is 0
       for (int64_t i = begin; i < end; ++i) {
@@ -28,8 +29,8 @@ void activation_forward(const ActivationForward& p) {
 
 void activation_backward_input(const ActivationBackwardInput& p) {
   parallel_ranges(p.count, elementwise_grain, [&](int64_t begin, int64_t end) {
-    const float *y = p.y, *dy = p.dy;
-    float* dx = p.dx;
+    const float *y = floats(p.y), *dy = floats(p.dy);
+    float* dx = floats(p.dx);
     const float slope = p.slope;
     for (int64_t i = begin; i < end; ++i) {
       const float gradient = dy[i], scaled = slope * gradient;

@@ -3,6 +3,7 @@
 #include <limits>
 #include <vector>
 
+#include "backend/floats.h"
 #include "cpu/divide_up.h"
 #include "cpu/double_vector.h"
 #include "cpu/kernels.h"
@@ -139,15 +140,15 @@ void normalise(const BatchNormAffine& p, int64_t c, int64_t offset, int64_t coun
   const float scale = p.weight == nullptr ? p.inverse_std[c] : p.weight[c] * p.inverse_std[c];
   const float bias = p.bias == nullptr ? 0 : p.bias[c];
   const float floor = p.relu ? 0 : -std::numeric_limits<float>::infinity();
-  const float* x = p.x + offset;
-  float* y = p.y + offset;
+  const float* x = floats(p.x) + offset;
+  float* y = floats(p.y) + offset;
   if (p.residual == nullptr) {
     for (int64_t i = 0; i < count; ++i) {
       const float z = (x[i] - mean) * scale + bias;
       y[i] = z < floor ? floor : z;
     }
   } else {
-    const float* residual = p.residual + offset;
+    const float* residual = floats(p.residual) + offset;
     for (int64_t i = 0; i < count; ++i) {
       const float z = (x[i] - mean) * scale + bias + residual[i];
       y[i] = z < floor ? floor : z;
@@ -169,8 +170,8 @@ void backward(const BatchNormBackwardInput& p) {
   std::vector<Slopes> slopes(static_cast<size_t>(p.extents.channels));
 
   const auto sum = [&](int64_t c, int64_t offset, int64_t count) {
-    const float* y = rectified ? p.y + offset : nullptr;
-    return gradient_sums<rectified>(p.x + offset, y, p.dy + offset, count, p.mean[c]);
+    const float* y = rectified ? floats(p.y) + offset : nullptr;
+    return gradient_sums<rectified>(floats(p.x) + offset, y, floats(p.dy) + offset, count, p.mean[c]);
   };
   const auto finish = [&](int64_t c, const Sums& totals) {
     const double inverse_std = p.inverse_std[c];
@@ -184,16 +185,16 @@ void backward(const BatchNormBackwardInput& p) {
     }
   };
   const auto write = [&](int64_t c, int64_t offset, int64_t count) {
-    const float* x = p.x + offset;
-    const float* dy = p.dy + offset;
-    const auto g = [dy, y = rectified ? p.y + offset : nullptr](int64_t i) {
+    const float* x = floats(p.x) + offset;
+    const float* dy = floats(p.dy) + offset;
+    const auto g = [dy, y = rectified ? floats(p.y) + offset : nullptr](int64_t i) {
       const float value = dy[i];  // read in any case, so that the loops below have no branch
       return !rectified || y[i] > 0 ? value : 0;
     };
     if (p.dx != nullptr) {
       const Slopes s = slopes[c];
       const float mean = p.mean[c];
-      float* dx = p.dx + offset;
+      float* dx = floats(p.dx) + offset;
       if (p.training) {
         for (int64_t i = 0; i < count; ++i) dx[i] = s.by_g * g(i) + s.by_x * (x[i] - mean) + s.offset;
       } else {
@@ -201,7 +202,7 @@ void backward(const BatchNormBackwardInput& p) {
       }
     }
     if (p.dresidual != nullptr) {
-      float* dresidual = p.dresidual + offset;
+      float* dresidual = floats(p.dresidual) + offset;
       for (int64_t i = 0; i < count; ++i) dresidual[i] = g(i);
     }
   };
@@ -221,9 +222,9 @@ void batch_norm_forward(const BatchNormForward& p) {
   const BatchNormExtents& extents = affine.extents;
   // Sums are taken about the channel's first value. Whatever it is, its square distance from the mean is at most M
   // variances, so that the subtraction below loses a part in 2^53 / M at most.
-  const auto pivot = [&](int64_t c) { return static_cast<double>(affine.x[c * extents.pixels]); };
+  const auto pivot = [&](int64_t c) { return static_cast<double>(floats(affine.x)[c * extents.pixels]); };
   const auto sum = [&](int64_t c, int64_t offset, int64_t count) {
-    return centred_sums(affine.x + offset, count, pivot(c));
+    return centred_sums(floats(affine.x) + offset, count, pivot(c));
   };
   const auto finish = [&](int64_t c, const Sums& totals) {
     const auto count = static_cast<double>(extents.batch * extents.pixels);

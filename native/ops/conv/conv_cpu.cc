@@ -1,6 +1,7 @@
 // Convolution on the CPU: the gather of taps, and the three passes over the implicit product.
 #include <cstring>
 
+#include "backend/floats.h"
 #include "cpu/implicit_product.h"
 #include "cpu/kernels.h"
 #include "cpu/transpose_weight.h"
@@ -66,7 +67,7 @@ void conv_forward(const ConvForward& p) {
   const ConvGeometry& g = p.geometry;
   const TapGather gather(forward_window(g));
   const ProductShape shape{g.n, g.groups, g.c / g.groups, g.o / g.groups, g.in[0] * g.in[1] * g.in[2], g.out};
-  product_forward(shape, gather, p.x, p.w, shape.channels * gather.rows(), p.bias, p.y);
+  product_forward(shape, gather, floats(p.x), p.w, shape.channels * gather.rows(), p.bias, floats(p.y));
 }
 
 void conv_backward_input(const ConvBackwardInput& p) {
@@ -74,14 +75,14 @@ void conv_backward_input(const ConvBackwardInput& p) {
   const TapGather gather(adjoint_window(g));
   const ProductShape shape{g.n, g.groups, g.o / g.groups, g.c / g.groups, g.out[0] * g.out[1] * g.out[2], g.in};
   const float* w = transpose_weight<TapOrder::reversed>(p.w, g.groups, g.o / g.groups, g.c / g.groups, gather.rows());
-  product_forward(shape, gather, p.dy, w, shape.channels * gather.rows(), p.bias, p.dx);
+  product_forward(shape, gather, floats(p.dy), w, shape.channels * gather.rows(), p.bias, floats(p.dx));
 }
 
 void conv_backward_weight(const ConvBackwardWeight& p) {
   const ConvGeometry& g = p.geometry;
   const TapGather gather(forward_window(g));
   const ProductShape shape{g.n, g.groups, g.c / g.groups, g.o / g.groups, g.in[0] * g.in[1] * g.in[2], g.out};
-  product_backward_weight(shape, gather, p.x, p.dy, p.dw);
+  product_backward_weight(shape, gather, floats(p.x), floats(p.dy), p.dw);
 }
 
 }  // namespace gmr::cpu

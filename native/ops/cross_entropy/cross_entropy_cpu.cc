@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/floats.h"
 #include "cpu/kernels.h"
 #include "cpu/thread_pool.h"
 #include "ops/cross_entropy/cross_entropy_tuning.h"
@@ -34,7 +35,7 @@ float maximum(const float* z, int64_t count) {
 }
 
 double row_loss(const CrossEntropyForward& p, int64_t row) {
-  const float* z = p.logits + row * p.classes;
+  const float* z = floats(p.logits) + row * p.classes;
   const float m = maximum(z, p.classes);
   double exponentials = 0;
   for (int64_t k = 0; k < p.classes; ++k) exponentials += std::exp(z[k] - m);
@@ -68,8 +69,8 @@ void cross_entropy_backward_input(const CrossEntropyBackwardInput& p) {
     const float everywhere = p.label_smoothing / static_cast<float>(p.classes);
     const float at_target = 1 - p.label_smoothing + everywhere;
     for (int64_t row = begin; row < end; ++row) {
-      const float* z = p.logits + row * p.classes;
-      float* dz = p.dlogits + row * p.classes;
+      const float* z = floats(p.logits) + row * p.classes;
+      float* dz = floats(p.dlogits) + row * p.classes;
       const float m = maximum(z, p.classes);
       double exponentials = 0;
       for (int64_t k = 0; k < p.classes; ++k) exponentials += dz[k] = std::exp(z[k] - m);

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "backend/floats.h"
 #include "cpu/elementwise_tuning.h"
 #include "cpu/kernels.h"
 #include "cpu/thread_pool.h"
@@ -28,7 +29,8 @@ double sum_of(const float* x, int64_t count) {
 void global_avg_pool_forward(const GlobalAvgPoolForward& p) {
   parallel_ranges(p.planes, planes_of_task(p.extent), [&](int64_t begin, int64_t end) {
     for (int64_t plane = begin; plane < end; ++plane) {
-      p.y[plane] = static_cast<float>(sum_of(p.x + plane * p.extent, p.extent) / static_cast<double>(p.extent));
+      floats(p.y)[plane] =
+          static_cast<float>(sum_of(floats(p.x) + plane * p.extent, p.extent) / static_cast<double>(p.extent));
     }
   });
 }
@@ -36,7 +38,7 @@ void global_avg_pool_forward(const GlobalAvgPoolForward& p) {
 void global_avg_pool_backward_input(const GlobalAvgPoolBackwardInput& p) {
   parallel_ranges(p.planes, planes_of_task(p.extent), [&](int64_t begin, int64_t end) {
     for (int64_t plane = begin; plane < end; ++plane) {
-      std::fill_n(p.dx + plane * p.extent, p.extent, p.dy[plane] / static_cast<float>(p.extent));
+      std::fill_n(floats(p.dx) + plane * p.extent, p.extent, floats(p.dy)[plane] / static_cast<float>(p.extent));
     }
   });
 }

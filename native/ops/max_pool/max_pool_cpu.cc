@@ -4,6 +4,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "backend/floats.h"
 #include "cpu/kernels.h"
 #include "cpu/parallel_rows.h"
 #include "cpu/simd.h"
@@ -100,7 +101,7 @@ void forward_rows(const MaxPoolForward& p) {
   const int64_t whole_end = std::max(outputs_inside(g, 2, g.kernel[2] - 1).end, whole_begin);
   const int64_t row_cost = g.output[2] * g.kernel[0] * g.kernel[1] * g.kernel[2];
   parallel_rows(g.planes, g.output[0], g.output[1], row_cost, [&](int64_t plane, int64_t oz, int64_t oy) {
-    const float* x = p.x + plane * g.input[0] * g.input[1] * g.input[2];
+    const float* x = floats(p.x) + plane * g.input[0] * g.input[1] * g.input[2];
     const int64_t out = ((plane * g.output[0] + oz) * g.output[1] + oy) * g.output[2];
     const IndexRange z_taps = taps_inside(g, 0, oz);
     const IndexRange y_taps = taps_inside(g, 1, oy);
@@ -116,7 +117,7 @@ void forward_rows(const MaxPoolForward& p) {
           }
         }
       }
-      maxima.put(p.y + out + o, Mode == Indices::keep ? p.indices + out + o : nullptr);
+      maxima.put(floats(p.y) + out + o, Mode == Indices::keep ? p.indices + out + o : nullptr);
     };
     for (int64_t o = 0; o < whole_begin; ++o) reduce(o, taps_inside(g, 2, o), Count<1>());
     for_blocks(whole_begin, whole_end, [&](int64_t o, auto size) { reduce(o, {0, g.kernel[2]}, size); });
@@ -129,7 +130,7 @@ template <Indices Mode>
 void forward_squares_of_two(const MaxPoolForward& p) {
   const PoolGeometry& g = p.geometry;
   parallel_rows(g.planes, g.output[0], g.output[1], 4 * g.output[2], [&](int64_t plane, int64_t z, int64_t oy) {
-    const float* x = p.x + plane * g.input[0] * g.input[1] * g.input[2];
+    const float* x = floats(p.x) + plane * g.input[0] * g.input[1] * g.input[2];
     const int64_t first_index = (z * g.input[1] + 2 * oy) * g.input[2];
     const int64_t out = ((plane * g.output[0] + z) * g.output[1] + oy) * g.output[2];
     for_blocks(0, g.output[2], [&](int64_t o, auto size) {
@@ -138,7 +139,7 @@ void forward_squares_of_two(const MaxPoolForward& p) {
         const int64_t index = first_index + 2 * o + tap;
         maxima.take(x + index, static_cast<int32_t>(index), 2);
       }
-      maxima.put(p.y + out + o, Mode == Indices::keep ? p.indices + out + o : nullptr);
+      maxima.put(floats(p.y) + out + o, Mode == Indices::keep ? p.indices + out + o : nullptr);
     });
   });
 }
@@ -168,15 +169,15 @@ void backward_pairs(const MaxPoolBackwardInput& p) {
   const PoolGeometry& g = p.geometry;
   parallel_rows(g.planes, g.input[0], g.input[1], g.input[2], [&](int64_t plane, int64_t z, int64_t row) {
     const int64_t first_index = (z * g.input[1] + row) * g.input[2];
-    float* dx = p.dx + plane * g.input[0] * g.input[1] * g.input[2] + first_index;
+    float* dx = floats(p.dx) + plane * g.input[0] * g.input[1] * g.input[2] + first_index;
     const int64_t oz = z / g.kernel[0];
     const int64_t oy = row / g.kernel[1];
     int64_t written = 0;
     if (oz < g.output[0] && oy < g.output[1]) {
       const int64_t out = ((plane * g.output[0] + oz) * g.output[1] + oy) * g.output[2];
       for_blocks(0, g.output[2], [&](int64_t o, auto size) {
-        give_back_pairs(p.dy + out + o, p.indices + out + o, static_cast<int32_t>(first_index + 2 * o), dx + 2 * o,
-                        size);
+        give_back_pairs(floats(p.dy) + out + o, p.indices + out + o, static_cast<int32_t>(first_index + 2 * o),
+                        dx + 2 * o, size);
       });
       written = 2 * g.output[2];
     }
@@ -197,11 +198,11 @@ void max_pool_backward_input(const MaxPoolBackwardInput& p) {
   const int64_t outputs = g.output[0] * g.output[1] * g.output[2];
   const int64_t grain = std::max<int64_t>(1, elementwise_grain / inputs);
   parallel_ranges(g.planes, grain, [&](int64_t begin, int64_t end) {
-    std::fill(p.dx + begin * inputs, p.dx + end * inputs, 0.0f);
+    std::fill(floats(p.dx) + begin * inputs, floats(p.dx) + end * inputs, 0.0f);
     for (int64_t plane = begin; plane < end; ++plane) {
-      const float* dy = p.dy + plane * outputs;
+      const float* dy = floats(p.dy) + plane * outputs;
       const int32_t* indices = p.indices + plane * outputs;
-      float* dx = p.dx + plane * inputs;
+      float* dx = floats(p.dx) + plane * inputs;
       for (int64_t o = 0; o < outputs; ++o) {
         if (indices[o] >= 0 && indices[o] < inputs) dx[indices[o]] += dy[o];
       }

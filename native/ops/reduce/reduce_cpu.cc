@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "backend/floats.h"
 #include "cpu/divide_up.h"
 #include "cpu/double_vector.h"
 #include "cpu/elementwise_tuning.h"
@@ -41,7 +42,7 @@ void sum_cell(const ReduceForward& p, const Cells& cells, int64_t outer, int64_t
   const int64_t rows = std::min(cells.rows, p.reduced - begin);
   const int64_t column = tile * cells.columns;
   const int64_t columns = std::min(cells.columns, p.inner - column);
-  const float* x = p.x + (outer * p.reduced + begin) * p.inner + column;
+  const float* x = floats(p.x) + (outer * p.reduced + begin) * p.inner + column;
   if (p.inner == 1) {
     write(0, sum_of(x, rows));
     return;
@@ -66,7 +67,7 @@ void reduce_forward(const ReduceForward& p) {
       const int64_t piece = cell / cells.tiles % cells.pieces;
       const int64_t outer = cell / cells.tiles / cells.pieces;
       if (cells.pieces == 1) {
-        float* y = p.y + outer * p.inner;
+        float* y = floats(p.y) + outer * p.inner;
         sum_cell(p, cells, outer, piece, tile, [&](int64_t i, double s) { y[i] = static_cast<float>(s / divisor); });
       } else {
         double* sums = partial.data() + (outer * cells.pieces + piece) * p.inner;
@@ -81,7 +82,7 @@ void reduce_forward(const ReduceForward& p) {
                       const double* sums = partial.data() + i / p.inner * cells.pieces * p.inner + i % p.inner;
                       double total = 0;
                       for (int64_t piece = 0; piece < cells.pieces; ++piece) total += sums[piece * p.inner];
-                      p.y[i] = static_cast<float>(total / divisor);
+                      floats(p.y)[i] = static_cast<float>(total / divisor);
                     }
                   });
 }
@@ -94,11 +95,11 @@ void reduce_backward_input(const ReduceBackwardInput& p) {
     for (int64_t i = begin; i < end;) {
       const int64_t run_end = std::min((i / run + 1) * run, end);
       if (p.inner == 1) {
-        std::fill(p.dx + i, p.dx + run_end, p.dy[i / run] / divisor);
+        std::fill(floats(p.dx) + i, floats(p.dx) + run_end, floats(p.dy)[i / run] / divisor);
         i = run_end;
       } else {
-        const float* dy = p.dy + i / run / p.reduced * p.inner - i / run * run;
-        for (; i < run_end; ++i) p.dx[i] = dy[i] / divisor;
+        const float* dy = floats(p.dy) + i / run / p.reduced * p.inner - i / run * run;
+        for (; i < run_end; ++i) floats(p.dx)[i] = dy[i] / divisor;
       }
     }
   });

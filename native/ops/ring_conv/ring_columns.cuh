@@ -44,7 +44,7 @@ struct RingColumns {
   static constexpr int words_a_pair = (margin + half + 3) / 2;  // that a thread reads of a row
   static constexpr int row_words = columns_most / 2 - 1 + words_a_pair;
 
-  const Bfloat16* x;
+  const bfloat16* x;
   Window window;
   int box_images, box_rows, box_columns;  // columns even
   int64_t images, all_channels, in_plane, tiles;
@@ -54,7 +54,7 @@ struct RingColumns {
   Divisor tiles_y, tiles_x;
   SmallDivisor by_pairs, by_image_columns, by_columns, by_words, by_window_rows;
 
-  RingColumns(const Bfloat16* x, const WindowGeometry& g, const Box& box, int64_t images, int64_t all_channels)
+  RingColumns(const bfloat16* x, const WindowGeometry& g, const Box& box, int64_t images, int64_t all_channels)
       : x(x),
         window(g),
         box_images(box.images),
@@ -131,7 +131,7 @@ class RingColumns<side, is_masked>::AtTile {
         const int y = first_y + row, x = first_x + 2 * word;
         const bool has_row = first_image_ + image < g_.images && is_below(y, g_.window.in[1]);
         const int64_t plane = ((first_image_ + image) * g_.all_channels + first) * g_.in_plane;
-        const Bfloat16* from = g_.x + (has_row ? plane + int64_t{y} * g_.window.in[2] : 0);
+        const bfloat16* from = g_.x + (has_row ? plane + int64_t{y} * g_.window.in[2] : 0);
         uint32_t* to = windows_ + image * g_.image_words + row * row_words + word;
         const bool has_first = has_row && is_below(x, g_.window.in[2]);
         const bool has_second = has_row && is_below(x + 1, g_.window.in[2]);
@@ -145,14 +145,14 @@ class RingColumns<side, is_masked>::AtTile {
     finish_group();
   }
 
-  __device__ void fill(Bfloat16* panel, int64_t first_channel, const Chunk& chunk, const Chunk& next) const {
+  __device__ void fill(bfloat16* panel, int64_t first_channel, const Chunk& chunk, const Chunk& next) const {
     wait_for_all_groups_but<1>();
     __syncthreads();
     const int channel = static_cast<int>(threadIdx.x) / columns_slots;
     const int image = image_of_slot(), pair = slot() - image * g_.pairs;
     if (image < g_.box_images) {
       const uint32_t* window = windows_ + channel * g_.channel_words + image * g_.image_words + pair;
-      Bfloat16* out = panel + ChunkOrder::interleaved_row(channel) * bfloat16_pitch(pixels) +
+      bfloat16* out = panel + ChunkOrder::interleaved_row(channel) * bfloat16_pitch(pixels) +
                       image * g_.by_image_columns.divisor() + 2 * pair;
       Sums sum;
       add_rows<0>(sum, window, out);
@@ -168,7 +168,7 @@ class RingColumns<side, is_masked>::AtTile {
     return static_cast<unsigned>(i) < static_cast<unsigned>(extent);
   }
 
-  __device__ void copy_words(const Bfloat16* from, bool is_there, int channels, uint32_t* to) const {
+  __device__ void copy_words(const bfloat16* from, bool is_there, int channels, uint32_t* to) const {
     const auto* source = reinterpret_cast<const uint32_t*>(from);
     const int64_t step = is_there ? g_.in_plane / 2 : 0;
 #pragma unroll
@@ -178,11 +178,11 @@ class RingColumns<side, is_masked>::AtTile {
     }
   }
 
-  __device__ void copy_elements(const Bfloat16* from, bool has_first, bool has_second, int channels,
+  __device__ void copy_elements(const bfloat16* from, bool has_first, bool has_second, int channels,
                                 uint32_t* to) const {
 #pragma unroll 4
     for (int channel = 0; channel < columns_channels; ++channel) {
-      const Bfloat16* at = from + channel * g_.in_plane;
+      const bfloat16* at = from + channel * g_.in_plane;
       const uint32_t first = has_first && channel < channels ? at[0].bits : 0;
       const uint32_t second = has_second && channel < channels ? at[1].bits : 0;
       to[channel * g_.channel_words] = second << 16 | first;
@@ -219,7 +219,7 @@ class RingColumns<side, is_masked>::AtTile {
 
   // Row r of the window and those behind it.
   template <int r>
-  __device__ void add_rows(Sums& sum, const uint32_t* window, Bfloat16* out) const {
+  __device__ void add_rows(Sums& sum, const uint32_t* window, bfloat16* out) const {
     if constexpr (r < columns_most_rows + 2 * half) {
       if (r > 2 * half && r >= g_.window_rows()) return;
       float x[2 * words_a_pair];
@@ -250,7 +250,7 @@ class RingColumns<side, is_masked>::AtTile {
     }
   }
 
-  __device__ void store(Bfloat16* out, int l, int y, const float (&sum)[2]) const {
+  __device__ void store(bfloat16* out, int l, int y, const float (&sum)[2]) const {
     uint32_t pair = rounded_pair(sum[0], sum[1]);
     if constexpr (is_masked) pair &= y < rows_there_ ? mask_ : 0;
     *reinterpret_cast<uint32_t*>(out + l * bfloat16_depth * bfloat16_pitch(pixels) + y * g_.box_columns) = pair;

@@ -80,8 +80,8 @@ Box choose_columns_box(const WindowGeometry& g, int64_t images, int rings) {
 
 // launchers
 
-bool ring_columns_forward(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights, const float* bias,
-                  Bfloat16* y) {
+bool ring_columns_forward(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights,
+                          const float* bias, bfloat16* y) {
   return with_side(p, [&](auto side) {
     const auto launch_tile = [&](auto outputs) {
       launch_bfloat16_forward(device, Kernel{"ring_columns_kernel", ring_columns_kernel<side, outputs>}, outputs,
@@ -95,7 +95,7 @@ bool ring_columns_forward(BackendDevice& device, const RingConvBfloat16& p, cons
   });
 }
 
-bool ring_columns_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const Bfloat16* dy, float* dv) {
+bool ring_columns_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy, float* dv) {
   return with_side(p, [&](auto side) {
     const Kernel kernel{"ring_columns_backward_weight_kernel", ring_columns_backward_weight_kernel<side>};
     launch_bfloat16_backward_weight(device, kernel, product_outputs, p.shape, gather_of<side, true>(p), dy, dv);

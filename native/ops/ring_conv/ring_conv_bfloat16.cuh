@@ -11,17 +11,17 @@ struct RingConvBfloat16 {
   WindowGeometry window;
   RingKernel rings;
   ProductShape shape;
-  const Bfloat16* x;  // `shape.groups * shape.channels` channels an image
+  const bfloat16* x;  // `shape.groups * shape.channels` channels an image
 };
 
 void ring_conv_bfloat16(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights,
-                        const float* bias, Bfloat16* y);
-void ring_conv_bfloat16_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const Bfloat16* dy,
+                        const float* bias, bfloat16* y);
+void ring_conv_bfloat16_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy,
                                         float* dv);
 
 // The same by RingColumns; false: it is not for this kernel or shape, and nothing was done.
-bool ring_columns_forward(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights, const float* bias,
-                  Bfloat16* y);
-bool ring_columns_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const Bfloat16* dy, float* dv);
+bool ring_columns_forward(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights,
+                          const float* bias, bfloat16* y);
+bool ring_columns_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy, float* dv);
 
 }  // namespace gmr::cuda

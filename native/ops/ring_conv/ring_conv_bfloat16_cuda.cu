@@ -7,8 +7,8 @@
 namespace gmr::cuda {
 namespace {
 
-using Rings = RingGather<Bfloat16>;
-using Large = TapGather<Bfloat16>;
+using Rings = RingGather<bfloat16>;
+using Large = TapGather<bfloat16>;
 
 // kernels
 
@@ -49,7 +49,7 @@ void with_gather(BackendDevice& device, const RingConvBfloat16& p, int64_t most_
 // launchers
 
 void ring_conv_bfloat16(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights,
-                        const float* bias, Bfloat16* y) {
+                        const float* bias, bfloat16* y) {
   if (p.shape.images * p.shape.out_plane == 0) return;
   if (ring_columns_forward(device, p, weights, bias, y)) return;
   with_outputs(p.shape, [&](auto outputs) {
@@ -62,7 +62,7 @@ void ring_conv_bfloat16(BackendDevice& device, const RingConvBfloat16& p, const 
   });
 }
 
-void ring_conv_bfloat16_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const Bfloat16* dy,
+void ring_conv_bfloat16_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy,
                                         float* dv) {
   if (ring_columns_backward_weight(device, p, dy, dv)) return;
   const int64_t most_bytes = product_shared_bytes - weight_tile_bytes<product_depth, product_pixels>(product_outputs);

@@ -1,4 +1,5 @@
 // GMR convolution on the CPU: the three passes over the implicit product, with ring sums as operand rows.
+#include "backend/floats.h"
 #include "cpu/implicit_product.h"
 #include "cpu/kernels.h"
 #include "cpu/transpose_weight.h"
@@ -10,7 +11,7 @@ void ring_conv_forward(const RingConvForward& p) {
   const ConvGeometry& g = p.geometry;
   const RingGather gather(forward_window(g), p.rings);
   const ProductShape shape{g.n, g.groups, g.c / g.groups, g.o / g.groups, g.in[0] * g.in[1] * g.in[2], g.out};
-  product_forward(shape, gather, p.x, p.v, shape.channels * gather.rows(), p.bias, p.y);
+  product_forward(shape, gather, floats(p.x), p.v, shape.channels * gather.rows(), p.bias, floats(p.y));
 }
 
 void ring_conv_backward_input(const RingConvBackwardInput& p) {
@@ -19,14 +20,14 @@ void ring_conv_backward_input(const RingConvBackwardInput& p) {
   const ProductShape shape{g.n, g.groups, g.o / g.groups, g.c / g.groups, g.out[0] * g.out[1] * g.out[2], g.in};
   // Rings have no direction: reversed taps are the same rings.
   const float* v = transpose_weight<TapOrder::kept>(p.v, g.groups, g.o / g.groups, g.c / g.groups, gather.rows());
-  product_forward(shape, gather, p.dy, v, shape.channels * gather.rows(), p.bias, p.dx);
+  product_forward(shape, gather, floats(p.dy), v, shape.channels * gather.rows(), p.bias, floats(p.dx));
 }
 
 void ring_conv_backward_weight(const RingConvBackwardWeight& p) {
   const ConvGeometry& g = p.geometry;
   const RingGather gather(forward_window(g), p.rings);
   const ProductShape shape{g.n, g.groups, g.c / g.groups, g.o / g.groups, g.in[0] * g.in[1] * g.in[2], g.out};
-  product_backward_weight(shape, gather, p.x, p.dy, p.dv);
+  product_backward_weight(shape, gather, floats(p.x), floats(p.dy), p.dv);
 }
 
 }  // namespace gmr::cpu

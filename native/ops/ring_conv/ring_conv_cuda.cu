@@ -3,6 +3,7 @@
 #include "cuda/kernels.h"
 #include "cuda/ring_taps.h"
 #include "cuda/tap_gather.cuh"
+#include "ops/ring_conv/ring_conv_bfloat16.cuh"
 #include "ops/ring_conv/ring_gather.cuh"
 
 namespace gmr::cuda {
@@ -154,25 +155,44 @@ void forward(BackendDevice& device, const WindowGeometry& window, const RingKern
 // launchers
 
 void ring_conv_forward(BackendDevice& device, const RingConvForward& p) {
-  const ConvGeometry& g = p.geometry;
-  const ProductShape shape = forward_shape(g);
-  forward(device, forward_window(g), p.rings, shape, p.precision, p.x, forward_weights(shape, p.v, p.rings.rings),
-          p.bias, p.y);
+  const WindowGeometry window = forward_window(p.geometry);
+  const ProductShape shape = forward_shape(p.geometry);
+  const ProductWeights weights = forward_weights(shape, p.v, p.rings.rings);
+  if (p.type == ElementType::bfloat16) {
+    ring_conv_bfloat16(device, {window, p.rings, shape, static_cast<const bfloat16*>(p.x)}, weights, p.bias,
+                       static_cast<bfloat16*>(p.y));
+  } else {
+    forward(device, window, p.rings, shape, p.precision, static_cast<const float*>(p.x), weights, p.bias,
+            static_cast<float*>(p.y));
+  }
 }
 
 void ring_conv_backward_input(BackendDevice& device, const RingConvBackwardInput& p) {
-  const ConvGeometry& g = p.geometry;
-  const ProductShape shape = adjoint_shape(g);
+  const WindowGeometry window = adjoint_window(p.geometry);
+  const ProductShape shape = adjoint_shape(p.geometry);
   // Rings have no direction: reversed taps are the same rings.
-  forward(device, adjoint_window(g), p.rings, shape, p.precision, p.dy,
-          transposed_weights(shape, p.v, p.rings.rings, RowOrder::kept), p.bias, p.dx);
+  const ProductWeights weights = transposed_weights(shape, p.v, p.rings.rings, RowOrder::kept);
+  if (p.type == ElementType::bfloat16) {
+    ring_conv_bfloat16(device, {window, p.rings, shape, static_cast<const bfloat16*>(p.dy)}, weights, p.bias,
+                       static_cast<bfloat16*>(p.dx));
+  } else {
+    forward(device, window, p.rings, shape, p.precision, static_cast<const float*>(p.dy), weights, p.bias,
+            static_cast<float*>(p.dx));
+  }
 }
 
 void ring_conv_backward_weight(BackendDevice& device, const RingConvBackwardWeight& p) {
+  const WindowGeometry window = forward_window(p.geometry);
   const ProductShape shape = forward_shape(p.geometry);
+  if (p.type == ElementType::bfloat16) {
+    ring_conv_bfloat16_backward_weight(device, {window, p.rings, shape, static_cast<const bfloat16*>(p.x)},
+                                       static_cast<const bfloat16*>(p.dy), p.dv);
+    return;
+  }
   const int64_t most_floats = product_shared_floats - backward_weight_floats(backward_weight_tile(shape));
-  with_gather(device, p.x, forward_window(p.geometry), p.rings, shape, most_floats, [&](const auto& gather) {
-    launch_backward_weight(device, backward_weight_kernels.of(gather), shape, p.precision, gather, p.dy, p.dv);
+  with_gather(device, static_cast<const float*>(p.x), window, p.rings, shape, most_floats, [&](const auto& gather) {
+    launch_backward_weight(device, backward_weight_kernels.of(gather), shape, p.precision, gather,
+                           static_cast<const float*>(p.dy), p.dv);
   });
 }
 

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <vector>
 
+#include "backend/floats.h"
 #include "cpu/divide_up.h"
 #include "cpu/elementwise_tuning.h"
 #include "cpu/kernels.h"
@@ -126,23 +127,24 @@ void rotate_forward(const RotateForward& p) {
   const Sampling s = sampling_of(g);
   const int32_t* index[4] = {s.index[0].data(), s.index[1].data(), s.index[2].data(), s.index[3].data()};
   const float* weight[4] = {s.weight[0].data(), s.weight[1].data(), s.weight[2].data(), s.weight[3].data()};
-  map_slices(g, p.x, g.flip_axis == g.slice_axis(), p.y, false, [&](const float* __restrict x, float* __restrict y) {
-    if (g.is_exact()) {
-      for (int64_t i = 0; i < s.pixels; ++i) y[i] = x[index[0][i]];
-      return;
-    }
-    for (int64_t i = 0; i < s.pixels; ++i) {
-      y[i] = (weight[0][i] * x[index[0][i]] + weight[1][i] * x[index[1][i]]) +
-             (weight[2][i] * x[index[2][i]] + weight[3][i] * x[index[3][i]]);
-    }
-  });
+  map_slices(g, floats(p.x), g.flip_axis == g.slice_axis(), floats(p.y), false,
+             [&](const float* __restrict x, float* __restrict y) {
+               if (g.is_exact()) {
+                 for (int64_t i = 0; i < s.pixels; ++i) y[i] = x[index[0][i]];
+                 return;
+               }
+               for (int64_t i = 0; i < s.pixels; ++i) {
+                 y[i] = (weight[0][i] * x[index[0][i]] + weight[1][i] * x[index[1][i]]) +
+                        (weight[2][i] * x[index[2][i]] + weight[3][i] * x[index[3][i]]);
+               }
+             });
 }
 
 void rotate_backward_input(const RotateBackwardInput& p) {
   const RotateGeometry& g = p.geometry;
   if (g.planes == 0) return;
   const Sampling s = sampling_of(g);
-  map_slices(g, p.dy, false, p.dx, g.flip_axis == g.slice_axis(), [&](const float* dy, float* dx) {
+  map_slices(g, floats(p.dy), false, floats(p.dx), g.flip_axis == g.slice_axis(), [&](const float* dy, float* dx) {
     std::fill(dx, dx + s.pixels + 1, 0.0f);
     if (g.is_exact()) {
       for (int64_t i = 0; i < s.pixels; ++i) dx[s.index[0][i]] = dy[i];

@@ -6,9 +6,9 @@ namespace {
 
 // kernels
 
-__global__ void sgd_step_kernel(const __grid_constant__ SgdStep p, int64_t quads, const OutOfRange* out_of_range) {
+__global__ void sgd_step_kernel(const __grid_constant__ SgdStep p, int64_t groups, const OutOfRange* out_of_range) {
   if (out_of_range->argument != CheckedArgument::none) return;
-  for_elements(p.count, quads, [&](int64_t i, auto width) {
+  for_elements<float>(p.count, groups, [&](int64_t i, auto width) {
     auto parameter = load_pack<width>(p.parameter + i);
     auto g = load_pack<width>(p.gradient + i);
     if (p.weight_decay != 0) {  // not 0 * parameter: a parameter may be infinite
@@ -41,8 +41,8 @@ __global__ void sgd_step_kernel(const __grid_constant__ SgdStep p, int64_t quads
 // launchers
 
 void sgd_step(BackendDevice& device, const SgdStep& p) {
-  const int64_t quads = quads_of(p.count, p.parameter, p.gradient, p.velocity);
-  launch(device, Kernel{"sgd_step_kernel", sgd_step_kernel}, elements_shape(device, p.count, quads), p, quads,
+  const int64_t groups = groups_of<float>(p.count, p.parameter, p.gradient, p.velocity);
+  launch(device, Kernel{"sgd_step_kernel", sgd_step_kernel}, elements_shape(device, p.count, groups), p, groups,
          device.out_of_range());
 }
 
