@@ -72,7 +72,9 @@ __device__ void copy_packed(const bfloat16* from, int elements, bfloat16* to) {
   constexpr int pack = 8;
   const int mine = static_cast<int>(threadIdx.x) * pack;
 #pragma unroll 4
-  for (int i = mine; i < elements; i += Tile::threads * pack) copy_16_bytes(to + i, from + i);
+  for (int i = mine; i < elements; i += Tile::threads * pack) {
+    copy_or_zero(reinterpret_cast<uint4*>(to + i), reinterpret_cast<const uint4*>(from + i), true);
+  }
 }
 
 // What no chunk writes must be a number: columns of a tile that stand for nothing.
@@ -82,6 +84,61 @@ __device__ void zero_panel(bfloat16* panel) {
   for (int i = static_cast<int>(threadIdx.x); i < count; i += Tile::threads) {
     reinterpret_cast<uint4*>(panel)[i] = {0, 0, 0, 0};
   }
+}
+
+// The biases of a thread's outputs, with which its sums begin.
+template <typename Gather, typename Tile>
+__device__ void start_sums(const Bfloat16Product<Gather>& p, int64_t group, int64_t first_output, Tile& product) {
+  const int64_t first = first_output + product.output(0);
+#pragma unroll
+  for (int i = 0; i < Tile::outputs_a_thread; ++i) {
+    const bool is_there = p.bias != nullptr && first + 8 * i < p.shape.outputs;
+    product.start(i, is_there ? p.bias[group * p.shape.outputs + first + 8 * i] : 0);
+  }
+}
+
+// Offsets of a pair of columns from the first output of a group; -1: nowhere, second -2: a word.
+struct alignas(16) PairOffsets {
+  int64_t first, second;
+};
+
+// `pairs` is shared memory that nobody else uses now.
+template <typename Gather, typename Tile>
+__device__ void store_tile(const Bfloat16Product<Gather>& p, const typename Gather::AtTile& at_tile,
+                           const Tile& product, int64_t group, int64_t first_output, PairOffsets* pairs) {
+  const int64_t images = p.shape.groups * p.shape.outputs * p.shape.out_plane;
+  for (int i = static_cast<int>(threadIdx.x); i < Tile::pixels / 2; i += Tile::threads) {
+    const PlacePair at = at_tile.pair(2 * i);
+    const auto offset_of = [&](const Place& place) {
+      return place.image < 0 ? -1 : place.image * images + place.pixel;
+    };
+    pairs[i] = {offset_of(at.first), at.is_word ? -2 : offset_of(at.second)};
+  }
+  __syncthreads();
+  const int64_t first = first_output + product.output(0);
+  const auto there = static_cast<int>(min(int64_t{Tile::outputs}, p.shape.outputs - first));
+  bfloat16* y = p.y + (group * p.shape.outputs + first) * p.shape.out_plane;
+  const int64_t step = 8 * p.shape.out_plane;
+#pragma unroll
+  for (int j = 0; j < Tile::pairs_a_thread; ++j) {
+    const PairOffsets at = pairs[product.pixel(j) / 2];
+    if (at.second == -2) {
+      bfloat16* to = y + at.first;
+#pragma unroll
+      for (int i = 0; i < Tile::outputs_a_thread; ++i, to += step) {
+        if (8 * i < there) *reinterpret_cast<uint32_t*>(to) = product.pair(i, j);
+      }
+    } else {
+#pragma unroll
+      for (int i = 0; i < Tile::outputs_a_thread; ++i) {
+        if (8 * i >= there) continue;
+        const uint32_t pair = product.pair(i, j);
+        if (at.first >= 0) y[at.first + i * step] = {static_cast<uint16_t>(pair)};
+        if (at.second >= 0) y[at.second + i * step] = {static_cast<uint16_t>(pair >> 16)};
+      }
+    }
+  }
+  __syncthreads();
 }
 
 template <typename Tile, typename Gather>
@@ -102,6 +159,7 @@ __device__ void bfloat16_product(const Bfloat16Product<Gather>& p) {
     const bfloat16* from = p.weights + (group * p.output_parts + part) * p.chunks * chunk_elements;
     typename Gather::AtTile at_tile(p.gather, tile, work);
     Tile product;
+    start_sums(p, group, part * Tile::outputs, product);
     Chunk chunk = chunk_at(p.gather, all_rows, 0);
     at_tile.start(first_channel, chunk);
     for (; chunk.depth > 0; from += chunk_elements) {
@@ -115,38 +173,7 @@ __device__ void bfloat16_product(const Bfloat16Product<Gather>& p) {
       __syncthreads();
       chunk = next;
     }
-    store_tile(p, at_tile, product, group, part * Tile::outputs);
-  }
-}
-
-template <typename Gather, typename Tile>
-__device__ void store_tile(const Bfloat16Product<Gather>& p, const typename Gather::AtTile& at_tile,
-                           const Tile& product, int64_t group, int64_t first_output) {
-  const int64_t first = group * p.shape.outputs + first_output + product.output(0);
-  const auto there = static_cast<int>(min(int64_t{Tile::outputs}, p.shape.outputs - first_output)) - product.output(0);
-  float offset[Tile::outputs_a_thread];
-#pragma unroll
-  for (int i = 0; i < Tile::outputs_a_thread; ++i) {
-    offset[i] = p.bias != nullptr && 8 * i < there ? p.bias[first + 8 * i] : 0;
-  }
-  const int64_t all_outputs = p.shape.groups * p.shape.outputs;
-#pragma unroll
-  for (int j = 0; j < Tile::pairs_a_thread; ++j) {
-    const PlacePair at = at_tile.pair(product.pixel(j));
-    bfloat16* y = p.y + (at.first.image * all_outputs + first) * p.shape.out_plane + at.first.pixel;
-    bfloat16* second = p.y + (at.second.image * all_outputs + first) * p.shape.out_plane + at.second.pixel;
-#pragma unroll
-    for (int i = 0; i < Tile::outputs_a_thread; ++i) {
-      if (8 * i >= there) continue;
-      const uint32_t pair = rounded_pair(product.first(i, j) + offset[i], product.second(i, j) + offset[i]);
-      const int64_t step = 8 * i * p.shape.out_plane;
-      if (at.is_word) {
-        *reinterpret_cast<uint32_t*>(y + step) = pair;
-        continue;
-      }
-      if (at.first.image >= 0) y[step] = {static_cast<uint16_t>(pair)};
-      if (at.second.image >= 0) second[step] = {static_cast<uint16_t>(pair >> 16)};
-    }
+    store_tile(p, at_tile, product, group, part * Tile::outputs, reinterpret_cast<PairOffsets*>(weights));
   }
 }
 

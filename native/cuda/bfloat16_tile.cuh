@@ -115,12 +115,17 @@ struct Bfloat16Tile {
     return static_cast<int>(threadIdx.x) / warp_threads % pixel_warps * warp_pixels;
   }
 
-  // What a thread holds: outputs output(0), .. and pairs of neighbouring pixels pixel(0), ..
+  // What a thread holds: outputs output(0), .. and pairs of neighbouring pixels, from pixel(0), .. on.
   static constexpr int outputs_a_thread = 2 * m_tiles, pairs_a_thread = n_tiles;
   __device__ static int output(int i) { return first_output() + 8 * i + fragment_row(); }
   __device__ static int pixel(int j) { return first_pixel() + 8 * j + 2 * fragment_column(); }
-  __device__ float first(int i, int j) const { return sums.sum[i / 2][j][i % 2 * 2]; }
-  __device__ float second(int i, int j) const { return sums.sum[i / 2][j][i % 2 * 2 + 1]; }
+  __device__ void start(int i, float value) {
+#pragma unroll
+    for (int j = 0; j < n_tiles; ++j) sums.sum[i / 2][j][i % 2 * 2] = sums.sum[i / 2][j][i % 2 * 2 + 1] = value;
+  }
+  __device__ uint32_t pair(int i, int j) const {
+    return rounded_pair(sums.sum[i / 2][j][i % 2 * 2], sums.sum[i / 2][j][i % 2 * 2 + 1]);
+  }
 
   // sum += weights^T panel over 16 `steps` operand rows.
   __device__ void add(const bfloat16* weights, const bfloat16* panel, int steps) {

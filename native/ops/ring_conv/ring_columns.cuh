@@ -17,7 +17,7 @@
 
 namespace gmr::cuda {
 
-// A box of the outputs of RingColumns; extent 0: none.
+// A box of the outputs of RingColumns.
 Box choose_columns_box(const WindowGeometry& g, int64_t images, int rings);
 
 // The least number >= words that is `rest` modulo the 32 banks.
@@ -28,6 +28,18 @@ template <int count, typename F>
 __device__ inline void unroll(F&& f) {
   [&]<int... i>(std::integer_sequence<int, i...>) { (f(std::integral_constant<int, i>{}), ...); }
   (std::make_integer_sequence<int, count>{});
+}
+
+// Shared memory at a constant distance, in bytes: the compiler would work out each address anew.
+template <int distance>
+__device__ inline uint32_t load_word(uint32_t address) {
+  uint32_t word;
+  asm volatile("ld.shared.u32 %0, [%1+%2];" : "=r"(word) : "r"(address), "n"(distance) : "memory");
+  return word;
+}
+template <int distance>
+__device__ inline void store_word(uint32_t address, uint32_t word) {
+  asm volatile("st.shared.u32 [%0+%1], %2;" : : "r"(address), "n"(distance), "r"(word) : "memory");
 }
 
 // is_masked: columns that stand for nothing are zero, as a sum over columns wants it.
@@ -42,49 +54,74 @@ struct RingColumns {
   // Columns of the window to the left of the box: even, so that its pairs are words.
   static constexpr int margin = (half + 1) / 2 * 2;
   static constexpr int words_a_pair = (margin + half + 3) / 2;  // that a thread reads of a row
-  static constexpr int row_words = columns_most / 2 - 1 + words_a_pair;
 
   const bfloat16* x;
   Window window;
   int box_images, box_rows, box_columns;  // columns even
   int64_t images, all_channels, in_plane, tiles;
   int rows, chunk_depth, work_floats;
-  int pairs, words, image_words, channel_words;  // a box's; words of a window's row that are used
-  bool has_words;                                // whether two neighbours of x are an aligned word
+  int pairs;           // of a row of the box
+  int piece_elements;  // that are copied at a time; 1: as they lie, because neighbours are no words
+  int pieces;          // of a row of the window
+  int copiers;         // threads that copy the same piece of different channels
+  int image_words, channel_words;
   Divisor tiles_y, tiles_x;
-  SmallDivisor by_pairs, by_image_columns, by_columns, by_words, by_window_rows;
+  SmallDivisor by_pairs, by_image_columns, by_columns, by_pieces, by_window_rows, by_image_pieces;
 
   RingColumns(const bfloat16* x, const WindowGeometry& g, const Box& box, int64_t images, int64_t all_channels)
       : x(x),
         window(g),
         box_images(box.images),
         box_rows(box.extent[1]),
-        box_columns((box.extent[2] + 1) / 2 * 2),
+        box_columns(box.extent[2]),
         images(images),
         all_channels(all_channels),
         in_plane(volume(g.in)),
         rows(rings),
         chunk_depth(panel_rows),
         pairs(box_columns / 2),
-        words(pairs - 1 + words_a_pair),
-        has_words(g.in[2] % 2 == 0 && (g.padding[2] - half) % 2 == 0),
+        piece_elements(piece_of(g)),
+        pieces(pieces_of(pairs - 1 + words_a_pair, piece_elements)),
         tiles_y(parts(g.out[1], box_rows)),
         tiles_x(parts(g.out[2], box_columns)),
         by_pairs(pairs),
         by_image_columns(box_rows * box_columns),
         by_columns(box_columns),
-        by_words(words),
-        by_window_rows(window_rows()) {
+        by_pieces(pieces),
+        by_window_rows(window_rows()),
+        by_image_pieces(box_images * window_rows() * pieces) {
     tiles = parts(images, box_images) * parts(g.out[1], box_rows) * parts(g.out[2], box_columns);
+    copiers = 1;
+    while (2 * copiers * box_images * window_rows() * pieces <= threads && copiers < 4) copiers *= 2;
     // The lanes of a warp, pairs of images of channels, read neighbouring banks.
     int lanes = 1;
     while (lanes < pairs) lanes *= 2;
-    image_words = padded_words(window_rows() * row_words, lanes);
+    image_words = padded_words(window_rows() * columns_row_words, lanes);
     channel_words = padded_words(box_images * image_words, columns_slots);
+    if (piece_elements > 2) {  // so that pieces are aligned
+      image_words = padded_words(image_words, std::max(lanes, 4));
+      channel_words = padded_words(box_images * image_words, columns_slots);
+    }
     work_floats = columns_channels * channel_words;
   }
 
   static int64_t parts(int64_t extent, int64_t part) { return (extent + part - 1) / part; }
+
+  // The longest pieces of which every row of x is a whole number.
+  static int piece_of(const WindowGeometry& g) {
+    if ((g.padding[2] - half) % 2 != 0) return 1;
+    for (int elements = 8; elements > 1; elements /= 2) {
+      if (g.in[2] % elements == 0) return elements;
+    }
+    return 1;
+  }
+
+  // That hold so many words, wherever in the first piece these begin.
+  static int pieces_of(int words, int elements) {
+    if (elements == 1) return words;
+    return (2 * words + elements - 2 + elements - 1) / elements;
+  }
+
   __host__ __device__ int window_rows() const { return box_rows + 2 * half; }
   __host__ __device__ int steps_of(int) const { return rings; }
 
@@ -101,9 +138,9 @@ class RingColumns<side, is_masked>::AtTile {
     first_image_ = image_part * g_.box_images;
     y_ = static_cast<int>(y_part) * g_.box_rows;
     x_ = static_cast<int>(x_part) * g_.box_columns;
-    const int columns = g_.window.out[2] - x_ - 2 * (slot() - image_of_slot() * g_.pairs);
-    mask_ = columns <= 0 ? 0 : columns == 1 ? 0xffff : 0xffffffff;
-    rows_there_ = g_.window.out[1] - y_;
+    const int first = x_ - g_.window.padding[2] - (margin - half);
+    shift_ = g_.piece_elements == 1 ? 0 : first & (g_.piece_elements - 1);
+    first_x_ = first - shift_;
   }
 
   __device__ PlacePair pair(int column) const {
@@ -123,23 +160,18 @@ class RingColumns<side, is_masked>::AtTile {
     if (chunk.depth > 0) {
       const int64_t first = first_channel + chunk.first_row / rings;
       const int channels = chunk.depth / rings;
-      const int count = g_.box_images * g_.window_rows() * g_.words;
-      const int first_y = y_ - g_.window.padding[1], first_x = x_ - g_.window.padding[2] - (margin - half);
-      for (int i = static_cast<int>(threadIdx.x); i < count; i += threads) {
-        const int all_rows = g_.by_words.divide(i), image = g_.by_window_rows.divide(all_rows);
-        const int row = all_rows - image * g_.window_rows(), word = i - all_rows * g_.words;
-        const int y = first_y + row, x = first_x + 2 * word;
-        const bool has_row = first_image_ + image < g_.images && is_below(y, g_.window.in[1]);
-        const int64_t plane = ((first_image_ + image) * g_.all_channels + first) * g_.in_plane;
-        const bfloat16* from = g_.x + (has_row ? plane + int64_t{y} * g_.window.in[2] : 0);
-        uint32_t* to = windows_ + image * g_.image_words + row * row_words + word;
-        const bool has_first = has_row && is_below(x, g_.window.in[2]);
-        const bool has_second = has_row && is_below(x + 1, g_.window.in[2]);
-        if (g_.has_words) {
-          copy_words(from + (has_first ? x : 0), has_first, channels, to);
-        } else {
-          copy_elements(from + x, has_first, has_second, channels, to);
-        }
+      switch (g_.piece_elements) {
+        case 8:
+          copy_windows<uint4>(first, channels);
+          break;
+        case 4:
+          copy_windows<uint2>(first, channels);
+          break;
+        case 2:
+          copy_windows<uint32_t>(first, channels);
+          break;
+        default:
+          copy_elements(first, channels);
       }
     }
     finish_group();
@@ -149,47 +181,92 @@ class RingColumns<side, is_masked>::AtTile {
     wait_for_all_groups_but<1>();
     __syncthreads();
     const int channel = static_cast<int>(threadIdx.x) / columns_slots;
-    const int image = image_of_slot(), pair = slot() - image * g_.pairs;
+    const int slot = static_cast<int>(threadIdx.x) % columns_slots;
+    const int image = g_.by_pairs.divide(slot), pair = slot - image * g_.pairs;
     if (image < g_.box_images) {
-      const uint32_t* window = windows_ + channel * g_.channel_words + image * g_.image_words + pair;
+      const uint32_t* window = windows_ + channel * g_.channel_words + image * g_.image_words + pair + shift_ / 2;
       bfloat16* out = panel + ChunkOrder::interleaved_row(channel) * bfloat16_pitch(pixels) +
                       image * g_.by_image_columns.divisor() + 2 * pair;
-      Sums sum;
-      add_rows<0>(sum, window, out);
+      const auto sum_rings = [&](auto box_rows) {
+        Sums<box_rows> sums(g_.box_columns, out);
+        if constexpr (is_masked) sums.mask(g_.window.out[1] - y_, g_.window.out[2] - x_ - 2 * pair);
+        sums.template add_rows<0>(shared_address(window));
+      };
+      if (g_.box_rows == columns_most_rows) {
+        sum_rings(std::integral_constant<int, columns_most_rows>{});
+      } else {
+        sum_rings(std::integral_constant<int, columns_most_rows - 1>{});
+      }
     }
     __syncthreads();
     start(first_channel, next);  // the windows are free again
   }
 
  private:
-  static __device__ int slot() { return static_cast<int>(threadIdx.x) % columns_slots; }
-  __device__ int image_of_slot() const { return g_.by_pairs.divide(slot()); }
   static __device__ bool is_below(int i, int extent) {
     return static_cast<unsigned>(i) < static_cast<unsigned>(extent);
   }
 
-  __device__ void copy_words(const bfloat16* from, bool is_there, int channels, uint32_t* to) const {
-    const auto* source = reinterpret_cast<const uint32_t*>(from);
-    const int64_t step = is_there ? g_.in_plane / 2 : 0;
-#pragma unroll
-    for (int channel = 0; channel < columns_channels; ++channel) {
-      copy_or_zero(to + channel * g_.channel_words, source, is_there && channel < channels);
-      if (channel + 1 < channels) source += step;
-    }
-  }
-
-  __device__ void copy_elements(const bfloat16* from, bool has_first, bool has_second, int channels,
-                                uint32_t* to) const {
+  // A thread works out where a piece lies, and copies it for every `copiers`th channel.
+  template <typename Piece>
+  __device__ void copy_windows(int64_t first_channel, int channels) const {
+    constexpr int elements = sizeof(Piece) / sizeof(bfloat16), words = elements / 2;
+    const int count = g_.by_image_pieces.divisor();
+    for (int i = static_cast<int>(threadIdx.x); i < count * g_.copiers; i += threads) {
+      const int copier = g_.by_image_pieces.divide(i), place = i - copier * count;
+      const int all_rows = g_.by_pieces.divide(place), image = g_.by_window_rows.divide(all_rows);
+      const int row = all_rows - image * g_.window_rows(), piece = place - all_rows * g_.pieces;
+      const int y = y_ - g_.window.padding[1] + row, x = first_x_ + elements * piece;
+      const bool is_there =
+          first_image_ + image < g_.images && is_below(y, g_.window.in[1]) && is_below(x, g_.window.in[2]);
+      const int64_t plane = (first_image_ + image) * g_.all_channels + first_channel + copier;
+      const auto* from = reinterpret_cast<const Piece*>(
+          g_.x + (is_there && copier < channels ? plane * g_.in_plane + int64_t{y} * g_.window.in[2] + x : 0));
+      uint32_t* to =
+          windows_ + copier * g_.channel_words + image * g_.image_words + row * columns_row_words + words * piece;
+      const int to_step = g_.copiers * g_.channel_words;
+      const int64_t step = is_there ? g_.copiers * g_.in_plane / elements : 0;
+      if (channels == columns_channels) {
 #pragma unroll 4
-    for (int channel = 0; channel < columns_channels; ++channel) {
-      const bfloat16* at = from + channel * g_.in_plane;
-      const uint32_t first = has_first && channel < channels ? at[0].bits : 0;
-      const uint32_t second = has_second && channel < channels ? at[1].bits : 0;
-      to[channel * g_.channel_words] = second << 16 | first;
+        for (int channel = copier; channel < columns_channels; channel += g_.copiers) {
+          copy_or_zero(reinterpret_cast<Piece*>(to), from, is_there);
+          to += to_step;
+          from += step;
+        }
+      } else {
+        for (int channel = copier; channel < columns_channels; channel += g_.copiers, to += to_step) {
+          copy_or_zero(reinterpret_cast<Piece*>(to), from, is_there && channel < channels);
+          if (channel + g_.copiers < channels) from += step;
+        }
+      }
     }
   }
 
-  // What a row of the window adds to ring l of the output row that lies dy rows away.
+  __device__ void copy_elements(int64_t first_channel, int channels) const {
+    const int count = g_.by_image_pieces.divisor();
+    for (int i = static_cast<int>(threadIdx.x); i < count * g_.copiers; i += threads) {
+      const int copier = g_.by_image_pieces.divide(i), place = i - copier * count;
+      const int all_rows = g_.by_pieces.divide(place), image = g_.by_window_rows.divide(all_rows);
+      const int row = all_rows - image * g_.window_rows(), word = place - all_rows * g_.pieces;
+      const int y = y_ - g_.window.padding[1] + row, x = first_x_ + 2 * word;
+      const bool has_row = first_image_ + image < g_.images && is_below(y, g_.window.in[1]);
+      const bool has_first = has_row && is_below(x, g_.window.in[2]);
+      const bool has_second = has_row && is_below(x + 1, g_.window.in[2]);
+      const int64_t plane = (first_image_ + image) * g_.all_channels + first_channel + copier;
+      const bfloat16* from = g_.x + plane * g_.in_plane + int64_t{y} * g_.window.in[2] + x;
+      uint32_t* to = windows_ + copier * g_.channel_words + image * g_.image_words + row * columns_row_words + word;
+#pragma unroll 4
+      for (int channel = copier; channel < columns_channels; channel += g_.copiers) {
+        const uint32_t first = has_first && channel < channels ? from[0].bits : 0;
+        const uint32_t second = has_second && channel < channels ? from[1].bits : 0;
+        *to = second << 16 | first;
+        to += g_.copiers * g_.channel_words;
+        from += g_.copiers * g_.in_plane;
+      }
+    }
+  }
+
+  // What a row of the window adds to a ring, for one column.
   struct Shares {
     float pair[half + 1], run[half + 1];
 
@@ -203,6 +280,7 @@ class RingColumns<side, is_masked>::AtTile {
       }
     }
 
+    // Between two half-widths.
     template <int inner, int outer>
     __device__ float between() const {
       if constexpr (inner < 0) {
@@ -215,54 +293,72 @@ class RingColumns<side, is_masked>::AtTile {
     }
   };
 
-  using Sums = float[rings][columns_most_rows][2];
-
-  // Row r of the window and those behind it.
-  template <int r>
-  __device__ void add_rows(Sums& sum, const uint32_t* window, bfloat16* out) const {
-    if constexpr (r < columns_most_rows + 2 * half) {
-      if (r > 2 * half && r >= g_.window_rows()) return;
-      float x[2 * words_a_pair];
+  // The rings of two columns of a box of so many rows.
+  template <int box_rows>
+  class Sums {
+   public:
+    __device__ Sums(int box_columns, bfloat16* out) {
+      const uint32_t address = shared_address(out);
 #pragma unroll
-      for (int i = 0; i < words_a_pair; ++i) {
-        const uint32_t word = window[r * row_words + i];
-        x[2 * i] = first_of(word);
-        x[2 * i + 1] = second_of(word);
-      }
-      const Shares shares[2] = {{x, 0}, {x, 1}};
-      unroll<rings>([&](auto l) {
-        constexpr int reach = Discs::reach(l);
-        unroll<2 * reach + 1>([&](auto i) {
-          constexpr int dy = i - reach, y = r - half - dy, distance = dy < 0 ? -dy : dy;
-          if constexpr (y >= 0 && y < columns_most_rows) {
-            constexpr int outer = Discs::half_width(l, distance);
-            constexpr int inner = l == 0 ? -1 : Discs::half_width(l - 1, distance);
-#pragma unroll
-            for (int c = 0; c < 2; ++c) {
-              const float share = shares[c].template between<inner, outer>();
-              sum[l][y][c] = dy == -reach ? share : sum[l][y][c] + share;
-            }
-            if (dy == reach && y < g_.box_rows) store(out, l, y, sum[l][y]);
-          }
-        });
-      });
-      add_rows<r + 1>(sum, window, out);
+      for (int y = 0; y < box_rows; ++y) out_[y] = address + y * box_columns * static_cast<int>(sizeof(bfloat16));
     }
-  }
 
-  __device__ void store(bfloat16* out, int l, int y, const float (&sum)[2]) const {
-    uint32_t pair = rounded_pair(sum[0], sum[1]);
-    if constexpr (is_masked) pair &= y < rows_there_ ? mask_ : 0;
-    *reinterpret_cast<uint32_t*>(out + l * bfloat16_depth * bfloat16_pitch(pixels) + y * g_.box_columns) = pair;
-  }
+    __device__ void mask(int rows, int columns) {
+      mask_ = columns <= 0 ? 0 : columns == 1 ? 0xffffu : 0xffffffffu;
+      rows_ = rows;
+    }
+
+    // Row r of the window and those behind it.
+    template <int r>
+    __device__ void add_rows(uint32_t window) {
+      if constexpr (r < box_rows + 2 * half) {
+        float x[2 * words_a_pair];
+        unroll<words_a_pair>([&](auto i) {
+          const uint32_t word = load_word<(r * columns_row_words + i) * 4>(window);
+          x[2 * i] = first_of(word);
+          x[2 * i + 1] = second_of(word);
+        });
+        const Shares shares[2] = {{x, 0}, {x, 1}};
+        unroll<rings>([&](auto l) {
+          constexpr int reach = Discs::reach(l);
+          unroll<2 * reach + 1>([&](auto i) {
+            constexpr int dy = i - reach, y = r - half - dy, distance = dy < 0 ? -dy : dy;
+            if constexpr (y >= 0 && y < box_rows) {
+              constexpr int outer = Discs::half_width(l, distance);
+              constexpr int inner = l == 0 ? -1 : Discs::half_width(l - 1, distance);
+#pragma unroll
+              for (int c = 0; c < 2; ++c) {
+                const float share = shares[c].template between<inner, outer>();
+                sum_[l][y][c] = dy == -reach ? share : sum_[l][y][c] + share;
+              }
+              if constexpr (dy == reach) store<l, y>();
+            }
+          });
+        });
+        add_rows<r + 1>(window);
+      }
+    }
+
+   private:
+    template <int l, int y>
+    __device__ void store() const {
+      uint32_t pair = rounded_pair(sum_[l][y][0], sum_[l][y][1]);
+      if constexpr (is_masked) pair &= y < rows_ ? mask_ : 0;
+      store_word<l * bfloat16_depth * bfloat16_pitch(pixels) * static_cast<int>(sizeof(bfloat16))>(out_[y], pair);
+    }
+
+    float sum_[rings][box_rows][2];
+    uint32_t out_[box_rows];  // where ring 0 of a row goes
+    uint32_t mask_;           // what of the columns stands for an output
+    int rows_;
+  };
 
   const RingColumns& g_;
   uint32_t* windows_;  // [channel][image][row][word]
   int64_t first_image_;
-  int y_, x_;  // of the tile's first output
-  // What of a thread's columns stands for an output; kept where is_masked.
-  uint32_t mask_;
-  int rows_there_;
+  int y_, x_;    // of the tile's first output
+  int first_x_;  // of the windows' first column
+  int shift_;    // columns from there to what the first pair needs
 };
 
 }  // namespace gmr::cuda

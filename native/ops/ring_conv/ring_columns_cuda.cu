@@ -57,22 +57,20 @@ RingColumns<side, is_masked> gather_of(const RingConvBfloat16& p) {
 }  // namespace
 
 Box choose_columns_box(const WindowGeometry& g, int64_t images, int rings) {
-  const int reach = static_cast<int>(g.kernel[1] / 2);
+  const auto parts = [](int64_t extent, int64_t part) { return static_cast<double>((extent + part - 1) / part); };
   Box best{};
   double least_cost = std::numeric_limits<double>::infinity();
-  for (const int64_t rows : balanced_extents(g.out[1], columns_most_rows)) {
-    for (int64_t columns = 2; columns <= columns_most; columns += 2) {
-      if (rows * columns > columns_pixels) continue;
-      const bool is_whole = rows == g.out[1] && columns >= g.out[2];
-      const int64_t box_images =
-          is_whole ? std::min({images, columns_most / columns, columns_pixels / (rows * columns)}) : 1;
-      const auto parts = [](int64_t extent, int64_t part) { return static_cast<double>((extent + part - 1) / part); };
+  for (const int rows : {columns_most_rows, columns_most_rows - 1}) {
+    for (int columns = 2; columns <= columns_most && rows * columns <= columns_pixels; columns += 2) {
+      const bool is_whole = rows >= g.out[1] && columns >= g.out[2];
+      const int fit = std::min(columns_most / columns, columns_pixels / (rows * columns));
+      const int box_images = is_whole ? static_cast<int>(std::min<int64_t>(images, fit)) : 1;
       const double tiles = parts(images, box_images) * parts(g.out[1], rows) * parts(g.out[2], columns);
-      const double cost = columns_row_cost * static_cast<double>(rows + 2 * reach) +
-                          columns_ring_cost * rings * static_cast<double>(rows) + columns_product_cost * rings;
+      const double cost = columns_row_cost * static_cast<double>(rows + g.kernel[1] - 1) +
+                          columns_ring_cost * rings * rows + columns_product_cost * rings;
       if (tiles * cost >= least_cost) continue;
       least_cost = tiles * cost;
-      best = {{1, static_cast<int>(rows), static_cast<int>(columns)}, static_cast<int>(box_images), {}};
+      best = {{1, rows, columns}, box_images, {}};
     }
   }
   return best;

@@ -25,9 +25,13 @@ constexpr int columns_channels = 16;
 constexpr int columns_slots = columns_threads / columns_channels;
 constexpr int columns_most = 2 * columns_slots;
 
-// Rows that a thread makes: all of them are unrolled. With eight outputs of a column its window has twice the rows at
-// k = 9.
+// Rows that a thread makes, or one less: all of them are unrolled. With eight outputs of a column its window has twice
+// the rows at k = 9.
 constexpr int columns_most_rows = 8;
+
+// Words from row to row of a window: 16 columns, what k = 9 sees on both sides, and up to six columns more, so that
+// pieces of 16 bytes are aligned.
+constexpr int columns_row_words = 16;
 
 // With fewer channels most of the 16 would be empty.
 constexpr int columns_least_channels = 8;
