@@ -119,22 +119,22 @@ __device__ void store_tile(const Bfloat16Product<Gather>& p, const typename Gath
   const auto there = static_cast<int>(min(int64_t{Tile::outputs}, p.shape.outputs - first));
   bfloat16* y = p.y + (group * p.shape.outputs + first) * p.shape.out_plane;
   const int64_t step = 8 * p.shape.out_plane;
+  const bool has_all = there > 8 * (Tile::outputs_a_thread - 1);
 #pragma unroll
   for (int j = 0; j < Tile::pairs_a_thread; ++j) {
     const PairOffsets at = pairs[product.pixel(j) / 2];
-    if (at.second == -2) {
-      bfloat16* to = y + at.first;
+    if (at.second == -2 && has_all) {
+      auto* to = reinterpret_cast<uint32_t*>(y + at.first);
 #pragma unroll
-      for (int i = 0; i < Tile::outputs_a_thread; ++i, to += step) {
-        if (8 * i < there) *reinterpret_cast<uint32_t*>(to) = product.pair(i, j);
-      }
+      for (int i = 0; i < Tile::outputs_a_thread; ++i, to += step / 2) *to = product.pair(i, j);
     } else {
+      const int64_t second = at.second == -2 ? at.first + 1 : at.second;
 #pragma unroll
       for (int i = 0; i < Tile::outputs_a_thread; ++i) {
         if (8 * i >= there) continue;
         const uint32_t pair = product.pair(i, j);
         if (at.first >= 0) y[at.first + i * step] = {static_cast<uint16_t>(pair)};
-        if (at.second >= 0) y[at.second + i * step] = {static_cast<uint16_t>(pair >> 16)};
+        if (second >= 0) y[second + i * step] = {static_cast<uint16_t>(pair >> 16)};
       }
     }
   }
@@ -204,16 +204,23 @@ __device__ void copy_gradient(const Bfloat16WeightProduct<Gather>& p, const type
   };
   const bfloat16 *from = from_of(at.first), *second = from_of(at.second);
   bfloat16* to = gradient + first * Tile::pitch + column;
+  const int last = first < step ? Tile::outputs : 0;
+  const bool is_nowhere = at.first.image < 0 && at.second.image < 0;
+  if ((at.is_word || is_nowhere) && there == Tile::outputs) {
+    const auto* words = reinterpret_cast<const uint32_t*>(from);
+    const int64_t words_step = at.is_word ? step * p.shape.out_plane / 2 : 0;
 #pragma unroll 4
-  for (int o = first; o < (first < step ? Tile::outputs : 0); o += step, to += step * Tile::pitch) {
-    if (at.is_word) {
-      copy_or_zero(reinterpret_cast<uint32_t*>(to), reinterpret_cast<const uint32_t*>(from), o < there);
-    } else {
-      to[0] = at.first.image >= 0 && o < there ? *from : bfloat16{0};
-      to[1] = at.second.image >= 0 && o < there ? *second : bfloat16{0};
+    for (int o = first; o < last; o += step) {
+      copy_or_zero(reinterpret_cast<uint32_t*>(to), words, at.is_word);
+      to += step * Tile::pitch;
+      words += words_step;
     }
-    from += o + step < there ? step * p.shape.out_plane : 0;
-    second += o + step < there ? step * p.shape.out_plane : 0;
+  } else {
+    for (int o = first; o < last; o += step, to += step * Tile::pitch) {
+      const int64_t skipped = o < there ? (o - first) * p.shape.out_plane : 0;
+      to[0] = at.first.image >= 0 && o < there ? from[skipped] : bfloat16{0};
+      to[1] = at.second.image >= 0 && o < there ? second[skipped] : bfloat16{0};
+    }
   }
 }
 

@@ -61,14 +61,15 @@ struct RingColumns {
   int64_t images, all_channels, in_plane, tiles;
   int rows, chunk_depth, work_floats;
   int pairs;           // of a row of the box
-  int piece_elements;  // that are copied at a time; 1: as they lie, because neighbours are no words
+  int piece_elements;  // that are copied at a time; 1: neighbours are no words; 0: planes are
   int pieces;          // of a row of the window
   int copiers;         // threads that copy the same piece of different channels
   int image_words, channel_words;
   Divisor tiles_y, tiles_x;
-  SmallDivisor by_pairs, by_image_columns, by_columns, by_pieces, by_window_rows, by_image_pieces;
+  SmallDivisor by_pairs, by_image_columns, by_columns, by_pieces, by_window_rows, by_image_pieces, by_height;
 
-  RingColumns(const bfloat16* x, const WindowGeometry& g, const Box& box, int64_t images, int64_t all_channels)
+  RingColumns(const bfloat16* x, const WindowGeometry& g, const Box& box, int64_t images, int64_t all_channels,
+              int64_t group_channels)
       : x(x),
         window(g),
         box_images(box.images),
@@ -80,7 +81,7 @@ struct RingColumns {
         rows(rings),
         chunk_depth(panel_rows),
         pairs(box_columns / 2),
-        piece_elements(piece_of(g)),
+        piece_elements(piece_of(g, box, group_channels)),
         pieces(pieces_of(pairs - 1 + words_a_pair, piece_elements)),
         tiles_y(parts(g.out[1], box_rows)),
         tiles_x(parts(g.out[2], box_columns)),
@@ -89,7 +90,8 @@ struct RingColumns {
         by_columns(box_columns),
         by_pieces(pieces),
         by_window_rows(window_rows()),
-        by_image_pieces(box_images * window_rows() * pieces) {
+        by_image_pieces(box_images * window_rows() * pieces),
+        by_height(g.in[1]) {
     tiles = parts(images, box_images) * parts(g.out[1], box_rows) * parts(g.out[2], box_columns);
     copiers = 1;
     while (2 * copiers * box_images * window_rows() * pieces <= threads && copiers < 4) copiers *= 2;
@@ -103,22 +105,25 @@ struct RingColumns {
       channel_words = padded_words(box_images * image_words, columns_slots);
     }
     work_floats = columns_channels * channel_words;
+    if (piece_elements == 0) work_floats += static_cast<int>(box_images * columns_channels * in_plane / 2);
   }
 
   static int64_t parts(int64_t extent, int64_t part) { return (extent + part - 1) / part; }
 
   // The longest pieces of which every row of x is a whole number.
-  static int piece_of(const WindowGeometry& g) {
-    if ((g.padding[2] - half) % 2 != 0) return 1;
-    for (int elements = 8; elements > 1; elements /= 2) {
-      if (g.in[2] % elements == 0) return elements;
+  static int piece_of(const WindowGeometry& g, const Box& box, int64_t group_channels) {
+    if ((g.padding[2] - half) % 2 == 0) {
+      for (int elements = 8; elements > 1; elements /= 2) {
+        if (g.in[2] % elements == 0) return elements;
+      }
     }
-    return 1;
+    const bool is_whole = g.out == g.in && box.extent[1] >= g.out[1] && box.extent[2] >= g.out[2];
+    return is_whole && group_channels % columns_channels == 0 ? 0 : 1;
   }
 
   // That hold so many words, wherever in the first piece these begin.
   static int pieces_of(int words, int elements) {
-    if (elements == 1) return words;
+    if (elements < 2) return words;
     return (2 * words + elements - 2 + elements - 1) / elements;
   }
 
@@ -139,8 +144,13 @@ class RingColumns<side, is_masked>::AtTile {
     y_ = static_cast<int>(y_part) * g_.box_rows;
     x_ = static_cast<int>(x_part) * g_.box_columns;
     const int first = x_ - g_.window.padding[2] - (margin - half);
-    shift_ = g_.piece_elements == 1 ? 0 : first & (g_.piece_elements - 1);
+    shift_ = g_.piece_elements > 1 ? first & (g_.piece_elements - 1) : 0;
     first_x_ = first - shift_;
+    if (g_.piece_elements > 0) {
+      own_ = piece_at(static_cast<int>(threadIdx.x));
+    } else {
+      clear_windows();
+    }
   }
 
   __device__ PlacePair pair(int column) const {
@@ -170,8 +180,11 @@ class RingColumns<side, is_masked>::AtTile {
         case 2:
           copy_windows<uint32_t>(first, channels);
           break;
-        default:
+        case 1:
           copy_elements(first, channels);
+          break;
+        default:
+          copy_planes(first);
       }
     }
     finish_group();
@@ -180,6 +193,10 @@ class RingColumns<side, is_masked>::AtTile {
   __device__ void fill(bfloat16* panel, int64_t first_channel, const Chunk& chunk, const Chunk& next) const {
     wait_for_all_groups_but<1>();
     __syncthreads();
+    if (g_.piece_elements == 0) {
+      spread_planes();
+      __syncthreads();
+    }
     const int channel = static_cast<int>(threadIdx.x) / columns_slots;
     const int slot = static_cast<int>(threadIdx.x) % columns_slots;
     const int image = g_.by_pairs.divide(slot), pair = slot - image * g_.pairs;
@@ -207,62 +224,109 @@ class RingColumns<side, is_masked>::AtTile {
     return static_cast<unsigned>(i) < static_cast<unsigned>(extent);
   }
 
-  // A thread works out where a piece lies, and copies it for every `copiers`th channel.
+  // Where piece i of the window of a channel, and of every `copiers`th behind it, comes from and goes to.
+  struct PieceCopy {
+    int64_t from;  // from the tile's first channel
+    int to;        // in words
+    int channel;
+    bool has_first, has_last;  // of its elements
+  };
+
+  __device__ PieceCopy piece_at(int i) const {
+    const int count = g_.by_image_pieces.divisor();
+    const int channel = g_.by_image_pieces.divide(i), place = i - channel * count;
+    const int all_rows = g_.by_pieces.divide(place), image = g_.by_window_rows.divide(all_rows);
+    const int row = all_rows - image * g_.window_rows(), piece = place - all_rows * g_.pieces;
+    const int elements = max(g_.piece_elements, 2);
+    const int y = y_ - g_.window.padding[1] + row, x = first_x_ + elements * piece;
+    const bool has_row = first_image_ + image < g_.images && is_below(y, g_.window.in[1]);
+    return {((first_image_ + image) * g_.all_channels + channel) * g_.in_plane + int64_t{y} * g_.window.in[2] + x,
+            channel * g_.channel_words + image * g_.image_words + row * columns_row_words + elements / 2 * piece,
+            channel, has_row && is_below(x, g_.window.in[2]), has_row && is_below(x + elements - 1, g_.window.in[2])};
+  }
+
+  // f(piece) for a thread's pieces, of which most have one.
+  template <typename F>
+  __device__ void for_pieces(F&& f) const {
+    const int count = g_.by_image_pieces.divisor() * g_.copiers;
+    if (static_cast<int>(threadIdx.x) < count) f(own_);
+    for (int i = static_cast<int>(threadIdx.x) + threads; i < count; i += threads) f(piece_at(i));
+  }
+
   template <typename Piece>
   __device__ void copy_windows(int64_t first_channel, int channels) const {
-    constexpr int elements = sizeof(Piece) / sizeof(bfloat16), words = elements / 2;
-    const int count = g_.by_image_pieces.divisor();
-    for (int i = static_cast<int>(threadIdx.x); i < count * g_.copiers; i += threads) {
-      const int copier = g_.by_image_pieces.divide(i), place = i - copier * count;
-      const int all_rows = g_.by_pieces.divide(place), image = g_.by_window_rows.divide(all_rows);
-      const int row = all_rows - image * g_.window_rows(), piece = place - all_rows * g_.pieces;
-      const int y = y_ - g_.window.padding[1] + row, x = first_x_ + elements * piece;
-      const bool is_there =
-          first_image_ + image < g_.images && is_below(y, g_.window.in[1]) && is_below(x, g_.window.in[2]);
-      const int64_t plane = (first_image_ + image) * g_.all_channels + first_channel + copier;
-      const auto* from = reinterpret_cast<const Piece*>(
-          g_.x + (is_there && copier < channels ? plane * g_.in_plane + int64_t{y} * g_.window.in[2] + x : 0));
-      uint32_t* to =
-          windows_ + copier * g_.channel_words + image * g_.image_words + row * columns_row_words + words * piece;
+    for_pieces([&](const PieceCopy& piece) {
+      const bool is_there = piece.has_first && piece.channel < channels;
+      const auto* from =
+          reinterpret_cast<const Piece*>(g_.x + (is_there ? piece.from + first_channel * g_.in_plane : 0));
+      const int64_t step = is_there ? g_.copiers * g_.in_plane / (sizeof(Piece) / sizeof(bfloat16)) : 0;
       const int to_step = g_.copiers * g_.channel_words;
-      const int64_t step = is_there ? g_.copiers * g_.in_plane / elements : 0;
+      uint32_t* to = windows_ + piece.to;
       if (channels == columns_channels) {
 #pragma unroll 4
-        for (int channel = copier; channel < columns_channels; channel += g_.copiers) {
+        for (int channel = piece.channel; channel < columns_channels; channel += g_.copiers) {
           copy_or_zero(reinterpret_cast<Piece*>(to), from, is_there);
           to += to_step;
           from += step;
         }
       } else {
-        for (int channel = copier; channel < columns_channels; channel += g_.copiers, to += to_step) {
+        for (int channel = piece.channel; channel < columns_channels; channel += g_.copiers, to += to_step) {
           copy_or_zero(reinterpret_cast<Piece*>(to), from, is_there && channel < channels);
           if (channel + g_.copiers < channels) from += step;
         }
       }
-    }
+    });
   }
 
+  // Two elements at a time.
   __device__ void copy_elements(int64_t first_channel, int channels) const {
-    const int count = g_.by_image_pieces.divisor();
-    for (int i = static_cast<int>(threadIdx.x); i < count * g_.copiers; i += threads) {
-      const int copier = g_.by_image_pieces.divide(i), place = i - copier * count;
-      const int all_rows = g_.by_pieces.divide(place), image = g_.by_window_rows.divide(all_rows);
-      const int row = all_rows - image * g_.window_rows(), word = place - all_rows * g_.pieces;
-      const int y = y_ - g_.window.padding[1] + row, x = first_x_ + 2 * word;
-      const bool has_row = first_image_ + image < g_.images && is_below(y, g_.window.in[1]);
-      const bool has_first = has_row && is_below(x, g_.window.in[2]);
-      const bool has_second = has_row && is_below(x + 1, g_.window.in[2]);
-      const int64_t plane = (first_image_ + image) * g_.all_channels + first_channel + copier;
-      const bfloat16* from = g_.x + plane * g_.in_plane + int64_t{y} * g_.window.in[2] + x;
-      uint32_t* to = windows_ + copier * g_.channel_words + image * g_.image_words + row * columns_row_words + word;
+    for_pieces([&](const PieceCopy& piece) {
+      const bfloat16* from = g_.x + piece.from + first_channel * g_.in_plane;
+      uint32_t* to = windows_ + piece.to;
 #pragma unroll 4
-      for (int channel = copier; channel < columns_channels; channel += g_.copiers) {
-        const uint32_t first = has_first && channel < channels ? from[0].bits : 0;
-        const uint32_t second = has_second && channel < channels ? from[1].bits : 0;
+      for (int channel = piece.channel; channel < columns_channels; channel += g_.copiers) {
+        const uint32_t first = piece.has_first && channel < channels ? from[0].bits : 0;
+        const uint32_t second = piece.has_last && channel < channels ? from[1].bits : 0;
         *to = second << 16 | first;
         to += g_.copiers * g_.channel_words;
         from += g_.copiers * g_.in_plane;
       }
+    });
+  }
+
+  // Where x has odd rows and a box whole images, the planes of 16 channels are copied as they lie, which is aligned,
+  // and taken apart by rows. What is around them stays zero.
+  __device__ uint4* planes() const { return reinterpret_cast<uint4*>(windows_ + columns_channels * g_.channel_words); }
+
+  __device__ void clear_windows() const {
+    for (int i = static_cast<int>(threadIdx.x); i < columns_channels * g_.channel_words / 4; i += threads) {
+      reinterpret_cast<uint4*>(windows_)[i] = {0, 0, 0, 0};
+    }
+  }
+
+  __device__ void copy_planes(int64_t first_channel) const {
+    const auto pieces = static_cast<int>(columns_channels * g_.in_plane / 8);
+    for (int image = 0; image < g_.box_images; ++image) {
+      const bool is_there = first_image_ + image < g_.images;
+      const int64_t from = ((first_image_ + image) * g_.all_channels + first_channel) * g_.in_plane;
+      const auto* plane = reinterpret_cast<const uint4*>(g_.x + (is_there ? from : 0));
+      for (int i = static_cast<int>(threadIdx.x); i < pieces; i += threads) {
+        copy_or_zero(planes() + image * pieces + i, plane + (is_there ? i : 0), is_there);
+      }
+    }
+  }
+
+  __device__ void spread_planes() const {
+    const int height = g_.window.in[1], width = g_.window.in[2];
+    const auto* from = reinterpret_cast<const bfloat16*>(planes());
+    auto* to = reinterpret_cast<bfloat16*>(windows_);
+    for (int i = static_cast<int>(threadIdx.x); i < g_.box_images * columns_channels * height; i += threads) {
+      const int image_channels = g_.by_height.divide(i), row = i - image_channels * height;
+      const int image = image_channels / columns_channels, channel = image_channels % columns_channels;
+      const int window =
+          channel * g_.channel_words + image * g_.image_words + (g_.window.padding[1] + row) * columns_row_words;
+#pragma unroll 4
+      for (int x = 0; x < width; ++x) to[2 * window - first_x_ + x] = from[i * width + x];
     }
   }
 
@@ -358,7 +422,8 @@ class RingColumns<side, is_masked>::AtTile {
   int64_t first_image_;
   int y_, x_;    // of the tile's first output
   int first_x_;  // of the windows' first column
-  int shift_;    // columns from there to what the first pair needs
+  PieceCopy own_;
+  int shift_;  // columns from there to what the first pair needs
 };
 
 }  // namespace gmr::cuda

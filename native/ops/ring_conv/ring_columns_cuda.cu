@@ -50,8 +50,19 @@ bool with_side(const RingConvBfloat16& p, F&& f) {
 template <int side, bool is_masked>
 RingColumns<side, is_masked> gather_of(const RingConvBfloat16& p) {
   const ProductShape& shape = p.shape;
-  return {p.x, p.window, choose_columns_box(p.window, shape.images, side / 2 + 1), shape.images,
-          shape.groups * shape.channels};
+  return {p.x,
+          p.window,
+          choose_columns_box(p.window, shape.images, side / 2 + 1),
+          shape.images,
+          shape.groups * shape.channels,
+          shape.channels};
+}
+
+// Ring sums are made anew for each tile of outputs, so that wide tiles save half of them, where there are enough tiles
+// for all multiprocessors.
+bool use_wide_tiles(const BackendDevice& device, const ProductShape& shape, int64_t tiles) {
+  const int64_t wide_parts = (shape.outputs + product_wide_outputs - 1) / product_wide_outputs;
+  return shape.outputs > product_outputs && 2 * tiles * shape.groups * wide_parts > device.multiprocessors();
 }
 
 }  // namespace
@@ -81,14 +92,15 @@ Box choose_columns_box(const WindowGeometry& g, int64_t images, int rings) {
 bool ring_columns_forward(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights,
                           const float* bias, bfloat16* y) {
   return with_side(p, [&](auto side) {
+    const auto gather = gather_of<side, false>(p);
     const auto launch_tile = [&](auto outputs) {
       launch_bfloat16_forward(device, Kernel{"ring_columns_kernel", ring_columns_kernel<side, outputs>}, outputs,
-                              p.shape, gather_of<side, false>(p), weights, bias, y);
+                              p.shape, gather, weights, bias, y);
     };
-    if (p.shape.outputs <= product_outputs) {
-      launch_tile(std::integral_constant<int, product_outputs>{});
-    } else {
+    if (use_wide_tiles(device, p.shape, gather.tiles)) {
       launch_tile(std::integral_constant<int, product_wide_outputs>{});
+    } else {
+      launch_tile(std::integral_constant<int, product_outputs>{});
     }
   });
 }
