@@ -1,5 +1,4 @@
 // GMR convolution on the CPU: the three passes over the implicit product, with ring sums as operand rows.
-#include "backend/floats.h"
 #include "cpu/implicit_product.h"
 #include "cpu/kernels.h"
 #include "cpu/transpose_weight.h"
@@ -11,7 +10,10 @@ void ring_conv_forward(const RingConvForward& p) {
   const ConvGeometry& g = p.geometry;
   const RingGather gather(forward_window(g), p.rings);
   const ProductShape shape{g.n, g.groups, g.c / g.groups, g.o / g.groups, g.in[0] * g.in[1] * g.in[2], g.out};
-  product_forward(shape, gather, floats(p.x), p.v, shape.channels * gather.rows(), p.bias, floats(p.y));
+  with_element_type(p.type, [&]<typename Element>() {
+    product_forward(shape, gather, static_cast<const Element*>(p.x), p.v, shape.channels * gather.rows(), p.bias,
+                    static_cast<Element*>(p.y));
+  });
 }
 
 void ring_conv_backward_input(const RingConvBackwardInput& p) {
@@ -20,14 +22,19 @@ void ring_conv_backward_input(const RingConvBackwardInput& p) {
   const ProductShape shape{g.n, g.groups, g.o / g.groups, g.c / g.groups, g.out[0] * g.out[1] * g.out[2], g.in};
   // Rings have no direction: reversed taps are the same rings.
   const float* v = transpose_weight<TapOrder::kept>(p.v, g.groups, g.o / g.groups, g.c / g.groups, gather.rows());
-  product_forward(shape, gather, floats(p.dy), v, shape.channels * gather.rows(), p.bias, floats(p.dx));
+  with_element_type(p.type, [&]<typename Element>() {
+    product_forward(shape, gather, static_cast<const Element*>(p.dy), v, shape.channels * gather.rows(), p.bias,
+                    static_cast<Element*>(p.dx));
+  });
 }
 
 void ring_conv_backward_weight(const RingConvBackwardWeight& p) {
   const ConvGeometry& g = p.geometry;
   const RingGather gather(forward_window(g), p.rings);
   const ProductShape shape{g.n, g.groups, g.c / g.groups, g.o / g.groups, g.in[0] * g.in[1] * g.in[2], g.out};
-  product_backward_weight(shape, gather, floats(p.x), floats(p.dy), p.dv);
+  with_element_type(p.type, [&]<typename Element>() {
+    product_backward_weight(shape, gather, static_cast<const Element*>(p.x), static_cast<const Element*>(p.dy), p.dv);
+  });
 }
 
 }  // namespace gmr::cpu
