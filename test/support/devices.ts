@@ -34,9 +34,6 @@ export const devices: readonly Device[] = [
   ...(cudaSim === undefined ? [] : [cudaSim]),
 ];
 
-/** Those whose kernels take bfloat16. */
-export const bfloat16Devices: readonly Device[] = cpuDevices;
-
 /** How a device is called in the title of a test. */
 export function nameOf(device: Device): string {
   return device.kind === 'cpu' ? device.level : `${device.kind} ${device.level}`;
