@@ -54,6 +54,11 @@ export interface ProfileEntry {
 /** Extents of three spatial axes, depth, height, width; axes that a tensor lacks have extent 1. */
 export type Triple = readonly [number, number, number];
 
+/** native/backend/element_type.h: what the activations of a pass, x, y, dy, dx and residual, hold; 0 float32, 1 bfloat16. */
+export interface ElementType {
+  type: number;
+}
+
 /** native/ops/conv/conv_geometry.h */
 export interface ConvGeometry {
   n: number;
@@ -69,7 +74,7 @@ export interface ConvGeometry {
 }
 
 /** What the passes of convolutions share. */
-export interface ConvPass extends ConvGeometry {
+export interface ConvPass extends ConvGeometry, ElementType {
   /** native/ops/conv/float32_precision.h */
   precision: number;
 }
@@ -82,7 +87,7 @@ export interface RingKernel {
 }
 
 /** The windows of the pooling passes. */
-export interface PoolGeometry {
+export interface PoolGeometry extends ElementType {
   planes: number;
   input: Triple;
   kernel: Triple;
@@ -91,7 +96,7 @@ export interface PoolGeometry {
   dilation: Triple;
 }
 
-export interface PadGeometry {
+export interface PadGeometry extends ElementType {
   planes: number;
   input: Triple;
   low: Triple;
@@ -100,7 +105,7 @@ export interface PadGeometry {
   mode: number;
 }
 
-export interface RotateGeometry {
+export interface RotateGeometry extends ElementType {
   planes: number;
   extent: Triple;
   /** Indices into `extent`, the first less than the second. */
@@ -121,7 +126,7 @@ export interface RingExpandGeometry {
   circular: boolean;
 }
 
-interface BatchNormExtents {
+interface BatchNormExtents extends ElementType {
   batch: number;
   channels: number;
   pixels: number;
@@ -139,7 +144,7 @@ interface BatchNormAffine extends BatchNormExtents {
   relu: boolean;
 }
 
-interface CrossEntropyInputs {
+interface CrossEntropyInputs extends ElementType {
   logits: BufferHandle;
   targets: BufferHandle;
   rows: number;
@@ -149,6 +154,9 @@ interface CrossEntropyInputs {
 }
 
 interface ReduceExtents {
+  /** Of x and dx, and of y and dy. */
+  xType: number;
+  yType: number;
   outer: number;
   reduced: number;
   inner: number;
@@ -166,9 +174,15 @@ export interface SgdTensors {
 }
 
 export interface PassParams {
-  activation_forward: { x: BufferHandle; y: BufferHandle; count: number; slope: number };
-  activation_backward_input: { y: BufferHandle; dy: BufferHandle; dx: BufferHandle; count: number; slope: number };
-  add_forward: { a: BufferHandle; b: BufferHandle; y: BufferHandle; count: number };
+  activation_forward: ElementType & { x: BufferHandle; y: BufferHandle; count: number; slope: number };
+  activation_backward_input: ElementType & {
+    y: BufferHandle;
+    dy: BufferHandle;
+    dx: BufferHandle;
+    count: number;
+    slope: number;
+  };
+  add_forward: ElementType & { a: BufferHandle; b: BufferHandle; y: BufferHandle; count: number };
   avg_pool_forward: { x: BufferHandle; y: BufferHandle; countIncludesPadding: boolean } & PoolGeometry;
   avg_pool_backward_input: { dy: BufferHandle; dx: BufferHandle; countIncludesPadding: boolean } & PoolGeometry;
   batch_norm_forward: BatchNormAffine & {
@@ -190,6 +204,7 @@ export interface PassParams {
     dresidual: BufferHandle | null;
     training: boolean;
   };
+  cast_forward: { x: BufferHandle; y: BufferHandle; xType: number; yType: number; count: number };
   conv_forward: ConvPass & { x: BufferHandle; w: BufferHandle; bias: BufferHandle | null; y: BufferHandle };
   conv_backward_input: ConvPass & {
     dy: BufferHandle;
@@ -200,8 +215,8 @@ export interface PassParams {
   conv_backward_weight: ConvPass & { x: BufferHandle; dy: BufferHandle; dw: BufferHandle };
   cross_entropy_forward: CrossEntropyInputs & { loss: BufferHandle };
   cross_entropy_backward_input: CrossEntropyInputs & { dy: BufferHandle; dlogits: BufferHandle };
-  global_avg_pool_forward: { x: BufferHandle; y: BufferHandle; planes: number; extent: number };
-  global_avg_pool_backward_input: { dy: BufferHandle; dx: BufferHandle; planes: number; extent: number };
+  global_avg_pool_forward: ElementType & { x: BufferHandle; y: BufferHandle; planes: number; extent: number };
+  global_avg_pool_backward_input: ElementType & { dy: BufferHandle; dx: BufferHandle; planes: number; extent: number };
   max_pool_forward: { x: BufferHandle; y: BufferHandle; indices: BufferHandle | null } & PoolGeometry;
   max_pool_backward_input: { dy: BufferHandle; indices: BufferHandle; dx: BufferHandle } & PoolGeometry;
   pad_forward: { x: BufferHandle; y: BufferHandle } & PadGeometry;
@@ -266,7 +281,7 @@ export type Binding = {
   build(kind?: string): string;
   createBuffer(device: DeviceHandle, bytes: number): BufferHandle;
   /** Copies now; the array may be changed afterwards. */
-  upload(device: DeviceHandle, data: Float32Array | Int32Array): BufferHandle;
+  upload(device: DeviceHandle, data: Float32Array | Int32Array | Uint16Array): BufferHandle;
   /** Makes one buffer hold the bytes of another of the same size, in stream order; profiles show it as `copy`. */
   copy(device: DeviceHandle, source: BufferHandle, destination: BufferHandle, label: number): void;
   /** Gives the handle's share up; the memory goes when queued work that uses it is done. */

@@ -5,7 +5,7 @@ import type { OpStem } from '../binding.js';
 import { Described, expectFunction, fail } from './errors.js';
 import { refusePromise, runInScope, withoutScope } from './memory.js';
 import { currentLabel, withLabel } from './profile.js';
-import { copyInto, empty, expectTensor, run, Tensor, tensor } from './tensor.js';
+import { activationDTypes, copyInto, elementType, emptyLike, expectTensor, run, Tensor, tensor } from './tensor.js';
 
 type Gradients<I extends readonly (Tensor | null | undefined)[]> = { readonly [K in keyof I]: Tensor | null };
 
@@ -148,7 +148,7 @@ export function record<I extends readonly (Tensor | null | undefined)[], S exten
 
 /** Adds `part` to `total`, whose memory nobody else holds. */
 function addInPlace(total: Tensor, part: Tensor): Tensor {
-  run('add_forward', { a: total, b: part, y: total, count: total.size });
+  run('add_forward', { a: total, b: part, y: total, type: elementType(total.dtype), count: total.size });
   part.dispose();
   return total;
 }
@@ -156,7 +156,7 @@ function addInPlace(total: Tensor, part: Tensor): Tensor {
 /** A copy that shares no memory, so that it can be added to in place. */
 function owned(gradient: Tensor): Tensor {
   if (!gradient.live('backward').isShared) return gradient;
-  const copy = empty(gradient.shape, gradient.device);
+  const copy = emptyLike(gradient);
   copyInto(copy, gradient);
   gradient.dispose();
   return copy;
@@ -177,13 +177,14 @@ export function backward(output: Tensor, upstream?: Tensor, sink: LeafSink = acc
     fail('backward', 'tensor', 'depend on a tensor with requiresGrad', new Described('one that does not'));
   }
   if (upstream !== undefined)
-    expectTensor('backward', 'gradient', upstream, { shape: output.shape, device: output.device });
+    expectTensor('backward', 'gradient', upstream, { shape: output.shape, device: output.device, dtype: output.dtype });
   if (upstream === undefined && output.size !== 1) {
     fail('backward', 'gradient', `be given for a tensor of ${output.size} elements`, undefined, 'invalid_shape');
   }
   noGrad(() =>
     withoutScope(() => {
-      const seed = upstream?.detach() ?? tensor(new Float32Array([1]), output.shape, { device: output.device });
+      const { shape, device, dtype } = output;
+      const seed = upstream?.detach() ?? tensor(new Float32Array([1]), shape, { device, dtype });
       propagate(output, seed, sink);
     }),
   );
@@ -256,21 +257,23 @@ export function grad<A extends Tensor[]>(fn: (...args: A) => Tensor): (...args: 
   return (...args) => {
     const differentiate = (): Tensor[] => {
       const leaves = args.map((argument, i) => {
-        const leaf = expectTensor('grad', `argument ${i}`, argument).detach();
+        const leaf = expectTensor('grad', `argument ${i}`, argument, { dtype: activationDTypes }).detach();
         leaf.requiresGrad = true;
         return leaf;
       });
       const y = fn(...(leaves as A));
       refusePromise('grad', y);
       const gradients = new Map<Tensor, Tensor>();
-      backward(expectTensor('grad', 'result', y), undefined, (leaf, gradient) => {
+      backward(expectTensor('grad', 'result', y, { dtype: activationDTypes }), undefined, (leaf, gradient) => {
         const total = gradients.get(leaf);
         if (!leaves.includes(leaf)) gradient.dispose();
         else gradients.set(leaf, total === undefined ? owned(gradient) : addInPlace(total, gradient));
       });
       return leaves.map((leaf) => {
         const gradient = gradients.get(leaf);
-        if (gradient === undefined) return tensor(new Float32Array(leaf.size), leaf.shape, { device: leaf.device });
+        if (gradient === undefined) {
+          return tensor(new Float32Array(leaf.size), leaf.shape, { device: leaf.device, dtype: leaf.dtype });
+        }
         const result = gradient.detach(); // the scope's, as all that is made here
         gradient.dispose();
         return result;

@@ -1,5 +1,6 @@
 import type { BufferHandle, PassName, PassParams } from '../binding.js';
 import { backward, record, type GradNode } from './autograd.js';
+import { roundToBfloat16, widenBfloat16 } from './bfloat16.js';
 import { defaultDevice, Device, resolveDevice, type DeviceSpec } from './device.js';
 import { Described, expectArray, expectBoolean, expectInteger, expectOptions, fail } from './errors.js';
 import { runInScope, Storage, track, untrack } from './memory.js';
@@ -7,13 +8,18 @@ import { attempt, native, toGmrError } from './native.js';
 import { currentLabel } from './profile.js';
 import { typedArrayKind } from './typed_array.js';
 
-export type DType = 'float32' | 'int32';
+export type DType = 'float32' | 'bfloat16' | 'int32';
 export type Shape = readonly number[];
 export type NestedNumbers = number | readonly NestedNumbers[];
 
 export interface TensorOptions {
   /** Default: the device that `'auto'` stands for. */
   device?: Device | DeviceSpec;
+  /**
+   * Default: as of the data. `'bfloat16'` for activations of half the memory and of 8 digits of binary: numbers and a Float32Array
+   * are rounded, a Uint16Array holds the bits.
+   */
+  dtype?: DType;
   /** Whether `backward()` should leave a gradient in `.grad`. Default false. */
   requiresGrad?: boolean;
 }
@@ -58,8 +64,8 @@ export class Tensor {
   set requiresGrad(value: boolean) {
     if (this.node !== undefined)
       fail('tensor', 'requiresGrad', 'be set on a leaf only', new Described('a computed tensor'));
-    if (expectBoolean('tensor', 'requiresGrad', value) && this.dtype !== 'float32')
-      fail('tensor', 'requiresGrad', 'be set on float32 only', this.dtype);
+    if (expectBoolean('tensor', 'requiresGrad', value) && this.dtype === 'int32')
+      fail('tensor', 'requiresGrad', 'be set on float32 or bfloat16 only', this.dtype);
     this.leafRequiresGrad = value;
   }
 
@@ -69,7 +75,8 @@ export class Tensor {
   }
 
   set grad(value: Tensor | null) {
-    if (value !== null) expectTensor('tensor', 'grad', value, { shape: this.shape, device: this.device });
+    if (value !== null)
+      expectTensor('tensor', 'grad', value, { shape: this.shape, device: this.device, dtype: this.dtype });
     this.gradient = value;
   }
 
@@ -87,7 +94,7 @@ export class Tensor {
   }
 
   /**
-   * The elements, in order, in a new array, once everything queued before has run.
+   * The elements, in order, in a new array, once everything queued before has run; those of bfloat16 widened to float32.
    * @throws GmrError the first failure of queued work, with the op's name.
    */
   async data(): Promise<Float32Array | Int32Array> {
@@ -98,6 +105,7 @@ export class Tensor {
     } catch (error) {
       throw toGmrError(error);
     }
+    if (this.dtype === 'bfloat16') return widenBfloat16(new Uint16Array(bytes, 0, this.size));
     return this.dtype === 'float32' ? new Float32Array(bytes, 0, this.size) : new Int32Array(bytes, 0, this.size);
   }
 
@@ -187,7 +195,7 @@ function flatten(values: NestedNumbers, shape: Shape, axis: number, out: number[
 }
 
 /** An array whose buffer was transferred away, or shrunk below it, has length 0: not what its owner means. */
-function expectAttached(data: Float32Array | Int32Array): void {
+function expectAttached(data: Float32Array | Int32Array | Uint16Array): void {
   try {
     data.at(0);
   } catch {
@@ -196,27 +204,41 @@ function expectAttached(data: Float32Array | Int32Array): void {
   }
 }
 
+// What typed arrays are taken for.
+const naturalDTypes = { Float32Array: 'float32', Int32Array: 'int32', Uint16Array: 'bfloat16' } as const;
+
+/** The type of a tensor of `natural` values, or an error where they cannot be what was asked for. */
+function dtypeOf(natural: DType, asked: DType | undefined): DType {
+  const possible: readonly DType[] = natural === 'float32' ? activationDTypes : [natural];
+  const dtype = asked ?? natural;
+  if (!possible.includes(dtype)) fail('tensor', 'dtype', `be ${possible.join(' or ')} for such data`, dtype);
+  return dtype;
+}
+
 /**
  * Makes a tensor from numbers. They are copied at the call: what becomes of the array afterwards does not matter. (Over a
  * SharedArrayBuffer, what other threads write during the call may or may not be seen.)
- * @param data A Float32Array (float32) or an Int32Array (int32), over any kind of buffer, or numbers nested as deep as the tensor has
- *   axes, which are rounded to float32. Other typed arrays are refused, as no dtype holds their values as they are:
- *   `Float32Array.from(data)` and `Int32Array.from(data)` convert them.
+ * @param data A Float32Array (float32), an Int32Array (int32) or a Uint16Array (bits of bfloat16), over any kind of buffer, or
+ *   numbers nested as deep as the tensor has axes, which are rounded to float32. Float32 data is rounded to nearest even where
+ *   `dtype` is `'bfloat16'`. Other typed arrays are refused, as no dtype holds their values as they are: `Float32Array.from(data)`
+ *   and `Int32Array.from(data)` convert them.
  * @param shape Default: the nesting of `data`, or one axis for a typed array.
  * @throws GmrError `invalid_shape` when `data` does not fill `shape`.
  */
 export function tensor(
-  data: Float32Array | Int32Array | NestedNumbers,
+  data: Float32Array | Int32Array | Uint16Array | NestedNumbers,
   shape?: Shape,
   options: TensorOptions = {},
 ): Tensor {
-  expectOptions('tensor', options, { device: true, requiresGrad: true });
-  let values: Float32Array | Int32Array;
+  expectOptions('tensor', options, { device: true, dtype: true, requiresGrad: true });
+  let values: Float32Array | Int32Array | Uint16Array;
   let natural: number[];
   const kind = typedArrayKind(data);
-  if (kind === 'Float32Array' || kind === 'Int32Array') {
-    values = data as Float32Array | Int32Array;
+  let naturalDType: DType = 'float32';
+  if (kind !== undefined && Object.hasOwn(naturalDTypes, kind)) {
+    values = data as Float32Array | Int32Array | Uint16Array;
     expectAttached(values);
+    naturalDType = naturalDTypes[kind as keyof typeof naturalDTypes];
     natural = [values.length];
   } else if (typeof data === 'number' || Array.isArray(data)) {
     natural = [];
@@ -233,7 +255,8 @@ export function tensor(
     values = Float32Array.from(flat);
   } else {
     const remedy = kind === undefined ? '' : ` (Float32Array.from(data) converts it)`;
-    return fail('tensor', 'data', `be a Float32Array, an Int32Array or nested numbers${remedy}`, data);
+    const expected = `be a Float32Array, an Int32Array, a Uint16Array or nested numbers${remedy}`;
+    return fail('tensor', 'data', expected, data);
   }
   const target = expectShape('tensor', 'shape', shape ?? natural);
   if (elementCount(target) !== values.length) {
@@ -247,8 +270,11 @@ export function tensor(
   }
   const device = resolveDevice(options.device);
   const requiresGrad = expectBoolean('tensor', 'requiresGrad', options.requiresGrad ?? false);
-  const handle = attempt(() => native().upload(device.handle, values));
-  const result = new Tensor(new Storage(device, handle), target, kind === 'Int32Array' ? 'int32' : 'float32');
+  const dtype = dtypeOf(naturalDType, options.dtype);
+  const isRounded = dtype === 'bfloat16' && naturalDType === 'float32';
+  const elements = isRounded ? roundToBfloat16(values as Float32Array) : values;
+  const handle = attempt(() => native().upload(device.handle, elements));
+  const result = new Tensor(new Storage(device, handle), target, dtype);
   if (requiresGrad) result.requiresGrad = true;
   return result;
 }
@@ -258,8 +284,28 @@ export function empty(shape: Shape, device: Device = defaultDevice(), dtype: DTy
   const count = elementCount(shape);
   // What native code takes as a number of bytes.
   if (count > 2 ** 50) fail('tensor', 'the result', 'have at most 2^50 elements', shape, 'invalid_shape');
-  const handle = attempt(() => native().createBuffer(device.handle, count * 4));
+  const handle = attempt(() => native().createBuffer(device.handle, count * (dtype === 'bfloat16' ? 2 : 4)));
   return new Tensor(new Storage(device, handle), shape, dtype);
+}
+
+/** @internal A tensor of another's type and device, and its shape if none is given, whose elements the next pass writes. */
+export function emptyLike(x: Tensor, shape: Shape = x.shape): Tensor {
+  return empty(shape, x.device, x.dtype);
+}
+
+/** @internal What activations may be; parameters and statistics are float32. */
+export const activationDTypes = ['float32', 'bfloat16'] as const satisfies readonly DType[];
+
+/** @internal How native code calls the type of activations. */
+export function elementType(dtype: DType): number {
+  return (activationDTypes as readonly DType[]).indexOf(dtype);
+}
+
+/** @internal Checks an argument that names a type of activations. */
+export function expectActivationDType(op: string, argument: string, value: unknown): void {
+  if (!(activationDTypes as readonly unknown[]).includes(value)) {
+    fail(op, argument, `be '${activationDTypes.join("' or '")}'`, value);
+  }
 }
 
 /** @internal Parameters of a pass with tensors where native code wants buffers. */
@@ -303,7 +349,8 @@ export interface TensorExpectation {
   /** Number of axes, or the least and most. */
   rank?: number | readonly [number, number];
   shape?: Shape;
-  dtype?: DType;
+  /** Default float32. */
+  dtype?: DType | readonly DType[];
   /** The device that the op's other tensors are on. */
   device?: Device;
 }
@@ -312,8 +359,11 @@ export interface TensorExpectation {
 export function expectTensor(op: string, argument: string, value: unknown, expected: TensorExpectation = {}): Tensor {
   if (!(value instanceof Tensor)) fail(op, argument, 'be a Tensor', value);
   value.live(op);
-  const dtype = expected.dtype ?? 'float32';
-  if (value.dtype !== dtype) fail(op, argument, `be ${dtype}`, value.dtype);
+  const dtypes: readonly DType[] = [expected.dtype ?? 'float32'].flat();
+  if (!dtypes.includes(value.dtype)) {
+    const hint = value.dtype !== 'int32' && dtypes[0] !== 'int32' ? ' (ops.cast makes it so)' : '';
+    fail(op, argument, `be ${dtypes.join(' or ')}${hint}`, value.dtype);
+  }
   const [least, most] =
     typeof expected.rank === 'number' ? [expected.rank, expected.rank] : (expected.rank ?? [0, maxAxes]);
   if (value.shape.length < least || value.shape.length > most) {

@@ -187,10 +187,11 @@ Napi::Value upload(const Napi::CallbackInfo& info) {
   napi_typedarray_type type;
   const auto status = napi_get_typedarray_info(info.Env(), info[1], &type, &length, &data, nullptr, nullptr);
   if (status != napi_ok) throw Napi::Error::New(info.Env());
-  if (type != napi_float32_array && type != napi_int32_array) {
-    refuse("data", "a Float32Array or an Int32Array", info[1]);
+  if (type != napi_float32_array && type != napi_int32_array && type != napi_uint16_array) {
+    refuse("data", "a Float32Array, an Int32Array or a Uint16Array", info[1]);
   }
-  return Environment::of(info.Env()).wrap(info.Env(), device.upload(data, length * 4));
+  return Environment::of(info.Env())
+      .wrap(info.Env(), device.upload(data, length * (type == napi_uint16_array ? 2 : 4)));
 }
 
 Napi::Value copy(const Napi::CallbackInfo& info) {

@@ -28,6 +28,8 @@ export interface LaunchCounts {
   blocks: number;
   instructions: Readonly<Record<string, number>>;
   tensor: Readonly<Record<string, number>>;
+  /** Of global loads: asynchronous copies that do not pass L1. */
+  sectorsPastL1: number;
   globalLoads: GlobalTraffic;
   globalStores: GlobalTraffic;
   globalAtomics: GlobalTraffic;
@@ -98,8 +100,8 @@ export function launchTime(counts: LaunchCounts, gpu: Gpu): LaunchTime {
       seconds(of('conversion'), gpu.conversion),
       seconds(of('fp64'), gpu.fp64),
     ),
-    // L1 and shared memory are one memory of 128 bytes a clock.
-    shared: seconds(wavefronts + (sectors * sectorBytes) / wavefrontBytes, 1),
+    // L1 and shared memory are one memory of 128 bytes a clock. Copies past L1 are only written there (PTX ISA, cp.async).
+    shared: seconds(wavefronts + ((sectors - counts.sectorsPastL1) * sectorBytes) / wavefrontBytes, 1),
     tensor: seconds(tensorClocks, 1),
     L2: (sectors * sectorBytes * scale) / gpu.l2 / gpu.clock,
   };

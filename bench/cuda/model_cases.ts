@@ -16,6 +16,8 @@ export interface ModelCase {
   /** Kernel side; rings where the op is ring_conv. */
   side: number;
   op: 'ring_conv' | 'conv';
+  /** Of activations. */
+  dtype: 'float32' | 'bfloat16';
 }
 
 const layers = [
@@ -25,16 +27,19 @@ const layers = [
   { channels: 512, extent: 7, side: 5 },
 ];
 
-function caseOf(op: ModelCase['op'], channels: number, extent: number, side: number, batch: number): ModelCase {
-  const name = `${op} ${batch}x${channels}>${channels} ${extent}^2 k=${side}`;
-  return { name, batch, channels, extent, side, op };
+function casesOf(dtype: ModelCase['dtype'], batch: number): ModelCase[] {
+  const caseOf = (op: ModelCase['op'], channels: number, extent: number, side: number): ModelCase => {
+    const name = `${op} ${batch}x${channels}>${channels} ${extent}^2 k=${side}${dtype === 'bfloat16' ? ' bf16' : ''}`;
+    return { name, batch, channels, extent, side, op, dtype };
+  };
+  return [
+    ...layers.map(({ channels, extent, side }) => caseOf('ring_conv', channels, extent, side)),
+    ...layers.map(({ channels, extent }) => caseOf('conv', channels, extent, 3)),
+  ];
 }
 
 export function modelCases(batch: number): ModelCase[] {
-  return [
-    ...layers.map(({ channels, extent, side }) => caseOf('ring_conv', channels, extent, side, batch)),
-    ...layers.map(({ channels, extent }) => caseOf('conv', channels, extent, 3, batch)),
-  ];
+  return [...casesOf('float32', batch), ...casesOf('bfloat16', batch)];
 }
 
 function operandRows({ op, side }: ModelCase): number {
@@ -49,7 +54,10 @@ export function workOf(modelCase: ModelCase): PassWork {
   return {
     fmas: pixels * channels * channels * rows,
     additions: op === 'ring_conv' ? pixels * channels * ringAdditions([side, side]) : 0,
-    bytes: bytesOf([pixels, channels], [channels, channels, rows], [pixels, channels]),
+    // Weights are float32 always.
+    bytes:
+      bytesOf([pixels, channels], [pixels, channels]) / (modelCase.dtype === 'bfloat16' ? 2 : 1) +
+      bytesOf([channels, channels, rows]),
   };
 }
 
@@ -59,14 +67,14 @@ export async function countPasses(
   device: gmr.Device,
   blocks: number,
 ): Promise<Record<Pass, LaunchCounts[]>> {
-  const { batch, channels, extent, side, op } = modelCase;
+  const { batch, channels, extent, side, op, dtype } = modelCase;
   const control = cudaSimControl();
   const shape = [batch, channels, extent, extent];
   const rows = operandRows(modelCase);
   const weightShape = op === 'ring_conv' ? [channels, channels, rows] : [channels, channels, side, side];
   // What they hold does not matter: no kernel's path depends on it.
-  const make = (extents: number[], requiresGrad: boolean): gmr.Tensor =>
-    gmr.tensor(new Float32Array(extents.reduce((n, e) => n * e, 1)), extents, { device, requiresGrad });
+  const make = (extents: number[], requiresGrad: boolean, type: gmr.DType = dtype): gmr.Tensor =>
+    gmr.tensor(new Float32Array(extents.reduce((n, e) => n * e, 1)), extents, { device, requiresGrad, dtype: type });
   const run = (x: gmr.Tensor, w: gmr.Tensor): gmr.Tensor => {
     const padding = Math.floor(side / 2);
     if (op === 'conv') return gmr.ops.conv(x, w, { padding });
@@ -85,7 +93,7 @@ export async function countPasses(
   };
   const gradient = async (ofInput: boolean): Promise<LaunchCounts[]> => {
     const x = make(shape, ofInput);
-    const w = make(weightShape, !ofInput);
+    const w = make(weightShape, !ofInput, 'float32');
     const dy = make(shape, false);
     const y = run(x, w);
     const counts = await counted(() => y.backward(dy));
@@ -95,7 +103,7 @@ export async function countPasses(
   control.sampleBlocks(blocks);
   try {
     const x = make(shape, false);
-    const w = make(weightShape, false);
+    const w = make(weightShape, false, 'float32');
     const forward = await counted(() => run(x, w).dispose());
     x.dispose();
     w.dispose();

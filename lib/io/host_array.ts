@@ -3,11 +3,14 @@ import { expectString, fail, isPlainObject } from '../errors.js';
 import { elementCount, type Shape } from '../tensor.js';
 import { typedArrayKind } from '../typed_array.js';
 
-export type HostDType = 'F32' | 'F64' | 'I32' | 'I64' | 'U8' | 'BOOL';
+export type HostDType = 'F32' | 'BF16' | 'F64' | 'I32' | 'I64' | 'U8' | 'BOOL';
 
 export type HostData = Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array;
 
-/** An n-dimensional array in host memory, contiguous, last axis fastest. `BOOL` has 0 and 1 in a Uint8Array. */
+/**
+ * An n-dimensional array in host memory, contiguous, last axis fastest. `BOOL` has 0 and 1 in a Uint8Array, `BF16` its numbers in a
+ * Float32Array.
+ */
 export interface HostArray {
   dtype: HostDType;
   shape: Shape;

@@ -2,6 +2,7 @@
 // Format: https://huggingface.co/docs/safetensors/index#format
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
+import { roundToBfloat16, widenBfloat16 } from '../bfloat16.js';
 import { Described, expectPlainObject, expectString, fail, GmrError, show } from '../errors.js';
 import { elementCount, Tensor } from '../tensor.js';
 import { writeAtomically } from './atomic_file.js';
@@ -50,10 +51,6 @@ function widenHalf(bits: Uint16Array): Float32Array {
   });
 }
 
-function widenBfloat(bits: Uint16Array): Float32Array {
-  return new Float32Array(Uint32Array.from(bits, (upper) => upper << 16).buffer);
-}
-
 const decoders: Readonly<Record<StoredDType, (bytes: ArrayBuffer) => { dtype: HostDType; data: HostData }>> = {
   F32: (bytes) => ({ dtype: 'F32', data: new Float32Array(bytes) }),
   F64: (bytes) => ({ dtype: 'F64', data: new Float64Array(bytes) }),
@@ -62,7 +59,7 @@ const decoders: Readonly<Record<StoredDType, (bytes: ArrayBuffer) => { dtype: Ho
   U8: (bytes) => ({ dtype: 'U8', data: new Uint8Array(bytes) }),
   BOOL: (bytes) => ({ dtype: 'BOOL', data: new Uint8Array(bytes) }),
   F16: (bytes) => ({ dtype: 'F32', data: widenHalf(new Uint16Array(bytes)) }),
-  BF16: (bytes) => ({ dtype: 'F32', data: widenBfloat(new Uint16Array(bytes)) }),
+  BF16: (bytes) => ({ dtype: 'BF16', data: widenBfloat16(new Uint16Array(bytes)) }),
 };
 
 async function readTensor(
@@ -105,7 +102,7 @@ function fileError(where: string, path: string, error: unknown): GmrError {
 
 /**
  * Reads a safetensors file whole.
- * @param path F32, F64, I32, I64, U8 and BOOL come as they are; F16 and BF16 are widened to F32.
+ * @param path F32, F64, I32, I64, U8 and BOOL come as they are, BF16 with its numbers in a Float32Array; F16 becomes F32.
  * @returns Arrays in host memory; `Module.loadStateDict` takes `tensors` as it is.
  * @throws GmrError `invalid_file`, with the file's name and what is wrong. Nothing is allocated that the file's size does not justify.
  */
@@ -136,7 +133,9 @@ function expectHostArray(name: string, value: unknown): HostArray {
   }
   const { data, shape } = array;
   const dtype = expectString('writeSafetensors', `${argument}.dtype`, array.dtype ?? naturalDType(data)) as HostDType;
-  if (dtype !== naturalDType(data) && !(dtype === 'BOOL' && naturalDType(data) === 'U8')) {
+  const natural = naturalDType(data);
+  const isSuited = (dtype === 'BOOL' && natural === 'U8') || (dtype === 'BF16' && natural === 'F32');
+  if (dtype !== natural && !isSuited) {
     fail('writeSafetensors', argument, `hold ${dtype} data`, data);
   }
   if (!isShape(shape) || elementCount(shape) !== data.length) {
@@ -149,10 +148,11 @@ async function toHostArray(name: string, value: Writable): Promise<HostArray> {
   if (!(value instanceof Tensor)) return expectHostArray(name, value);
   const { shape } = value;
   const data = await value.data();
-  return { dtype: naturalDType(data), shape, data };
+  return { dtype: value.dtype === 'bfloat16' ? 'BF16' : naturalDType(data), shape, data };
 }
 
-function bytesOf({ data }: HostArray): Uint8Array {
+function bytesOf(array: HostArray): Uint8Array {
+  const data = array.dtype === 'BF16' ? roundToBfloat16(array.data as Float32Array) : array.data;
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
@@ -161,7 +161,7 @@ function encodeHeader(arrays: readonly (readonly [string, HostArray])[], metadat
   let end = 0;
   const entries = arrays.map(([name, array]) => {
     const begin = end;
-    end += array.data.byteLength;
+    end += array.data.length * bytesPerElement[array.dtype];
     return [name, { dtype: array.dtype, shape: array.shape, data_offsets: [begin, end] }] as const;
   });
   const first = Object.keys(metadata).length === 0 ? [] : [['__metadata__', metadata] as const];
@@ -175,7 +175,7 @@ function encodeHeader(arrays: readonly (readonly [string, HostArray])[], metadat
 
 /**
  * Writes a safetensors file, under a temporary name that becomes `path` when all of it is on the disk.
- * @param tensors By name. Tensors are written as they are at the call, whatever is queued on them afterwards; typed arrays must not
+ * @param tensors By name. A bfloat16 tensor becomes BF16, as do the numbers of a HostArray that says so, rounded. Tensors are written as they are at the call, whatever is queued on them afterwards; typed arrays must not
  *   be changed until the promise resolves.
  * @param metadata Strings by name.
  * @throws GmrError `invalid_argument` or `invalid_shape` for what cannot be written, `invalid_file` when the disk refuses.

@@ -3,8 +3,8 @@
 import { show } from '../errors.js';
 import type { HostDType } from './host_array.js';
 
-/** What a file may store: our dtypes, and two that are widened to float32 when read. */
-export type StoredDType = HostDType | 'F16' | 'BF16';
+/** What a file may store: our dtypes, and one that becomes float32 when read. */
+export type StoredDType = HostDType | 'F16';
 
 export const bytesPerElement: Readonly<Record<StoredDType, number>> = {
   F64: 8,

@@ -1,6 +1,6 @@
 import { expectBoolean, expectInteger, expectNumber, expectOptions, type OptionNames } from '../errors.js';
 import { batchNorm } from '../ops/index.js';
-import { expectTensor, type Tensor } from '../tensor.js';
+import { activationDTypes, expectTensor, type Tensor } from '../tensor.js';
 import { withBatch } from './batch_axis.js';
 import { expectGenerator } from '../random.js';
 import { constantParameter, layerOptionNames, type LayerOptions } from './init.js';
@@ -95,7 +95,7 @@ export abstract class BatchNormBase extends Module<[x: Tensor, fused?: Fused]> {
     return withBatch(this.layer, x, this.spatialDims, (batch) => {
       const { residual } = fused;
       if (batch === x || residual === undefined) return this.normalise(batch, fused);
-      expectTensor(this.layer, 'residual', residual, { shape: x.shape });
+      expectTensor(this.layer, 'residual', residual, { shape: x.shape, dtype: x.dtype });
       return this.normalise(batch, { ...fused, residual: residual.reshape(...batch.shape) });
     });
   }
@@ -114,7 +114,7 @@ export class BatchNorm1d extends BatchNormBase {
 
   protected override compute(x: Tensor, fused: Fused = {}): Tensor {
     expectOptions(this.layer, fused, fusedNames, 'fused');
-    return this.normalise(expectTensor(this.layer, 'x', x, { rank: [2, 3] }), fused);
+    return this.normalise(expectTensor(this.layer, 'x', x, { rank: [2, 3], dtype: activationDTypes }), fused);
   }
 }
 

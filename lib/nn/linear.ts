@@ -1,6 +1,6 @@
 import { expectBoolean, expectInteger, expectOptions } from '../errors.js';
 import { conv } from '../ops/index.js';
-import { elementCount, expectTensor, type Tensor } from '../tensor.js';
+import { activationDTypes, elementCount, expectTensor, type Tensor } from '../tensor.js';
 import { layerOptionNames, weightParameter, type LayerOptions } from './init.js';
 import { Module } from './module.js';
 
@@ -32,10 +32,10 @@ export class Linear extends Module {
 
   protected override compute(x: Tensor): Tensor {
     const { inFeatures, outFeatures, bias } = this;
-    expectTensor('Linear', 'x', x, { rank: [1, 99] });
+    expectTensor('Linear', 'x', x, { rank: [1, 99], dtype: activationDTypes });
     const leading = x.shape.slice(0, -1);
     if (x.shape.at(-1) !== inFeatures) {
-      expectTensor('Linear', 'x', x, { shape: [...leading, inFeatures] });
+      expectTensor('Linear', 'x', x, { shape: [...leading, inFeatures], dtype: activationDTypes });
     }
     // A linear layer is the convolution of one tap over one pixel.
     const rows = x.reshape(elementCount(leading), inFeatures, 1);

@@ -1,5 +1,5 @@
 import { fail } from '../errors.js';
-import { expectTensor, type Tensor } from '../tensor.js';
+import { activationDTypes, expectTensor, type Tensor } from '../tensor.js';
 import { ReLU } from './activation.js';
 import { BatchNormBase } from './batch_norm.js';
 import { type AnyModule, Module } from './module.js';
@@ -8,7 +8,7 @@ import { pipe } from './pipe.js';
 /** Returns its input. It holds the place of a layer that is left out, so that the names of the others stay. */
 export class Identity extends Module {
   protected override compute(x: Tensor): Tensor {
-    return expectTensor('Identity', 'x', x);
+    return expectTensor('Identity', 'x', x, { dtype: activationDTypes });
   }
 }
 

@@ -107,7 +107,9 @@ export function loadState(pairs: readonly (readonly [StateTarget, StateEntry])[]
     for (const [target, entry] of pairs) {
       if (target instanceof Tensor) {
         const values =
-          entry instanceof Tensor ? entry : tensor(convert(entry, target), entry.shape, { device: target.device });
+          entry instanceof Tensor
+            ? entry
+            : tensor(convert(entry, target), entry.shape, { device: target.device, dtype: target.dtype });
         if (values !== entry) uploaded.push(values);
         tensors.push([target, values]);
       } else {

@@ -1,6 +1,6 @@
 import { record } from '../autograd.js';
 import { expectBoolean, expectOptions, type OptionNames } from '../errors.js';
-import { empty, run, type Tensor } from '../tensor.js';
+import { emptyLike, run, type Tensor } from '../tensor.js';
 import { poolWindows } from './pooling.js';
 import type { Extents } from './spatial.js';
 
@@ -19,7 +19,7 @@ export const avgPoolOptionNames: OptionNames<AvgPoolOptions> = { stride: true, p
 /**
  * Mean over windows, as PyTorch's avg_pool1d to 3d: leftovers that no whole window covers are dropped. Windows of 2 x 2 at stride 2
  * are summed in an order that turns and mirrors do not change, so on even extents the result turns with `x` to the bit.
- * @param x `[N, C, (D,) (H,) W]`, spatial extents >= 1.
+ * @param x `[N, C, (D,) (H,) W]`, float32 or bfloat16, spatial extents >= 1.
  * @param kernelSize Extents of a window: one number, or one for each spatial axis.
  * @returns `[N, C, ...]` with extents `floor((extent + 2 padding - kernel) / stride) + 1`.
  * @throws GmrError `invalid_shape` where a window is longer than the padded input.
@@ -30,11 +30,11 @@ export function avgPool(x: Tensor, kernelSize: Extents, options: AvgPoolOptions 
   const { geometry, shape } = poolWindows('avg_pool', x, kernelSize, { stride, padding });
   expectBoolean('avg_pool', 'countIncludePad', countIncludePad);
   const params = { ...geometry, countIncludesPadding: countIncludePad };
-  const y = empty(shape, x.device);
+  const y = emptyLike(x, shape);
   run('avg_pool_forward', { x, y, ...params });
   const inputShape = x.shape;
   return record('avg_pool', y, [x], {}, (dy) => {
-    const dx = empty(inputShape, dy.device);
+    const dx = emptyLike(dy, inputShape);
     run('avg_pool_backward_input', { dy, dx, ...params });
     return [dx];
   });

@@ -1,6 +1,15 @@
 import { record } from '../autograd.js';
 import { expectBoolean, expectNumber, expectOptions, expectPlainObject, fail } from '../errors.js';
-import { elementCount, empty, expectTensor, run, type Tensor } from '../tensor.js';
+import {
+  activationDTypes,
+  elementCount,
+  elementType,
+  empty,
+  emptyLike,
+  expectTensor,
+  run,
+  type Tensor,
+} from '../tensor.js';
 
 /** Statistics gathered in training and used outside it, both `[C]`. Not differentiable. */
 export interface RunningStatistics {
@@ -17,7 +26,7 @@ export interface BatchNormOptions {
   eps?: number;
   /** Whether a rectifier follows, after the residual. Default false. */
   relu?: boolean;
-  /** Of x's shape, added to the normalised values. Default null. */
+  /** Of x's shape and type, added to the normalised values. Default null. */
   residual?: Tensor | null;
 }
 
@@ -28,11 +37,11 @@ export interface BatchNormOptions {
  * In training, mean and variance are taken over batch and pixels (the variance divided by their number M), and the running
  * statistics become `(1 - momentum) * running + momentum * batch`, in place, with the variance divided by M - 1.
  * Source: Ioffe, Szegedy, arXiv 1502.03167.
- * @param x `[N, C, (D,) (H,) (W)]`.
+ * @param x `[N, C, (D,) (H,) (W)]`, float32 or bfloat16; all else but `residual`, which has x's type, is float32.
  * @param weight `[C]`; null is 1.
  * @param bias `[C]`; null is 0.
  * @param running Null: no statistics are kept; only in training.
- * @returns A tensor of x's shape.
+ * @returns A tensor of x's shape and type.
  * @throws GmrError `invalid_shape` in training when a channel has fewer than two values.
  */
 export function batchNorm(
@@ -44,7 +53,7 @@ export function batchNorm(
 ): Tensor {
   expectOptions('batch_norm', options, { training: true, momentum: true, eps: true, relu: true, residual: true });
   const { training, momentum = 0.1, eps = 1e-5, relu = false, residual = null } = options;
-  expectTensor('batch_norm', 'x', x, { rank: [2, 5] });
+  expectTensor('batch_norm', 'x', x, { rank: [2, 5], dtype: activationDTypes });
   const [batch, channels, ...spatial] = x.shape as [number, number, ...number[]];
   const pixels = elementCount(spatial);
   const { device } = x;
@@ -56,7 +65,7 @@ export function batchNorm(
     expectTensor('batch_norm', 'running.mean', running.mean, perChannel);
     expectTensor('batch_norm', 'running.variance', running.variance, perChannel);
   }
-  if (residual !== null) expectTensor('batch_norm', 'residual', residual, { shape: x.shape, device });
+  if (residual !== null) expectTensor('batch_norm', 'residual', residual, { shape: x.shape, device, dtype: x.dtype });
   expectNumber('batch_norm', 'momentum', momentum, 0, 1);
   expectNumber('batch_norm', 'eps', eps, 0);
   expectBoolean('batch_norm', 'relu', relu);
@@ -66,8 +75,8 @@ export function batchNorm(
   }
   if (!training && running === null) fail('batch_norm', 'running', 'be given outside training', running);
 
-  const extents = { batch, channels, pixels };
-  const y = empty(x.shape, device);
+  const extents = { type: elementType(x.dtype), batch, channels, pixels };
+  const y = emptyLike(x);
   const mean = empty([channels], device);
   const inverseStd = empty([channels], device);
   const affine = { x, weight, bias, residual, y, mean, inverseStd, ...extents, eps, relu };
@@ -83,10 +92,10 @@ export function batchNorm(
   const save = { x, y: relu ? y : null, weight, mean, inverseStd };
   const result = record('batch_norm', y, [x, weight, bias, residual], save, (dy, saved, needs) => {
     const [needsX, needsWeight, needsBias, needsResidual] = needs;
-    const dx = needsX ? empty(dy.shape, device) : null;
+    const dx = needsX ? emptyLike(dy) : null;
     const dweight = needsWeight ? empty([channels], device) : null;
     const dbias = needsBias ? empty([channels], device) : null;
-    const dresidual = needsResidual && relu ? empty(dy.shape, device) : null;
+    const dresidual = needsResidual && relu ? emptyLike(dy) : null;
     if (dx !== null || dweight !== null || dbias !== null || dresidual !== null) {
       run('batch_norm_backward_input', { ...saved, dy, dx, dweight, dbias, dresidual, ...extents, training });
     }

@@ -2,7 +2,8 @@
 import type { ConvGeometry, ConvPass } from '../../binding.js';
 import { expectInteger, fail, type OptionNames } from '../errors.js';
 import { float32MatmulPrecisionIndex } from '../precision.js';
-import type { Shape, Tensor } from '../tensor.js';
+import { elementType, type Shape, type Tensor } from '../tensor.js';
+import { reduce } from './reduce.js';
 import { perAxis, spatialRank, toTriple, type Extents } from './spatial.js';
 
 export interface ConvOptions {
@@ -14,7 +15,7 @@ export interface ConvOptions {
   dilation?: Extents;
   /** Channel groups that do not see each other. Default 1. */
   groups?: number;
-  /** Added to each output channel, `[O]`. Default none. */
+  /** Added to each output channel, `[O]`, float32. Default none. */
   bias?: Tensor | null;
 }
 
@@ -73,7 +74,7 @@ function expectGroups(op: string, options: ConvOptions, c: number, o: number): n
 
 /** @internal */
 export interface Resolved {
-  /** With the precision that is set now, which holds for the gradients too. */
+  /** With x's type, and the precision that is set now, which holds for the gradients too. */
   geometry: ConvPass;
   /** Shape of the result. */
   shape: Shape;
@@ -107,9 +108,9 @@ export function convGeometry(
     }
     return Math.floor((padded - reach) / a.stride[axis]!) + 1;
   });
-  const precision = float32MatmulPrecisionIndex();
+  const numbers = { type: elementType(x.dtype), precision: float32MatmulPrecisionIndex() };
   return {
-    geometry: { n, c, o, groups, in: toTriple(inside, 1), out: toTriple(outside, 1), ...triples(a), precision },
+    geometry: { n, c, o, groups, in: toTriple(inside, 1), out: toTriple(outside, 1), ...triples(a), ...numbers },
     shape: [n, o, ...outside],
   };
 }
@@ -148,14 +149,15 @@ export function convTransposeGeometry(
     if (result < 0) fail(op, 'padding', `leave a result on spatial axis ${axis}`, a.padding, 'invalid_shape');
     return result;
   });
-  const precision = float32MatmulPrecisionIndex();
+  const numbers = { type: elementType(x.dtype), precision: float32MatmulPrecisionIndex() };
   return {
-    geometry: { n, c: o, o: c, groups, in: toTriple(outside, 1), out: toTriple(inside, 1), ...triples(a), precision },
+    geometry: { n, c: o, o: c, groups, in: toTriple(outside, 1), out: toTriple(inside, 1), ...triples(a), ...numbers },
     shape: [n, o, ...outside],
   };
 }
 
-/** @internal The axes of `[N, C, ...]` over which a bias gradient sums: all but the channels. */
-export function biasAxes(y: Tensor): number[] {
-  return y.shape.map((_, axis) => axis).filter((axis) => axis !== 1);
+/** @internal The sum of `[N, C, ...]` over all axes but the channels. */
+export function biasGradient(dy: Tensor): Tensor {
+  const axes = dy.shape.map((_, axis) => axis).filter((axis) => axis !== 1);
+  return reduce(dy, { op: 'sum', axes, dtype: 'float32' });
 }

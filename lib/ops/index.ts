@@ -2,6 +2,7 @@ export { activation } from './activation.js';
 export { add } from './add.js';
 export { avgPool, type AvgPoolOptions } from './avg_pool.js';
 export { batchNorm, type BatchNormOptions, type RunningStatistics } from './batch_norm.js';
+export { cast } from './cast.js';
 export { conv, convTranspose } from './conv.js';
 export type { ConvOptions, ConvTransposeOptions } from './conv_geometry.js';
 export { crossEntropy, type CrossEntropyOptions } from './cross_entropy.js';

@@ -1,6 +1,6 @@
 import { isGradEnabled, record } from '../autograd.js';
 import { expectOptions, fail, type OptionNames } from '../errors.js';
-import { elementCount, empty, run, type Tensor } from '../tensor.js';
+import { elementCount, empty, emptyLike, run, type Tensor } from '../tensor.js';
 import { poolWindows } from './pooling.js';
 import type { Extents } from './spatial.js';
 
@@ -19,7 +19,7 @@ export const maxPoolOptionNames: OptionNames<MaxPoolOptions> = { stride: true, p
 /**
  * Maximum over windows, as PyTorch's max_pool1d to 3d: leftovers that no whole window covers are dropped, NaN is larger than all,
  * and the gradient goes to the first of equal maxima.
- * @param x `[N, C, (D,) (H,) W]`, spatial extents >= 1, fewer than 2^31 elements a plane.
+ * @param x `[N, C, (D,) (H,) W]`, float32 or bfloat16, spatial extents >= 1, fewer than 2^31 elements a plane.
  * @param kernelSize Elements of a window: one number, or one for each spatial axis.
  * @returns `[N, C, ...]` with extents `floor((extent + 2 padding - dilation (kernel - 1) - 1) / stride) + 1`.
  * @throws GmrError `invalid_shape` where a window is longer than the padded input.
@@ -30,7 +30,7 @@ export function maxPool(x: Tensor, kernelSize: Extents, options: MaxPoolOptions 
   if (elementCount(geometry.input) >= 2 ** 31) {
     fail('max_pool', 'x', 'have fewer than 2^31 elements a plane', x.shape, 'invalid_shape');
   }
-  const y = empty(shape, x.device);
+  const y = emptyLike(x, shape);
   if (!isGradEnabled() || !x.requiresGrad) {
     run('max_pool_forward', { x, y, indices: null, ...geometry });
     return y;
@@ -39,7 +39,7 @@ export function maxPool(x: Tensor, kernelSize: Extents, options: MaxPoolOptions 
   run('max_pool_forward', { x, y, indices, ...geometry });
   const inputShape = x.shape;
   record('max_pool', y, [x], { indices }, (dy, saved) => {
-    const dx = empty(inputShape, dy.device);
+    const dx = emptyLike(dy, inputShape);
     run('max_pool_backward_input', { dy, indices: saved.indices, dx, ...geometry });
     return [dx];
   });

@@ -1,6 +1,6 @@
 import { record } from '../autograd.js';
 import { expectArray, expectInteger, fail } from '../errors.js';
-import { empty, expectTensor, run, type Tensor } from '../tensor.js';
+import { activationDTypes, elementType, emptyLike, expectTensor, run, type Tensor } from '../tensor.js';
 import { spatialRank, toTriple } from './spatial.js';
 
 // In the order of native/ops/pad/pad.h.
@@ -17,14 +17,14 @@ function limitOf(mode: PadMode, extent: number): [number, string] | undefined {
 
 /**
  * Pads the spatial axes, as PyTorch's pad with the same mode ('zeros' is its 'constant').
- * @param x `[N, C, (D,) (H,) W]`.
+ * @param x `[N, C, (D,) (H,) W]`, float32 or bfloat16.
  * @param padding `[low, high]` for each spatial axis, in the order of the axes, >= 0.
  * @param mode `'reflect'` mirrors about the border element without repeating it and needs padding < extent; `'replicate'` repeats the
  *   border element; `'circular'` goes on from the other side and needs padding <= extent.
  * @returns `[N, C, ...]` with extents `low + extent + high`.
  */
 export function pad(x: Tensor, padding: readonly (readonly [number, number])[], mode: PadMode): Tensor {
-  expectTensor('pad', 'x', x, { rank: [3, 5] });
+  expectTensor('pad', 'x', x, { rank: [3, 5], dtype: activationDTypes });
   const rank = spatialRank(x);
   const input = x.shape.slice(2);
   if (!modes.includes(mode)) fail('pad', 'mode', `be one of ${modes.join(', ')}`, mode);
@@ -44,19 +44,20 @@ export function pad(x: Tensor, padding: readonly (readonly [number, number])[], 
   const high = sides.map((pair) => pair[1]!);
   const inputShape = x.shape;
   const geometry = {
+    type: elementType(x.dtype),
     planes: inputShape[0]! * inputShape[1]!,
     input: toTriple(input, 1),
     low: toTriple(low, 0),
     high: toTriple(high, 0),
     mode: modes.indexOf(mode),
   };
-  const y = empty(
-    [...inputShape.slice(0, 2), ...input.map((extent, axis) => low[axis]! + extent + high[axis]!)],
-    x.device,
-  );
+  const y = emptyLike(x, [
+    ...inputShape.slice(0, 2),
+    ...input.map((extent, axis) => low[axis]! + extent + high[axis]!),
+  ]);
   run('pad_forward', { x, y, ...geometry });
   return record('pad', y, [x], {}, (dy) => {
-    const dx = empty(inputShape, dy.device);
+    const dx = emptyLike(dy, inputShape);
     run('pad_backward_input', { dy, dx, ...geometry });
     return [dx];
   });

@@ -1,7 +1,7 @@
 // What the windowed pooling ops share: the check of their arguments and the shape of their result.
 import type { PoolGeometry } from '../../binding.js';
 import { Described, fail } from '../errors.js';
-import { elementCount, expectTensor, type Shape, type Tensor } from '../tensor.js';
+import { activationDTypes, elementCount, elementType, expectTensor, type Shape, type Tensor } from '../tensor.js';
 import { perAxis, spatialRank, toTriple, type Extents } from './spatial.js';
 
 export interface WindowOptions {
@@ -19,7 +19,7 @@ export function poolWindows(
   kernelSize: Extents,
   options: WindowOptions,
 ): { geometry: PoolGeometry; shape: Shape } {
-  expectTensor(op, 'x', x, { rank: [3, 5] });
+  expectTensor(op, 'x', x, { rank: [3, 5], dtype: activationDTypes });
   const rank = spatialRank(x);
   const input = x.shape.slice(2);
   if (input.includes(0)) fail(op, 'x', 'have spatial extents >= 1', x.shape, 'invalid_shape');
@@ -44,6 +44,7 @@ export function poolWindows(
   });
   return {
     geometry: {
+      type: elementType(x.dtype),
       planes: x.shape[0]! * x.shape[1]!,
       input: toTriple(input, 1),
       kernel: toTriple(kernel, 1),

@@ -1,6 +1,17 @@
 import { record } from '../autograd.js';
 import { expectArray, expectBoolean, expectInteger, expectOptions, fail } from '../errors.js';
-import { elementCount, empty, expectTensor, run, type Shape, type Tensor } from '../tensor.js';
+import {
+  activationDTypes,
+  elementCount,
+  elementType,
+  empty,
+  expectActivationDType,
+  expectTensor,
+  run,
+  type DType,
+  type Shape,
+  type Tensor,
+} from '../tensor.js';
 
 export interface ReduceOptions {
   op: 'sum' | 'mean';
@@ -8,21 +19,24 @@ export interface ReduceOptions {
   axes?: readonly number[];
   /** Whether these axes stay, with extent 1. Default false. */
   keepDims?: boolean;
+  /** Type of the result, float32 or bfloat16. Default x's. */
+  dtype?: DType;
 }
 
 /**
  * The sum or the mean over axes. The sum of nothing is 0, its mean NaN.
- * @param x Any shape.
+ * @param x Any shape, float32 or bfloat16.
  * @returns A tensor of x's shape without the axes; of shape `[]` when all go.
  * @throws GmrError `invalid_argument` when an axis is out of range or named twice.
  */
 export function reduce(x: Tensor, options: ReduceOptions): Tensor {
-  expectOptions('reduce', options, { op: true, axes: true, keepDims: true });
-  const { op, axes, keepDims = false } = options;
-  expectTensor('reduce', 'x', x);
+  expectOptions('reduce', options, { op: true, axes: true, keepDims: true, dtype: true });
+  expectTensor('reduce', 'x', x, { dtype: activationDTypes });
+  const { op, axes, keepDims = false, dtype = x.dtype } = options;
   if (op !== 'sum' && op !== 'mean') fail('reduce', 'op', "be 'sum' or 'mean'", op);
   const reduced = reducedAxes(x.shape, axes);
   expectBoolean('reduce', 'keepDims', keepDims);
+  expectActivationDType('reduce', 'dtype', dtype);
 
   const shape = x.shape.flatMap((extent, axis) => (!reduced[axis] ? [extent] : keepDims ? [1] : []));
   const steps = reduceSteps(x.shape, reduced, op === 'mean');
@@ -30,16 +44,25 @@ export function reduce(x: Tensor, options: ReduceOptions): Tensor {
     x,
     steps,
     ({ outer, inner }) => [outer, inner],
-    shape,
-    (from, to, step) => run('reduce_forward', { x: from, y: to, ...step }),
+    { shape, dtype },
+    (from, to, step) =>
+      run('reduce_forward', { x: from, y: to, xType: elementType(from.dtype), yType: elementType(to.dtype), ...step }),
   );
+  const input = { shape: x.shape, dtype: x.dtype };
   return record('reduce', y, [x], {}, (dy) => [
     throughSteps(
       dy,
       steps.toReversed(),
       (step) => [step.outer, step.reduced, step.inner],
-      x.shape,
-      (from, to, step) => run('reduce_backward_input', { dy: from, dx: to, ...step }),
+      input,
+      (from, to, step) =>
+        run('reduce_backward_input', {
+          dy: from,
+          dx: to,
+          xType: elementType(to.dtype),
+          yType: elementType(from.dtype),
+          ...step,
+        }),
     ),
   ]);
 }
@@ -85,17 +108,18 @@ function reduceSteps(shape: Shape, reduced: readonly boolean[], mean: boolean): 
   return steps;
 }
 
-/** Runs a pass for each step, the last one into a tensor of `shape`. */
+/** Runs a pass for each step, the last one into the result; what lies between is float32, so that it is rounded once. */
 function throughSteps(
   x: Tensor,
   steps: readonly Step[],
   shapeOf: (step: Step) => number[],
-  shape: Shape,
+  result: { shape: Shape; dtype: DType },
   pass: (from: Tensor, to: Tensor, step: Step) => void,
 ): Tensor {
   let current = x;
   steps.forEach((step, i) => {
-    const next = empty(i + 1 === steps.length ? shape : shapeOf(step), x.device);
+    const isLast = i + 1 === steps.length;
+    const next = empty(isLast ? result.shape : shapeOf(step), x.device, isLast ? result.dtype : 'float32');
     pass(current, next, step);
     if (current !== x) current.dispose();
     current = next;

@@ -1,9 +1,9 @@
 import type { RingKernel } from '../../binding.js';
 import { record } from '../autograd.js';
 import { expectBoolean, expectOptions, fail, type OptionNames } from '../errors.js';
-import { empty, expectTensor, run, type Tensor } from '../tensor.js';
+import { activationDTypes, emptyLike, expectTensor, run, type Tensor } from '../tensor.js';
 import {
-  biasAxes,
+  biasGradient,
   convGeometry,
   convOptionNames,
   convTransposeGeometry,
@@ -11,7 +11,6 @@ import {
   type ConvOptions,
   type ConvTransposeOptions,
 } from './conv_geometry.js';
-import { reduce } from './reduce.js';
 import { expectFewTaps } from './rings.js';
 import { perAxis, spatialRank } from './spatial.js';
 
@@ -35,7 +34,7 @@ const ringConvTransposeNames: OptionNames<RingConvTransposeOptions> = { ...convT
 const mostSide = 1023;
 
 function ringKernel(op: string, x: Tensor, v: Tensor, options: RingConvOptions): RingKernel {
-  expectTensor(op, 'x', x, { rank: [3, 5] });
+  expectTensor(op, 'x', x, { rank: [3, 5], dtype: activationDTypes });
   expectTensor(op, 'v', v, { rank: 3, device: x.device });
   const sides = perAxis(op, 'kernelSize', options.kernelSize, spatialRank(x), 1);
   if (sides.some((side) => side % 2 === 0)) {
@@ -51,9 +50,9 @@ function ringKernel(op: string, x: Tensor, v: Tensor, options: RingConvOptions):
 /**
  * GMR convolution by effective ring weights: the kernel has the value `v[o, c, l]` at each tap of ring `l` (arXiv 2504.02819). It is
  * computed as ring sums times `v`, R C/G multiply-adds an output instead of k^2 C/G.
- * @param x `[N, C, (D,) (H,) W]`.
+ * @param x `[N, C, (D,) (H,) W]`, float32 or bfloat16.
  * @param v `[O, C/G, R]`, from `ringWeight`, or plain ring weights.
- * @returns `[N, O, ...]`, extents as of `conv`.
+ * @returns `[N, O, ...]` of x's type, extents as of `conv`.
  */
 export function ringConv(x: Tensor, v: Tensor, options: RingConvOptions): Tensor {
   expectOptions('ring_conv', options, ringConvNames);
@@ -61,22 +60,22 @@ export function ringConv(x: Tensor, v: Tensor, options: RingConvOptions): Tensor
   const bias = options.bias ?? null;
   if (bias !== null) expectTensor('ring_conv', 'bias', bias, { shape: [v.shape[0]!], device: x.device });
   const { geometry, shape } = convGeometry('ring_conv', x, { name: 'v', tensor: v }, options.kernelSize, options);
-  const y = empty(shape, x.device);
+  const y = emptyLike(x, shape);
   run('ring_conv_forward', { ...geometry, ...rings, x, v, bias, y });
   return record('ring_conv', y, [x, v, bias], { x, v }, (dy, saved, needs) => {
-    const dx = needs[0] ? empty(saved.x.shape, dy.device) : null;
+    const dx = needs[0] ? emptyLike(saved.x) : null;
     if (dx !== null) run('ring_conv_backward_input', { ...geometry, ...rings, dy, v: saved.v, bias: null, dx });
-    const dv = needs[1] ? empty(saved.v.shape, dy.device) : null;
+    const dv = needs[1] ? emptyLike(saved.v) : null;
     if (dv !== null) run('ring_conv_backward_weight', { ...geometry, ...rings, x: saved.x, dy, dv });
-    return [dx, dv, needs[2] ? reduce(dy, { op: 'sum', axes: biasAxes(dy) }) : null];
+    return [dx, dv, needs[2] ? biasGradient(dy) : null];
   });
 }
 
 /**
  * Transposed GMR convolution: the adjoint of `ringConv` in its input.
- * @param x `[N, C, (D,) (H,) W]`.
+ * @param x `[N, C, (D,) (H,) W]`, float32 or bfloat16.
  * @param v `[C, O/G, R]`.
- * @returns `[N, O, ...]`, extents as of `convTranspose`.
+ * @returns `[N, O, ...]` of x's type, extents as of `convTranspose`.
  */
 export function ringConvTranspose(x: Tensor, v: Tensor, options: RingConvTransposeOptions): Tensor {
   expectOptions('ring_conv_transpose', options, ringConvTransposeNames);
@@ -85,13 +84,13 @@ export function ringConvTranspose(x: Tensor, v: Tensor, options: RingConvTranspo
   const { geometry, shape } = convTransposeGeometry('ring_conv_transpose', x, weight, options.kernelSize, options);
   const bias = options.bias ?? null;
   if (bias !== null) expectTensor('ring_conv_transpose', 'bias', bias, { shape: [geometry.c], device: x.device });
-  const y = empty(shape, x.device);
+  const y = emptyLike(x, shape);
   run('ring_conv_backward_input', { ...geometry, ...rings, dy: x, v, bias, dx: y });
   return record('ring_conv', y, [x, v, bias], { x, v }, (dy, saved, needs) => {
-    const dx = needs[0] ? empty(saved.x.shape, dy.device) : null;
+    const dx = needs[0] ? emptyLike(saved.x) : null;
     if (dx !== null) run('ring_conv_forward', { ...geometry, ...rings, x: dy, v: saved.v, bias: null, y: dx });
-    const dv = needs[1] ? empty(saved.v.shape, dy.device) : null;
+    const dv = needs[1] ? emptyLike(saved.v) : null;
     if (dv !== null) run('ring_conv_backward_weight', { ...geometry, ...rings, x: dy, dy: saved.x, dv });
-    return [dx, dv, needs[2] ? reduce(dy, { op: 'sum', axes: biasAxes(dy) }) : null];
+    return [dx, dv, needs[2] ? biasGradient(dy) : null];
   });
 }

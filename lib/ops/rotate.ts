@@ -1,6 +1,6 @@
 import { record } from '../autograd.js';
 import { expectArray, expectInteger, expectNumber, expectOptions, fail } from '../errors.js';
-import { empty, expectTensor, run, type Tensor } from '../tensor.js';
+import { activationDTypes, elementType, emptyLike, expectTensor, run, type Tensor } from '../tensor.js';
 import { toTriple } from './spatial.js';
 
 export interface RotateOptions {
@@ -36,12 +36,12 @@ function cosineAndSine(degrees: number): [number, number] {
  * `[[1, 2], [3, 4]]` turned by 90 is `[[2, 4], [1, 3]]`, as numpy's rot90 has it. A plane given the other way round turns the
  * other way round. Half turns, and quarter turns of square planes, are permutations, to the bit, as is the mirror; other planes'
  * quarter turns are sampled like any angle.
- * @param x `[N, C, (D,) H, W]`.
+ * @param x `[N, C, (D,) H, W]`, float32 or bfloat16.
  * @param degrees Any finite number.
- * @returns The shape of `x`.
+ * @returns The shape and type of `x`.
  */
 export function rotate(x: Tensor, degrees: number, options: RotateOptions = {}): Tensor {
-  expectTensor('rotate', 'x', x, { rank: [4, 5] });
+  expectTensor('rotate', 'x', x, { rank: [4, 5], dtype: activationDTypes });
   expectNumber('rotate', 'degrees', degrees);
   expectOptions('rotate', options, { plane: true, flip: true });
   const { plane = [-2, -1], flip = null } = options;
@@ -53,6 +53,7 @@ export function rotate(x: Tensor, degrees: number, options: RotateOptions = {}):
   const flipped = flip === null ? null : spatialAxis('flip', flip, rank);
   const [cosine, sine] = cosineAndSine(degrees);
   const geometry = {
+    type: elementType(x.dtype),
     planes: x.shape[0]! * x.shape[1]!,
     extent: toTriple(x.shape.slice(2), 1),
     rowAxis: Math.min(down, right) + 3 - rank,
@@ -61,10 +62,10 @@ export function rotate(x: Tensor, degrees: number, options: RotateOptions = {}):
     cosine,
     sine: down < right ? sine : -sine,
   };
-  const y = empty(x.shape, x.device);
+  const y = emptyLike(x);
   run('rotate_forward', { x, y, ...geometry });
   return record('rotate', y, [x], {}, (dy) => {
-    const dx = empty(dy.shape, dy.device);
+    const dx = emptyLike(dy);
     run('rotate_backward_input', { dy, dx, ...geometry });
     return [dx];
   });

@@ -14,7 +14,10 @@ typedef double DoubleVector __attribute__((vector_size(double_lanes * 8)));
 
 inline DoubleVector to_double(VectorOf<double_lanes>::aligned v) { return __builtin_convertvector(v, DoubleVector); }
 
-inline DoubleVector load_double(const float* p) { return to_double(load<double_lanes>(p)); }
+template <typename Element>
+inline DoubleVector load_double(const Element* p) {
+  return to_double(load<double_lanes>(p));
+}
 
 // The sum of a vector's lanes, in their order.
 inline double sum(DoubleVector v) {

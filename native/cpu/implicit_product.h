@@ -8,7 +8,7 @@
 //   int64_t halo_rows() const                              rows of a plane around a box on which work is spent
 //   int64_t scratch_floats(const Box&) const
 //   auto at(const Box&, float* scratch) const              made once a tile; called for each of its planes with
-//       (const float* plane, float* panel, int64_t pitch)  it writes rows() rows of box.size() columns, and up to a
+//       (const Element* plane, float* panel, int64_t pitch)  it writes rows() rows of box.size() columns, and up to a
 //                                                          vector behind each
 #pragma once
 
@@ -120,8 +120,8 @@ void for_each_run(const Box& box, const std::array<int64_t, 3>& out, F&& f) {
 }
 
 // Operand rows of channels [first, last) of a group, for all images of a tile.
-template <typename GatherAtBox>
-void fill_panel(const GatherAtBox& gather, int64_t rows, const ProductShape& shape, const float* x, int64_t group,
+template <typename GatherAtBox, typename Element>
+void fill_panel(const GatherAtBox& gather, int64_t rows, const ProductShape& shape, const Element* x, int64_t group,
                 int64_t first, int64_t last, const Tiling::Tile& tile, float* panel, int64_t pitch) {
   const int64_t all_channels = shape.groups * shape.channels, columns = tile.box.size();
   for (int64_t c = first; c < last; ++c) {
@@ -144,9 +144,10 @@ inline int64_t tile_pixels(int64_t depth, int64_t outputs) {
 
 // dy as the weight gradient's product reads it, tile by tile, for one part of a group's outputs: a row of outputs for
 // each pixel or, where they would not fill a vector, a row of pixels for each output.
+template <typename Element>
 class GradientOperand {
  public:
-  GradientOperand(const ProductShape& shape, const float* dy)
+  GradientOperand(const ProductShape& shape, const Element* dy)
       : shape_(shape), dy_(dy), outputs_(std::min(shape.outputs, most_tile_outputs)), by_dots_(outputs_ < lanes) {}
 
   int64_t parts() const { return divide_up(shape_.outputs, outputs_); }  // of a group
@@ -163,10 +164,13 @@ class GradientOperand {
     for (int64_t image = 0; image < tile.images; ++image) {
       const int64_t plane = ((tile.first_image + image) * shape_.groups + group) * shape_.outputs + first_output(part);
       for_each_run(tile.box, shape_.out, [&](int64_t at, int64_t column, int64_t length) {
-        const float* from = dy_ + plane * out_plane + at;
+        const Element* from = dy_ + plane * out_plane + at;
         const int64_t pixel = image * tile.box.size() + column;
         if (by_dots_) {
-          for (int64_t o = 0; o < outputs(part); ++o) std::copy_n(from + o * out_plane, length, to + o * pitch + pixel);
+          for (int64_t o = 0; o < outputs(part); ++o) {
+            float* row = to + o * pitch + pixel;
+            for (int64_t p = 0; p < length; ++p) row[p] = to_float(from[o * out_plane + p]);
+          }
         } else {
           transpose(outputs(part), length, from, out_plane, to + pixel * pitch, pitch);
         }
@@ -192,7 +196,7 @@ class GradientOperand {
 
  private:
   const ProductShape& shape_;
-  const float* dy_;
+  const Element* dy_;
   int64_t outputs_;  // of a part, at most
   bool by_dots_;
 };
@@ -200,10 +204,11 @@ class GradientOperand {
 }  // namespace detail
 
 // a: [groups][outputs][channels * rows], rows `a_pitch` apart; bias: [groups * outputs] or nullptr.
-template <typename Gather>
-void product_forward(const ProductShape& shape, const Gather& gather, const float* x, const float* a, int64_t a_pitch,
-                     const float* bias, float* y) {
+template <typename Element, typename Gather>
+void product_forward(const ProductShape& shape, const Gather& gather, const Element* x, const float* a, int64_t a_pitch,
+                     const float* bias, Element* y) {
   using namespace detail;
+  constexpr int64_t line = 64 / sizeof(Element);  // of the cache, in elements
   if (shape.images * shape.out_plane() * shape.outputs == 0) return;
   const int64_t rows = gather.rows();
   const int64_t chunk = chunk_channels(shape.channels, rows);
@@ -242,11 +247,12 @@ void product_forward(const ProductShape& shape, const Gather& gather, const floa
       const int64_t o = group * shape.outputs + first_output + i;
       const float offset = bias == nullptr ? 0 : bias[o];
       for (int64_t image = 0; image < tile.images; ++image) {
-        float* plane = y + ((tile.first_image + image) * shape.groups * shape.outputs + o) * shape.out_plane();
+        Element* plane = y + ((tile.first_image + image) * shape.groups * shape.outputs + o) * shape.out_plane();
         const float* columns_of_image = result + i * pitch + image * tile.box.size();
         for_each_run(tile.box, shape.out, [&](int64_t at, int64_t column, int64_t length) {
-          for (int64_t p = 0; p < length; ++p) plane[at + p] = columns_of_image[column + p] + offset;
-          for (int64_t p = 0; p < length; p += 16) __builtin_prefetch(plane + at + shape.out_plane() + p, 1);
+          for (int64_t p = 0; p < length; ++p)
+            plane[at + p] = to_element<Element>(columns_of_image[column + p] + offset);
+          for (int64_t p = 0; p < length; p += line) __builtin_prefetch(plane + at + shape.out_plane() + p, 1);
         });
       }
     }
@@ -254,8 +260,8 @@ void product_forward(const ProductShape& shape, const Gather& gather, const floa
 }
 
 // dw: [groups][outputs][channels * rows], rows next to each other.
-template <typename Gather>
-void product_backward_weight(const ProductShape& shape, const Gather& gather, const float* x, const float* dy,
+template <typename Element, typename Gather>
+void product_backward_weight(const ProductShape& shape, const Gather& gather, const Element* x, const Element* dy,
                              float* dw) {
   using namespace detail;
   const int64_t rows = gather.rows();

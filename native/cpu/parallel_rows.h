@@ -2,23 +2,28 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
 #include "cpu/elementwise_tuning.h"
 #include "cpu/thread_pool.h"
 
 namespace gmr::cpu {
 
-// Calls f(plane, z, y) for every row of planes of depth x height rows, some rows a task; `row_elements` is what a row
-// costs.
+// Calls f(plane, z, y) or f(plane, z, y, worker) for every row of planes of depth x height rows, some rows a task;
+// `row_elements` is what a row costs.
 template <typename F>
 void parallel_rows(int64_t planes, int64_t depth, int64_t height, int64_t row_elements, F&& f) {
   const int64_t grain = std::max<int64_t>(1, elementwise_grain / std::max<int64_t>(1, row_elements));
-  parallel_ranges(planes * depth * height, grain, [&](int64_t begin, int64_t end) {
+  parallel_ranges(planes * depth * height, grain, [&](int64_t begin, int64_t end, int worker) {
     int64_t y = begin % height;
     int64_t z = begin / height % depth;
     int64_t plane = begin / height / depth;
     for (int64_t row = begin; row < end; ++row) {
-      f(plane, z, y);
+      if constexpr (std::is_invocable_v<F&, int64_t, int64_t, int64_t, int>) {
+        f(plane, z, y, worker);
+      } else {
+        f(plane, z, y);
+      }
       if (++y < height) continue;
       y = 0;
       if (++z < depth) continue;

@@ -35,12 +35,16 @@ void parallel_for(int64_t tasks, F&& f) {
       const_cast<void*>(static_cast<const void*>(&f)));
 }
 
-// Splits [0, count) into runs of at most `grain` elements and calls f(begin, end) for each.
+// Splits [0, count) into runs of at most `grain` elements and calls f(begin, end) or f(begin, end, worker) for each.
 template <typename F>
 void parallel_ranges(int64_t count, int64_t grain, F&& f) {
-  parallel_for(divide_up(count, grain), [&](int64_t task) {
-    const int64_t begin = task * grain;
-    f(begin, begin + grain < count ? begin + grain : count);
+  parallel_for(divide_up(count, grain), [&](int64_t task, int worker) {
+    const int64_t begin = task * grain, end = begin + grain < count ? begin + grain : count;
+    if constexpr (std::is_invocable_v<F&, int64_t, int64_t, int>) {
+      f(begin, end, worker);
+    } else {
+      f(begin, end);
+    }
   });
 }
 

@@ -1,4 +1,4 @@
-// Transposition of a matrix of floats by square blocks of vectors.
+// Transposition of a matrix into floats by square blocks of vectors.
 #pragma once
 
 #include <algorithm>
@@ -56,10 +56,11 @@ inline void transpose_block(Vector (&rows)[lanes]) {
 }  // namespace detail
 
 // to[j][i] = from[i][j] for i < rows, j < columns. Reads up to a vector behind a row's end.
-inline void transpose(int64_t rows, int64_t columns, const float* from, int64_t from_pitch, float* to,
+template <typename Element>
+inline void transpose(int64_t rows, int64_t columns, const Element* from, int64_t from_pitch, float* to,
                       int64_t to_pitch) {
   if (columns == 1 && from_pitch == 1) {
-    std::copy_n(from, rows, to);
+    for (int64_t i = 0; i < rows; ++i) to[i] = to_float(from[i]);
     return;
   }
   for (int64_t i = 0; i < rows; i += lanes) {
@@ -67,7 +68,7 @@ inline void transpose(int64_t rows, int64_t columns, const float* from, int64_t 
     for (int64_t j = 0; j < columns; j += lanes) {
       const int64_t nj = std::min<int64_t>(lanes, columns - j);
       Vector block[lanes];
-      const float* source = from + i * from_pitch + j;
+      const Element* source = from + i * from_pitch + j;
       float* target = to + j * to_pitch + i;
       if (ni == lanes) {
 #pragma GCC unroll 16

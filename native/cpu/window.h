@@ -61,7 +61,8 @@ class Window {
   }
 
   // Copies a plane's inputs in. What lies outside the plane stays zero from the constructor.
-  void fill(const float* plane) const {
+  template <typename Element>
+  void fill(const Element* plane) const {
     const auto& [z, y, x] = ranges_;
     for (int64_t iz = z.first; iz < z.last; ++iz) {
       for (int64_t iy = y.first; iy < y.last; ++iy) {
@@ -83,20 +84,22 @@ class Window {
     return (divide_up(span(g, box, 2), g.stride[2]) + lanes + 15) / 16 * 16;
   }
 
-  void fill_row(const float* row, float* to, const Range& x) const {
+  template <typename Element>
+  void fill_row(const Element* row, float* to, const Range& x) const {
     if (x.spread == 1 && stride_ == 1) {
-      copy_floats(to + x.first - x.origin, row + x.first, x.last - x.first, in_[0] * in_[1] * in_[2]);
+      copy_row(to + x.first - x.origin, row + x.first, x.last - x.first, in_[0] * in_[1] * in_[2]);
       return;
     }
     for (int64_t i = x.first; i < x.last; ++i) {
       const int64_t column = i * x.spread - x.origin;
-      to[column % stride_ * phase_pitch_ + column / stride_] = row[i];
+      to[column % stride_ * phase_pitch_ + column / stride_] = to_float(row[i]);
     }
   }
 
   // memcpy for the short rows of images, without the call. Asks for the same row of the plane `ahead`: the rows of a
   // tile are too short for the processor to see where the next channel's lie.
-  static void copy_floats(float* to, const float* from, int64_t count, int64_t ahead) {
+  template <typename Element>
+  static void copy_row(float* to, const Element* from, int64_t count, int64_t ahead) {
     if (count < lanes) {
       copy_less_than<lanes>(to, from, count);
       __builtin_prefetch(from + ahead);
@@ -111,8 +114,8 @@ class Window {
   }
 
   // By two halves of a vector that overlap.
-  template <int Most>
-  static void copy_less_than(float* to, const float* from, int64_t count) {
+  template <int Most, typename Element>
+  static void copy_less_than(float* to, const Element* from, int64_t count) {
     constexpr int half = Most / 2;
     if constexpr (half >= 4) {
       if (count < half) return copy_less_than<half>(to, from, count);
@@ -120,7 +123,7 @@ class Window {
       store<half>(to, load<half>(from));
       store<half>(to + count - half, end);
     } else {
-      for (int64_t i = 0; i < count; ++i) to[i] = from[i];
+      for (int64_t i = 0; i < count; ++i) to[i] = to_float(from[i]);
     }
   }
 

@@ -7,16 +7,24 @@
 
 namespace gmr::cuda {
 
-// A copy of a float, or a zero; `from` must be a global address in any case.
-__device__ inline void copy_or_zero(float* to, const float* from, bool is_there) {
+// A copy of 4, 8 or 16 bytes, or zeros; `from` must be a global address in any case. 16 go past the L1 cache.
+template <typename T>
+__device__ inline void copy_or_zero(T* to, const T* from, bool is_there) {
+  static_assert(sizeof(T) == 4 || sizeof(T) == 8 || sizeof(T) == 16);
 #if __CUDA_ARCH__ >= 800
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;"
-               :
-               : "r"(static_cast<uint32_t>(__cvta_generic_to_shared(to))), "l"(__cvta_generic_to_global(from)),
-                 "r"(is_there ? 4 : 0)
-               : "memory");
+  const auto shared = static_cast<uint32_t>(__cvta_generic_to_shared(to));
+  const auto global = __cvta_generic_to_global(from);
+  const int bytes = is_there ? static_cast<int>(sizeof(T)) : 0;
+  if constexpr (sizeof(T) == 16) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" : : "r"(shared), "l"(global), "r"(bytes) : "memory");
+  } else {
+    asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;"
+                 :
+                 : "r"(shared), "l"(global), "n"(sizeof(T)), "r"(bytes)
+                 : "memory");
+  }
 #else
-  *to = is_there ? *from : 0;
+  *to = is_there ? *from : T{};
 #endif
 }
 

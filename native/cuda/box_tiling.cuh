@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cuda/async_copy.cuh"
+#include "cuda/bfloat16.cuh"
 #include "cuda/divisor.h"
 #include "cuda/grid_index.h"
 #include "cuda/launch.h"
@@ -111,9 +112,10 @@ class BoxTiling {
   __device__ int window_rows() const { return box.images * box.span[0] * box.span[1]; }
 
   // Starts to copy [channel][image][span z][span y][span x] of channels first_channel .. + channels - 1 of x [images,
-  // all_channels, in], see async_copy.cuh. A thread works out where a place of the window lies and copies it for all
-  // channels.
-  __device__ void copy_windows(const float* x, int64_t all_channels, int64_t first_channel, int channels,
+  // all_channels, in], see async_copy.cuh; bfloat16 becomes float32, at once. A thread works out where a place of the
+  // window lies and copies it for all channels.
+  template <typename T>
+  __device__ void copy_windows(const T* x, int64_t all_channels, int64_t first_channel, int channels,
                                const Corner& corner, float* windows) const {
     const int count = window_rows() * box.span[2];
     const bool is_spread = window.is_spread();
@@ -131,12 +133,15 @@ class BoxTiling {
         x_at = window.input_index(2, x_at);
       }
       const bool is_there = window.is_inside(z, y, x_at) && image < images;
-      const float* from =
-          is_there ? x + (image * all_channels + first_channel) * in_plane + window.offset(z, y, x_at) : x;
+      const T* from = is_there ? x + (image * all_channels + first_channel) * in_plane + window.offset(z, y, x_at) : x;
       float* to = windows + i;
 #pragma unroll 4
       for (int channel = 0; channel < channels; ++channel) {
-        copy_or_zero(to + channel * count, from + channel * in_plane, is_there);
+        if constexpr (std::is_same_v<T, float>) {
+          copy_or_zero(to + channel * count, from + channel * in_plane, is_there);
+        } else {
+          to[channel * count] = is_there ? to_float(from[channel * in_plane]) : 0;
+        }
       }
     }
   }

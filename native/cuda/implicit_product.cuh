@@ -17,6 +17,7 @@
 #include <algorithm>
 
 #include "cuda/async_copy.cuh"
+#include "cuda/bfloat16.cuh"
 #include "cuda/divisor.h"
 #include "cuda/elements.cuh"
 #include "cuda/grid_index.h"
@@ -50,6 +51,30 @@ inline ProductShape forward_shape(const ConvGeometry& g) {
 
 inline ProductShape adjoint_shape(const ConvGeometry& g) {
   return {g.n, g.groups, g.o / g.groups, g.c / g.groups, volume(g.out), volume(g.in)};
+}
+
+// Where two neighbouring columns lie, and whether they are one aligned word of bfloat16.
+struct PlacePair {
+  Place first, second;
+  bool is_word;
+};
+
+__device__ inline PlacePair pair_of(const Place& first, const Place& second, int64_t plane) {
+  const bool is_next = first.image >= 0 && second.image == first.image && second.pixel == first.pixel + 1;
+  return {first, second, is_next && plane % 2 == 0 && first.pixel % 2 == 0};
+}
+
+// Elements from row to row of a panel.
+template <typename T>
+constexpr int panel_pitch = std::is_same_v<T, float> ? product_pitch : bfloat16_pitch(product_pixels);
+
+// The rows of a panel that a chunk of this depth leaves: a product takes them 16 at a time.
+template <typename T>
+__device__ void zero_rows(T* panel, int depth) {
+  const int count = (product_depth - depth) * product_pixels;
+  for (int i = static_cast<int>(threadIdx.x); i < count; i += block_threads) {
+    panel[(depth + i / product_pixels) * panel_pitch<T> + i % product_pixels] = rounded<T>(0);
+  }
 }
 
 // a[o, k] of a group: the weights as they lie in memory, forward or transposed.

@@ -28,12 +28,21 @@ static_assert(product_pitch >= product_pixels && product_pitch % 4 == 0);
 // The same for the tile of weights.
 constexpr int weights_pitch(int outputs) { return outputs + 4; }
 
+// Products of bfloat16: what one instruction takes of the common axis, and elements from row to row of a tile, an odd
+// multiple of 16 bytes, so that eight rows of a matrix meet different banks.
+constexpr int bfloat16_depth = 16;
+constexpr int bfloat16_pitch(int columns) { return columns + 8; }
+
+// Of groups of few outputs tiles of one product.
+constexpr int bfloat16_few_outputs = 16;
+
 // Blocks that a weight gradient is cut into where there are pixels enough: several for each multiprocessor of the
 // largest GPU. A constant, so that the order of additions does not depend on the GPU.
 constexpr int64_t weight_gradient_blocks = 1024;
 
 // Dynamic shared memory of a block, and what the panel and the tile of weights, or of dy, take of it.
-constexpr int64_t product_shared_floats = 48 * 1024 / 4;
+constexpr int64_t product_shared_bytes = 48 * 1024;
+constexpr int64_t product_shared_floats = product_shared_bytes / 4;
 constexpr int64_t forward_floats(int outputs) { return product_depth * (product_pitch + weights_pitch(outputs)); }
 constexpr int64_t backward_weight_floats(int outputs) { return (product_depth + outputs) * product_pitch; }
 

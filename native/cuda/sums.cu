@@ -18,17 +18,25 @@ int64_t pieces_of(const SumShape& s) { return std::max<int64_t>((s.reduced + pie
 // A sum's target: the pieces' sums, or y.
 struct Target {
   double* partial;  // nullptr: y is written
-  float* y;
+  SumTarget y;
   double divisor;
 
   __device__ void put(int64_t i, double sum) const {
     if (partial != nullptr) {
       partial[i] = sum;
+    } else if (y.type == ElementType::float32) {
+      static_cast<float*>(y.data)[i] = static_cast<float>(sum / divisor);
     } else {
-      y[i] = static_cast<float>(sum / divisor);
+      static_cast<bfloat16*>(y.data)[i] = rounded<bfloat16>(static_cast<float>(sum / divisor));
     }
   }
 };
+
+__device__ double value_of(double x) { return x; }
+template <typename T>
+__device__ double value_of(T x) {
+  return to_float(x);
+}
 
 // kernels
 
@@ -40,7 +48,7 @@ __global__ void sum_rows_kernel(const T* x, int64_t count, int64_t length, int64
     const auto [row, piece] = by_pieces.divide(item);
     const int64_t begin = piece * piece_length, end = min(begin + piece_length, length);
     double sum = 0;
-    for (int64_t i = begin + lane_of_thread(); i < end; i += warp_threads) sum += x[row * length + i];
+    for (int64_t i = begin + lane_of_thread(); i < end; i += warp_threads) sum += value_of(x[row * length + i]);
     sum = warp_sum(sum);
     if (lane_of_thread() == 0) target.put(item, sum);
   }
@@ -56,13 +64,13 @@ __global__ void sum_columns_kernel(const T* x, int64_t count, int64_t reduced, i
     const auto [outer, piece] = by_pieces.divide(rows);
     const int64_t begin = piece * piece_length, end = min(begin + piece_length, reduced);
     double sum = 0;
-    for (int64_t row = begin; row < end; ++row) sum += x[(outer * reduced + row) * inner + column];
+    for (int64_t row = begin; row < end; ++row) sum += value_of(x[(outer * reduced + row) * inner + column]);
     target.put(item, sum);
   }
 }
 
-__global__ void sum_partials_kernel(const float* partials, int64_t parts, int64_t count, int64_t quads, float* y) {
-  for_elements(count, quads, [&](int64_t i, auto width) {
+__global__ void sum_partials_kernel(const float* partials, int64_t parts, int64_t count, int64_t groups, float* y) {
+  for_elements<float>(count, groups, [&](int64_t i, auto width) {
     auto sum = load_pack<width>(partials + i);
     for (int64_t part = 1; part < parts; ++part) {
       const auto next = load_pack<width>(partials + part * count + i);
@@ -88,10 +96,10 @@ void sum_step(BackendDevice& device, const T* x, const SumShape& s, int64_t piec
 }
 
 template <typename T>
-void sum_steps(BackendDevice& device, const T* x, const SumShape& s, double divisor, double* work, float* y) {
+void sum_steps(BackendDevice& device, const T* x, const SumShape& s, double divisor, double* work, const SumTarget& y) {
   const int64_t pieces = pieces_of(s);
   if (pieces == 1) return sum_step(device, x, s, piece_of(s), {nullptr, y, divisor});
-  sum_step(device, x, s, piece_of(s), {work, nullptr, 1});
+  sum_step(device, x, s, piece_of(s), {work, {}, 1});
   sum_step(device, work, {s.outer, pieces, s.inner}, pieces, {nullptr, y, divisor});
 }
 
@@ -101,19 +109,22 @@ void sum_steps(BackendDevice& device, const T* x, const SumShape& s, double divi
 
 int64_t sum_axis_scratch_doubles(const SumShape& s) { return pieces_of(s) == 1 ? 0 : s.outer * pieces_of(s) * s.inner; }
 
-void sum_axis(BackendDevice& device, const float* x, const SumShape& s, double divisor, float* y) {
+void sum_axis(BackendDevice& device, const SumOperand& x, const SumShape& s, double divisor, const SumTarget& y) {
   const size_t bytes = static_cast<size_t>(sum_axis_scratch_doubles(s)) * sizeof(double);
-  sum_steps(device, x, s, divisor, bytes > 0 ? static_cast<double*>(device.scratch(bytes)) : nullptr, y);
+  auto* work = bytes > 0 ? static_cast<double*>(device.scratch(bytes)) : nullptr;
+  with_element_type(x.type,
+                    [&]<typename T>() { sum_steps(device, static_cast<const T*>(x.data), s, divisor, work, y); });
 }
 
 void sum_axis(BackendDevice& device, const double* x, const SumShape& s, double divisor, double* work, float* y) {
-  sum_steps(device, x, s, divisor, work, y);
+  sum_steps(device, x, s, divisor, work, {y, ElementType::float32});
 }
 
 void sum_partials(BackendDevice& device, const float* partials, int64_t parts, int64_t count, float* y) {
-  const int64_t quads = count % 4 == 0 ? quads_of(count, partials, y) : 0;  // each part starts at a multiple of count
-  launch(device, Kernel{"sum_partials_kernel", sum_partials_kernel}, elements_shape(device, count, quads), partials,
-         parts, count, quads, y);
+  const int64_t groups =
+      count % 4 == 0 ? groups_of<float>(count, partials, y) : 0;  // each part starts at a multiple of count
+  launch(device, Kernel{"sum_partials_kernel", sum_partials_kernel}, elements_shape(device, count, groups), partials,
+         parts, count, groups, y);
 }
 
 }  // namespace gmr::cuda

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "backend/element_type.h"
 #include "cuda/device.h"
 
 namespace gmr::cuda {
@@ -12,7 +13,17 @@ struct SumShape {
   int64_t outer, reduced, inner;
 };
 
-void sum_axis(BackendDevice& device, const float* x, const SumShape& shape, double divisor, float* y);
+// A tensor and what it holds.
+struct SumOperand {
+  const void* data;
+  ElementType type;
+};
+struct SumTarget {
+  void* data;
+  ElementType type;
+};
+
+void sum_axis(BackendDevice& device, const SumOperand& x, const SumShape& shape, double divisor, const SumTarget& y);
 
 // The same for x that lies in the pass's working memory, as `sum_axis_scratch_doubles` doubles do behind it.
 void sum_axis(BackendDevice& device, const double* x, const SumShape& shape, double divisor, double* work, float* y);

@@ -4,8 +4,8 @@
 
 #include <vector>
 
+#include "cuda/bfloat16_product.cuh"
 #include "cuda/grid_index.h"
-#include "cuda/implicit_product.cuh"
 #include "cuda/window.h"
 
 namespace gmr::cuda {
@@ -26,18 +26,22 @@ inline TapTable one_tap_a_row(const std::array<int64_t, 3>& kernel) {
   return table;
 }
 
+template <typename T>
 struct TapGather {
-  const float* x;
+  static constexpr int threads = block_threads, pixels = product_pixels, panel_rows = product_depth;
+  static constexpr bool is_interleaved = false;
+
+  const T* x;
   const int32_t* table;  // a TapTable
   Window window;
-  int64_t all_channels, images, in_plane;
+  int64_t all_channels, images, in_plane, out_plane;
   int64_t tiles;
-  int rows, chunk_depth, work_floats;
+  int rows, chunk_depth, steps, work_floats;
   GridIndex outputs;
   Divisor by_out_plane, by_rows;
 
   // `table` lies on the device and has `rows` rows.
-  TapGather(const float* x, const int32_t* table, int64_t rows, const WindowGeometry& g, int64_t images,
+  TapGather(const T* x, const int32_t* table, int64_t rows, const WindowGeometry& g, int64_t images,
             int64_t all_channels)
       : x(x),
         table(table),
@@ -45,13 +49,17 @@ struct TapGather {
         all_channels(all_channels),
         images(images),
         in_plane(volume(g.in)),
+        out_plane(volume(g.out)),
         tiles((images * volume(g.out) + product_pixels - 1) / product_pixels),
         rows(static_cast<int>(rows)),
         chunk_depth(product_depth),
+        steps(steps_of(product_depth)),
         work_floats(product_depth * static_cast<int>(sizeof(Row) / sizeof(float))),
         outputs(g.out),
         by_out_plane(volume(g.out)),
         by_rows(rows) {}
+
+  __host__ __device__ int steps_of(int depth) const { return (depth + bfloat16_depth - 1) / bfloat16_depth; }
 
   // An operand row of the chunk: its channel, its first tap, and where in the table its other taps lie.
   struct alignas(16) Row {
@@ -83,26 +91,28 @@ struct TapGather {
       return {image < g_.images ? image : -1, pixel};
     }
 
+    __device__ PlacePair pair(int column) const { return pair_of(place(column), place(column + 1), g_.out_plane); }
+
     __device__ void start(int64_t, const Chunk&) const { finish_group(); }  // nothing to copy
 
-    __device__ void fill(float* panel, int64_t first_channel, const Chunk& chunk, const Chunk& next) const {
+    __device__ void fill(T* panel, int64_t first_channel, const Chunk& chunk, const Chunk& next) const {
       if (static_cast<int>(threadIdx.x) < chunk.depth) {
         rows_[threadIdx.x] = row_of(first_channel, chunk.first_row + static_cast<int>(threadIdx.x));
       }
       start(first_channel, next);
       __syncthreads();
       const bool is_spread = g_.window.is_spread();
-      const float* column = image_ + g_.window.offset(z_, y_, x_);
+      const T* column = image_ + g_.window.offset(z_, y_, x_);
       for (int k = static_cast<int>(threadIdx.x) / product_pixels; k < chunk.depth;
            k += block_threads / product_pixels) {
         const Row& row = rows_[k];
         float sum = 0;
         if (image_ != nullptr) {
-          const float* plane = image_ + row.plane;
+          const T* plane = image_ + row.plane;
           if (is_spread) {
             sum = tap(plane, row.z, row.y, row.x);
           } else if (g_.window.is_inside(z_ + row.z, y_ + row.y, x_ + row.x)) {
-            sum = column[row.first_tap];
+            sum = to_float(column[row.first_tap]);
           }
           for (int32_t at = row.next; at < row.end; at += 3) {
             const Window& w = g_.window;
@@ -110,8 +120,9 @@ struct TapGather {
                        g_.table[at + 2] * w.dilation[2]);
           }
         }
-        panel[k * product_pitch + column_] = sum;
+        panel[k * panel_pitch<T> + column_] = rounded<T>(sum);
       }
+      if constexpr (!std::is_same_v<T, float>) zero_rows(panel, chunk.depth);
     }
 
    private:
@@ -130,20 +141,20 @@ struct TapGather {
     }
 
     // The input under a tap that lies (z, y, x) behind the column's first.
-    __device__ float tap(const float* plane, int z, int y, int x) const {
+    __device__ float tap(const T* plane, int z, int y, int x) const {
       const Window& w = g_.window;
       z = w.input_index(0, z_ + z);
       y = w.input_index(1, y_ + y);
       x = w.input_index(2, x_ + x);
-      return w.is_inside(z, y, x) ? plane[w.offset(z, y, x)] : 0;
+      return w.is_inside(z, y, x) ? to_float(plane[w.offset(z, y, x)]) : 0;
     }
 
     const TapGather& g_;
     int64_t first_;  // position of all outputs
     Row* rows_;
     int column_;
-    const float* image_;  // nullptr: the column stands for nothing
-    int z_, y_, x_;       // of its first tap, spread out
+    const T* image_;  // nullptr: the column stands for nothing
+    int z_, y_, x_;   // of its first tap, spread out
   };
 };
 

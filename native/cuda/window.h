@@ -50,6 +50,8 @@ struct Window {
            (static_cast<unsigned>(x) < static_cast<unsigned>(in[2]));
   }
 
+  __device__ int64_t out_plane() const { return int64_t{out[0]} * out[1] * out[2]; }
+
   // The offset of a position in a plane.
   __device__ int64_t offset(int z, int y, int x) const { return (int64_t{z} * in[1] + y) * in[2] + x; }
 #endif

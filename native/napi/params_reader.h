@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "backend/device.h"
+#include "backend/element_type.h"
 
 namespace gmr {
 
@@ -35,6 +36,8 @@ class ParamsReader {
     return static_cast<Enum>(integer(name, 0, static_cast<int64_t>(last)));
   }
 
+  ElementType element_type(const char* name = "type") { return choice(name, ElementType::bfloat16); }
+
   // Buffers of `count` elements. `field` is a pointer member of the params struct that is being read.
   template <typename T>
   void in(const char* name, const T*& field, int64_t count) {
@@ -48,6 +51,13 @@ class ParamsReader {
   void update(const char* name, T*& field, int64_t count) {
     operand(name, &field, count, sizeof(T), Access::update);
   }
+  // The same of elements whose type a param gives.
+  void in(const char* name, const void*& field, ElementType type, int64_t count) {
+    operand(name, &field, count, element_bytes(type), Access::read);
+  }
+  void out(const char* name, void*& field, ElementType type, int64_t count) {
+    operand(name, &field, count, element_bytes(type), Access::write);
+  }
   // The same where the property may be null or absent; `field` is then nullptr.
   template <typename T>
   void in_optional(const char* name, const T*& field, int64_t count) {
@@ -56,6 +66,12 @@ class ParamsReader {
   template <typename T>
   void out_optional(const char* name, T*& field, int64_t count) {
     if (present(name)) out(name, field, count);
+  }
+  void in_optional(const char* name, const void*& field, ElementType type, int64_t count) {
+    if (present(name)) in(name, field, type, count);
+  }
+  void out_optional(const char* name, void*& field, ElementType type, int64_t count) {
+    if (present(name)) out(name, field, type, count);
   }
   template <typename T>
   void update_optional(const char* name, T*& field, int64_t count) {

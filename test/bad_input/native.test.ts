@@ -137,6 +137,7 @@ describe('bad input: the addon', function () {
 
   it('hands on what a property throws, and holds buffers that a property disposes of', async () => {
     const throwing = {
+      type: 0,
       get count(): number {
         throw new RangeError('deliberate');
       },
@@ -146,6 +147,7 @@ describe('bad input: the addon', function () {
     const disposing = {
       a,
       b,
+      type: 0,
       count: 2,
       get y(): BufferHandle {
         native().dispose(a);

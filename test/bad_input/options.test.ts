@@ -42,7 +42,7 @@ describeRows('options that there are not', {
   'a property of every object': [
     () => gmr.tensor([1], [1], { toString: 1 } as never),
     'invalid_argument',
-    '[tensor] expected options to hold only device, requiresGrad, received "toString"',
+    '[tensor] expected options to hold only device, dtype, requiresGrad, received "toString"',
   ],
   'in one group': [
     () => new optim.SGD([{ params: [weight], ...(decaying as object) }], { lr: 1 }),

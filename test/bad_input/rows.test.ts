@@ -305,7 +305,7 @@ describeRows('tensors', {
   'a gradient for integers': [
     () => gmr.tensor(Int32Array.of(1), undefined, { requiresGrad: true }),
     'invalid_argument',
-    '[tensor] expected requiresGrad to be set on float32 only, received "int32"',
+    '[tensor] expected requiresGrad to be set on float32 or bfloat16 only, received "int32"',
   ],
   'a constructor that is not for users': [
     () => Reflect.construct(gmr.Tensor, [{}, [1], 'float32']),

@@ -78,7 +78,7 @@ async function check({ test }: BenchSuite, benchCase: BenchCase): Promise<void> 
     expect(y.shape, device.level).to.deep.equal(expected.shape);
     const values = await y.data();
     const at = (data: ArrayLike<number>): ArrayLike<number> => elements?.map((i) => data[i]!) ?? data;
-    expectClose(at(values), at(expected.data), device.level);
+    expectClose(at(values), at(expected.data), device.level, benchCase.tolerance);
     if (linear !== undefined) await expectAdjoint(tensors, linear, y, device);
     for (const tensor of [y, ...Object.values(tensors)]) tensor.dispose();
   }

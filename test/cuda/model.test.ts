@@ -32,6 +32,7 @@ const idle: LaunchCounts = {
   blocks: 20,
   instructions: {},
   tensor: {},
+  sectorsPastL1: 0,
   globalLoads: noGlobal,
   globalStores: noGlobal,
   globalAtomics: noGlobal,
@@ -66,13 +67,14 @@ describe('CUDA model', () => {
       {
         ...idle,
         globalLoads: { bytes: 64_000, usedBytes: 48_000, sectors: 2000 },
+        sectorsPastL1: 400,
         sharedLoads: { bytes: 128_000, wavefronts: 1500, least: 1000 },
         tensor: { 'm16n8k8 tf32': 1000, 'm16n8k16 bf16': 1000 },
       },
       gpu,
     );
     expect(busy.L2).to.be.closeTo(64_000 / 1000 / 1e9, 1e-15);
-    expect(busy.shared).to.be.closeTo((1500 + 500) / 10 / 1e9, 1e-15);
+    expect(busy.shared).to.be.closeTo((1500 + 400) / 10 / 1e9, 1e-15);
     expect(busy.tensor).to.be.closeTo(2000 / 10 / 0.5 / 1e9, 1e-15);
     expect(sectorsUsed).to.equal(0.75);
     expect(conflicts).to.equal(0.5);
@@ -95,14 +97,34 @@ describe('CUDA model', () => {
     const lanes = 132 * 128 * 1.98e9;
     expect(floorTime(work, h100)).to.deep.equal({ bound: 'fp32', seconds: (work.fmas + work.additions) / lanes });
     expect(floorTime(work, h100, 'bf16').bound).to.equal('memory');
+    const half = workOf({ ...modelCases(32)[0]!, dtype: 'bfloat16' });
+    expect(half).to.deep.equal({ ...work, bytes: 2 * 2 * 32 * 3136 * 64 + 4 * 64 * 64 * 5 });
+  });
+
+  it('counts products of bfloat16 without bank conflicts', async function () {
+    if (cudaSim === undefined) return this.skip();
+    const layer: ModelCase = {
+      name: '1x64>64 28^2 bf16',
+      batch: 1,
+      channels: 64,
+      extent: 28,
+      op: 'ring_conv',
+      side: 9,
+      dtype: 'bfloat16',
+    };
+    const { forward } = await countPasses(layer, cudaSim, 0);
+    const [, product] = forward; // behind the packing of weights
+    // Tiles are of 14 x 7 pixels, of which the product takes 112.
+    expect(product!.tensor).to.deep.equal({ 'm16n8k16 bf16': (workOf(layer).fmas / 2048) * (112 / 98) });
+    expect(launchTime(product!, gpus[0]!).conflicts).to.be.below(0.08);
   });
 
   it('counts what the kernels do, also from a sample of their blocks', async function () {
     if (cudaSim === undefined) return this.skip();
     const layer = { name: '2x64>64 14^2', batch: 2, channels: 64, extent: 14 };
     const cases: ModelCase[] = [
-      { ...layer, op: 'ring_conv', side: 5 },
-      { ...layer, op: 'conv', side: 3 },
+      { ...layer, op: 'ring_conv', side: 5, dtype: 'float32' },
+      { ...layer, op: 'conv', side: 3, dtype: 'float32' },
     ];
     for (const modelCase of cases) {
       const all = await countPasses(modelCase, cudaSim, 0);

@@ -79,7 +79,7 @@ async function runCase(random: Random): Promise<string> {
   const what = `${suite.op} ${testCase.name}`;
   // The interpreter of CUDA kernels takes its time.
   const tried = random.chance(0.1) ? devices : devices.filter(({ kind }) => kind !== 'cuda_sim');
-  const expected = hashOnly ? undefined : expectedOf(suite, testCase, random.seed);
+  const expected = hashOnly ? undefined : expectedOf(suite, testCase, 'float32', random.seed);
   const scale = expected === undefined ? 0 : roundingScale(drawn, expected);
   const hash = createHash('sha256');
   for (const device of tried) {

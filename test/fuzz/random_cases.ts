@@ -140,7 +140,8 @@ function convolution(random: Random, kernel: number[]): Convolution {
   return { ...shared, x: [n, inputs * groups, ...extents], outer: [inputs * groups, outputs], options };
 }
 
-const draws: Readonly<Record<OpStem, Draw>> = {
+// Casts are tried on every bfloat16 there is (test/core/bfloat16.test.ts).
+const draws: Readonly<Record<Exclude<OpStem, 'cast'>, Draw>> = {
   activation: (random) =>
     made(
       activationSuite,
@@ -314,7 +315,7 @@ const draws: Readonly<Record<OpStem, Draw>> = {
   },
 };
 
-const stems = Object.keys(draws) as OpStem[];
+const stems = Object.keys(draws) as (keyof typeof draws)[];
 
 export function randomCase(random: Random): RandomCase {
   return draws[random.pick(stems)](random);

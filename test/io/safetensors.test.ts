@@ -122,9 +122,36 @@ describe('safetensors: round trip', () => {
       shape: [7],
       data: Float32Array.of(1, -2, 2 ** -24, 65504, Infinity, NaN, -0),
     });
-    expect(tensors.get('brain')!.data).to.deep.equal(
-      Float32Array.of(1, -2, 2 ** -133, 255 * 2 ** 120, Infinity, NaN, -0),
+    expect(tensors.get('brain')).to.deep.equal({
+      dtype: 'BF16',
+      shape: [7],
+      data: Float32Array.of(1, -2, 2 ** -133, 255 * 2 ** 120, Infinity, NaN, -0),
+    });
+  });
+
+  it('writes bfloat16 tensors and arrays as BF16, and what was read to the same bytes', async () => {
+    const bits = Uint16Array.of(0x3f80, 0xc000, 0x0001, 0x7f7f, 0xff80, 0x8000);
+    const array = { dtype: 'BF16', shape: [2], data: Float32Array.of(1 + 2 ** -8, 1 + 3 * 2 ** -8) } as const;
+    await writeSafetensors(path, { tensor: gmr.tensor(bits, [2, 3]), array });
+    const bytes = readFileSync(path);
+    const data = bytes.subarray(bytes.length - 16);
+    expect(new Uint16Array(data.buffer.slice(data.byteOffset, data.byteOffset + 16))).to.deep.equal(
+      Uint16Array.of(0x3f80, 0x3f82, ...bits),
     );
+    const { tensors } = await readSafetensors(path);
+    expect(tensors.get('tensor')).to.deep.include({ dtype: 'BF16', shape: [2, 3] });
+    const again = gmr.tensor(tensors.get('tensor')!.data as Float32Array, [2, 3], { dtype: 'bfloat16' });
+    await writeSafetensors(path, { tensor: again, array });
+    expect(readFileSync(path)).to.deep.equal(bytes);
+  });
+
+  it('loads BF16 into parameters, which stay float32', async () => {
+    const layer = new gmr.nn.Linear(2, 1, { bias: false });
+    await writeSafetensors(path, { weight: gmr.tensor([[1.5, -2]], undefined, { dtype: 'bfloat16' }) });
+    layer.loadStateDict((await readSafetensors(path)).tensors);
+    const weight = layer.stateDict()['weight'] as gmr.Tensor;
+    expect(weight.dtype).to.equal('float32');
+    expect([...(await weight.data())]).to.deep.equal([1.5, -2]);
   });
 
   it('refuses what it cannot write', async () => {

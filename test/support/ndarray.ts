@@ -64,3 +64,37 @@ export function expectClose(
   const error = relativeError(actual, expected);
   expect(error <= tolerance, `${what}: relative error ${error.toExponential(2)} > ${tolerance}`).to.equal(true);
 }
+
+/** The most that rounding to bfloat16 changes a number by, relative: half of the last of its 8 binary digits. */
+export const bfloat16Rounding = 2 ** -8;
+
+/** The nearest bfloat16, of two that are equally near the one whose last digit is 0. From the definition, in float64. */
+export function toBfloat16(value: number): number {
+  if (value === 0 || !Number.isFinite(value)) return value;
+  const lastDigit = 2 ** (Math.max(Math.floor(Math.log2(Math.abs(value))), -126) - 7);
+  const digits = Math.abs(value) / lastDigit;
+  const below = Math.floor(digits);
+  const rest = digits - below;
+  const rounded = rest > 0.5 || (rest === 0.5 && below % 2 === 1) ? below + 1 : below;
+  const magnitude = rounded * lastDigit;
+  return Math.sign(value) * (magnitude >= 2 ** 128 ? Infinity : magnitude);
+}
+
+/**
+ * For results that were worked out in float32 and then rounded to bfloat16: an element is off by what rounding it may change, and
+ * by what float32 may be off by (`tolerance`, relative, of the norm).
+ */
+export function expectRounded(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  what: string,
+  tolerance = float32Tolerance,
+): void {
+  expect(actual.length, `${what}: length`).to.equal(expected.length);
+  const float32Error = tolerance * norm(expected);
+  for (let i = 0; i < expected.length; ++i) {
+    const error = Math.abs(actual[i]! - expected[i]!);
+    const limit = bfloat16Rounding * (Math.abs(expected[i]!) + float32Error) + float32Error;
+    if (!(error <= limit)) expect.fail(`${what}: [${i}] is ${actual[i]}, off by ${error}, limit ${limit}`);
+  }
+}

@@ -3,7 +3,21 @@ import { expect } from 'chai';
 import type { OpStem } from '../../binding.js';
 import * as gmr from '../../lib/index.js';
 import { devices, nameOf } from './devices.js';
-import { dot, expectClose, float32Tolerance, norm, normal, uniform, type NdArray } from './ndarray.js';
+import {
+  bfloat16Rounding,
+  dot,
+  expectClose,
+  expectRounded,
+  float32Tolerance,
+  norm,
+  normal,
+  toBfloat16,
+  uniform,
+  type NdArray,
+} from './ndarray.js';
+
+/** What the activations of a case are. */
+type ActivationDType = 'float32' | 'bfloat16';
 
 export interface OpCase<Options> {
   name: string;
@@ -29,6 +43,15 @@ export interface OpSuite<Options> {
   /** Inputs without a gradient; integer ones are passed to `run` as int32. */
   constants?: readonly string[];
   integers?: readonly string[];
+  /**
+   * With activations of bfloat16 GPUs round both operands of the product, weights and ring sums among them, by half of
+   * `bfloat16Rounding` each. Errors of elements have either sign, so that their norm is below their sum.
+   */
+  isProduct?: true;
+  /** Inputs that may be bfloat16; with them the cases are run a second time. Others, the parameters, are float32. */
+  activations?: readonly string[];
+  /** Type of the result, where it may be another than that of the activations. */
+  resultDType?(dtype: ActivationDType, options: Options): ActivationDType;
 }
 
 /** Seeded inputs of a case, as the oracle sees them. */
@@ -51,12 +74,14 @@ export function toTensor<Options>(
   name: string,
   array: NdArray,
   device: gmr.Device,
+  activations: ActivationDType = 'float32',
 ): gmr.Tensor {
   if (suite.integers?.includes(name) === true) {
     return gmr.tensor(Int32Array.from(array.data), array.shape, { device });
   }
   const requiresGrad = suite.constants?.includes(name) !== true;
-  return gmr.tensor(Float32Array.from(array.data), array.shape, { device, requiresGrad });
+  const dtype = suite.activations?.includes(name) === true ? activations : 'float32';
+  return gmr.tensor(Float32Array.from(array.data), array.shape, { device, dtype, requiresGrad });
 }
 
 // Central differences of a float64 function: truncation about 1e-10, rounding about 1e-11, far below the tolerance.
@@ -114,17 +139,43 @@ function probes<Options>(
 
 /** What a case should give. */
 export interface Expected {
+  /** Of the activations, and of the result. */
+  dtype: ActivationDType;
+  resultDType: ActivationDType;
   inputs: Record<string, NdArray>;
   y: NdArray;
   upstream: NdArray;
   probes: Probe[];
 }
 
-export function expectedOf<Options>(suite: OpSuite<Options>, testCase: OpCase<Options>, seed?: number): Expected {
-  const inputs = caseInputs(suite, testCase, seed);
+function rounded(array: NdArray, dtype: ActivationDType): NdArray {
+  return dtype === 'float32' ? array : { ...array, data: array.data.map(toBfloat16) };
+}
+
+export function expectedOf<Options>(
+  suite: OpSuite<Options>,
+  testCase: OpCase<Options>,
+  dtype: ActivationDType,
+  seed?: number,
+): Expected {
+  const inputs = Object.fromEntries(
+    Object.entries(caseInputs(suite, testCase, seed)).map(([name, array]) => [
+      name,
+      suite.activations?.includes(name) === true ? rounded(array, dtype) : array,
+    ]),
+  );
+  const resultDType = suite.resultDType?.(dtype, testCase.options) ?? dtype;
   const y = suite.reference(inputs, testCase.options);
-  const upstream = normal(y.shape, uniform(99));
-  return { inputs, y, upstream, probes: probes(suite, testCase, inputs, upstream.data) };
+  const upstream = rounded(normal(y.shape, uniform(99)), resultDType);
+  return { dtype, resultDType, inputs, y, upstream, probes: probes(suite, testCase, inputs, upstream.data) };
+}
+
+/** The most by which <gradient, direction> is off: each element's rounding, and what float32 may be off by. */
+function probeLimit(values: ArrayLike<number>, dtype: gmr.DType, direction: Float64Array, tolerance: number): number {
+  const float32Error = tolerance * Math.max(norm(values) * norm(direction), 1e-3);
+  if (dtype === 'float32') return float32Error;
+  const rounding = direction.reduce((sum, value, i) => sum + Math.abs(value * values[i]!), 0) * bfloat16Rounding;
+  return rounding * (1 + bfloat16Rounding) + float32Error;
 }
 
 async function checkCase<Options>(
@@ -133,45 +184,60 @@ async function checkCase<Options>(
   expected: Expected,
   device: gmr.Device,
 ): Promise<void> {
-  const tolerance = testCase.tolerance ?? float32Tolerance;
+  const roundsOperands = suite.isProduct === true && expected.dtype === 'bfloat16' && device.kind !== 'cpu';
+  const tolerance = roundsOperands ? bfloat16Rounding : (testCase.tolerance ?? float32Tolerance);
   const name = nameOf(device);
   const tensors = Object.fromEntries(
-    Object.entries(expected.inputs).map(([input, array]) => [input, toTensor(suite, input, array, device)]),
+    Object.entries(expected.inputs).map(([input, array]) => [
+      input,
+      toTensor(suite, input, array, device, expected.dtype),
+    ]),
   );
   const y = suite.run(tensors, testCase.options);
   expect(y.shape, `${name}: shape`).to.deep.equal(expected.y.shape);
-  expectClose(await y.data(), expected.y.data, `${name}: values`, tolerance);
+  expect(y.dtype, `${name}: type`).to.equal(expected.resultDType);
+  const compare = y.dtype === 'float32' ? expectClose : expectRounded;
+  compare(await y.data(), expected.y.data, `${name}: values`, tolerance);
   if (expected.probes.length > 0) {
-    y.backward(gmr.tensor(Float32Array.from(expected.upstream.data), expected.upstream.shape, { device }));
+    const { data, shape } = expected.upstream;
+    y.backward(gmr.tensor(Float32Array.from(data), shape, { device, dtype: y.dtype }));
   }
   for (const probe of expected.probes) {
-    const gradient = tensors[probe.name]!.grad;
+    const input = tensors[probe.name]!;
+    const gradient = input.grad;
+    expect(gradient?.dtype, `${name}: type of the gradient of ${probe.name}`).to.equal(input.dtype);
     expect(gradient?.shape, `${name}: gradient of ${probe.name}`).to.deep.equal(expected.inputs[probe.name]!.shape);
     const values = await gradient!.data();
     const error = Math.abs(dot(values, probe.direction) - probe.slope);
-    const limit = tolerance * Math.max(norm(values) * norm(probe.direction), 1e-3);
+    const limit = probeLimit(values, input.dtype, probe.direction, tolerance);
     expect(error <= limit, `${name}: gradient of ${probe.name} off by ${error}, limit ${limit}`).to.equal(true);
   }
   y.dispose();
   for (const tensor of Object.values(tensors)) tensor.dispose();
 }
 
-/** Values against the oracle and gradients against the oracle's differences, for every case, on every device. */
+/**
+ * Values against the oracle and gradients against the oracle's differences, for every case, on every device; with activations of
+ * bfloat16 too, where the op takes them.
+ */
 export function describeOp<Options>(
   suite: OpSuite<Options>,
   title: string = suite.op,
   on: readonly gmr.Device[] = devices,
 ): void {
   describe(title, () => {
-    for (const testCase of suite.cases) {
-      let expected: Expected | undefined; // worked out once, at the first device
-      for (const kind of new Set(on.map((device) => device.kind))) {
-        it(`${testCase.name}: values and gradients (${kind})`, async () => {
-          expected ??= expectedOf(suite, testCase);
-          for (const device of on) {
-            if (device.kind === kind) await checkCase(suite, testCase, expected, device);
-          }
-        });
+    for (const dtype of suite.activations === undefined ? (['float32'] as const) : (['float32', 'bfloat16'] as const)) {
+      for (const testCase of suite.cases) {
+        let expected: Expected | undefined; // worked out once, at the first device
+        for (const kind of new Set(on.map((device) => device.kind))) {
+          const what = dtype === 'float32' ? kind : `${kind}, ${dtype}`;
+          it(`${testCase.name}: values and gradients (${what})`, async () => {
+            expected ??= expectedOf(suite, testCase, dtype);
+            for (const device of on) {
+              if (device.kind === kind) await checkCase(suite, testCase, expected, device);
+            }
+          });
+        }
       }
     }
   });

@@ -162,6 +162,7 @@ const opCalls: Record<string, PublicCall> = {
     args: () => [leaf(1, 2, 4, 4), [3, 3], { stride: 2, padding: 1, countIncludePad: false }],
     call: ops.avgPool,
   },
+  'ops.cast': { args: () => [leaf(2), 'bfloat16'], call: ops.cast },
   'ops.batchNorm': {
     args: () => [leaf(2, 3, 2), leaf(3), leaf(3), running(), { ...training, residual: leaf(2, 3, 2) }],
     call: ops.batchNorm,

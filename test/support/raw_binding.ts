@@ -25,7 +25,7 @@ export function recordParams(): Map<string, Record<string, unknown>> {
     for (const [name, { args, call }] of Object.entries(publicCalls)) {
       if (!name.startsWith('ops.')) continue;
       const y = call(...args());
-      if (y instanceof gmr.Tensor) y.backward(gmr.tensor(new Float32Array(y.size), y.shape));
+      if (y instanceof gmr.Tensor) y.backward(gmr.tensor(new Float32Array(y.size), y.shape, { dtype: y.dtype }));
     }
   } finally {
     Object.assign(binding, originals);

@@ -100,9 +100,9 @@ class CaseBuilder {
  private:
   template <typename T>
   void add(const char* name, const void* field, int64_t count, Access access, Fill fill) {
-    static_assert(std::is_same_v<T, float> || std::is_same_v<T, int32_t>);
+    static_assert(std::is_void_v<T> || std::is_same_v<T, float> || std::is_same_v<T, int32_t>);
     const auto offset = static_cast<size_t>(static_cast<const char*>(field) - reinterpret_cast<const char*>(&params));
-    const ElementType type = std::is_same_v<T, float> ? ElementType::float32 : ElementType::int32;
+    const ElementType type = std::is_same_v<T, int32_t> ? ElementType::int32 : ElementType::float32;
     case_.operands.push_back({name, offset, count, access, type, std::move(fill)});
   }
 

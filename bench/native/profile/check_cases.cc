@@ -154,6 +154,7 @@ void add_elementwise(Table& table) {
     table.add(activation_cases("relu " + name, count, 0));
     table.add(activation_cases("leaky " + name, count, 0.25f));
     table.add(add_cases(name, count));
+    table.add(cast_cases(name, count));
     table.add(sgd_cases("plain " + name, count, {.momentum = 0, .weight_decay = 0.01f}));
     table.add(sgd_cases("momentum " + name, count, {}));
   }

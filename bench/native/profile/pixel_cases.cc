@@ -82,6 +82,14 @@ std::vector<Case> add_cases(const std::string& name, int64_t count) {
   return {forward.finish(static_cast<double>(count))};
 }
 
+std::vector<Case> cast_cases(const std::string& name, int64_t count) {
+  CaseBuilder<CastForward> forward(Pass::cast_forward, name);
+  forward.params.count = count;
+  forward.read("x", forward.params.x, count);
+  forward.write("y", forward.params.y, count);
+  return {forward.finish(0)};
+}
+
 std::vector<Case> avg_pool_cases(const std::string& name, const PoolGeometry& g, bool count_includes_padding) {
   const int64_t inputs = g.planes * volume(g.input), outputs = g.planes * volume(g.output);
   const double flops = static_cast<double>(outputs * volume(g.kernel));

@@ -29,6 +29,7 @@ struct SgdOptions {
 
 std::vector<Case> activation_cases(const std::string& name, int64_t count, float slope);
 std::vector<Case> add_cases(const std::string& name, int64_t count);
+std::vector<Case> cast_cases(const std::string& name, int64_t count);
 std::vector<Case> avg_pool_cases(const std::string& name, const PoolGeometry& geometry, bool count_includes_padding);
 std::vector<Case> max_pool_cases(const std::string& name, const PoolGeometry& geometry);
 std::vector<Case> global_avg_pool_cases(const std::string& name, int64_t planes, int64_t extent);

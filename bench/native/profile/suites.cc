@@ -192,6 +192,8 @@ const std::vector<ShapedOp>& shaped_ops() {
        [](const Shape& s) {
          return batch_norm_cases(shape_text(s) + " relu", s[0], s[1], s[2] * s[3], {.relu = true});
        }},
+      {"cast", "n,c,h,w", image, ones,
+       [](const Shape& s) { return cast_cases(shape_text(s), s[0] * s[1] * s[2] * s[3]); }},
       {"conv",
        "n,c,o,h,w,k",
        {8, 64, 64, 56, 56, 3},

@@ -5,21 +5,25 @@
 
 #include <cstdint>
 
+#include "backend/element_type.h"
+
 namespace gmr {
 
 struct ActivationForward {
-  const float* x;
-  float* y;
+  const void* x;
+  void* y;
   int64_t count;
   float slope;
+  ElementType type = ElementType::float32;
 };
 
 struct ActivationBackwardInput {
-  const float* y;
-  const float* dy;
-  float* dx;
+  const void* y;
+  const void* dy;
+  void* dx;
   int64_t count;
   float slope;
+  ElementType type = ElementType::float32;
 };
 
 }  // namespace gmr

@@ -3,13 +3,16 @@
 
 #include <cstdint>
 
+#include "backend/element_type.h"
+
 namespace gmr {
 
 struct AddForward {
-  const float* a;
-  const float* b;
-  float* y;
+  const void* a;
+  const void* b;
+  void* y;
   int64_t count;
+  ElementType type = ElementType::float32;
 };
 
 }  // namespace gmr

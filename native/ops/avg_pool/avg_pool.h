@@ -4,22 +4,25 @@
 // dx[i] = sum of dy[o] / divisor[o] over the windows o that hold i.
 #pragma once
 
+#include "backend/element_type.h"
 #include "ops/pool_geometry.h"
 
 namespace gmr {
 
 struct AvgPoolForward {
-  const float* x;  // [planes, input]
-  float* y;        // [planes, output]
+  const void* x;  // [planes, input]
+  void* y;        // [planes, output]
   PoolGeometry geometry;
   bool count_includes_padding;
+  ElementType type = ElementType::float32;
 };
 
 struct AvgPoolBackwardInput {
-  const float* dy;
-  float* dx;
+  const void* dy;
+  void* dx;
   PoolGeometry geometry;
   bool count_includes_padding;
+  ElementType type = ElementType::float32;
 };
 
 }  // namespace gmr

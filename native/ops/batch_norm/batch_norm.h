@@ -13,6 +13,8 @@
 
 #include <cstdint>
 
+#include "backend/element_type.h"
+
 namespace gmr {
 
 struct BatchNormExtents {
@@ -20,16 +22,17 @@ struct BatchNormExtents {
 };
 
 struct BatchNormAffine {
-  const float* x;
-  const float* weight;    // [C] or nullptr
-  const float* bias;      // [C] or nullptr
-  const float* residual;  // x's shape, or nullptr
-  float* y;
+  const void* x;
+  const float* weight;   // [C] or nullptr
+  const float* bias;     // [C] or nullptr
+  const void* residual;  // x's shape, or nullptr
+  void* y;
   float* mean;         // [C], what the gradient needs again
   float* inverse_std;  // [C]
   BatchNormExtents extents;
   float eps;
   bool relu;
+  ElementType type = ElementType::float32;
 };
 
 struct BatchNormForward {
@@ -46,18 +49,19 @@ struct BatchNormForwardInference {
 };
 
 struct BatchNormBackwardInput {
-  const float* x;
-  const float* y;       // nullptr without rectifier
+  const void* x;
+  const void* y;        // nullptr without rectifier
   const float* weight;  // [C] or nullptr
   const float* mean;    // [C]
   const float* inverse_std;
-  const float* dy;
-  float* dx;         // this and the following: nullptr where nobody needs it
-  float* dweight;    // [C]
-  float* dbias;      // [C]
-  float* dresidual;  // x's shape
+  const void* dy;
+  void* dx;         // this and the following: nullptr where nobody needs it
+  float* dweight;   // [C]
+  float* dbias;     // [C]
+  void* dresidual;  // x's shape
   BatchNormExtents extents;
   bool training;
+  ElementType type = ElementType::float32;
 };
 
 }  // namespace gmr

@@ -11,15 +11,16 @@ BatchNormExtents read_extents(ParamsReader& r, int64_t least) {
 int64_t size_of(const BatchNormExtents& e) { return element_count({e.batch, e.channels, e.pixels}); }
 
 void read_affine(ParamsReader& r, BatchNormAffine& p, int64_t least) {
+  p.type = r.element_type();
   p.extents = read_extents(r, least);
   p.eps = r.number("eps");
   p.relu = r.flag("relu");
   const int64_t size = size_of(p.extents);
-  r.in("x", p.x, size);
+  r.in("x", p.x, p.type, size);
   r.in_optional("weight", p.weight, p.extents.channels);
   r.in_optional("bias", p.bias, p.extents.channels);
-  r.in_optional("residual", p.residual, size);
-  r.out("y", p.y, size);
+  r.in_optional("residual", p.residual, p.type, size);
+  r.out("y", p.y, p.type, size);
   r.out("mean", p.mean, p.extents.channels);
   r.out("inverseStd", p.inverse_std, p.extents.channels);
 }
@@ -40,19 +41,20 @@ void batch_norm_forward_inference_read(ParamsReader& r, BatchNormForwardInferenc
 }
 
 void batch_norm_backward_input_read(ParamsReader& r, BatchNormBackwardInput& p) {
+  p.type = r.element_type();
   p.training = r.flag("training");
   p.extents = read_extents(r, p.training ? 1 : 0);
   const int64_t size = size_of(p.extents);
-  r.in("x", p.x, size);
-  r.in_optional("y", p.y, size);
+  r.in("x", p.x, p.type, size);
+  r.in_optional("y", p.y, p.type, size);
   r.in_optional("weight", p.weight, p.extents.channels);
   r.in("mean", p.mean, p.extents.channels);
   r.in("inverseStd", p.inverse_std, p.extents.channels);
-  r.in("dy", p.dy, size);
-  r.out_optional("dx", p.dx, size);
+  r.in("dy", p.dy, p.type, size);
+  r.out_optional("dx", p.dx, p.type, size);
   r.out_optional("dweight", p.dweight, p.extents.channels);
   r.out_optional("dbias", p.dbias, p.extents.channels);
-  r.out_optional("dresidual", p.dresidual, size);
+  r.out_optional("dresidual", p.dresidual, p.type, size);
 }
 
 }  // namespace gmr

@@ -92,7 +92,8 @@ class Partition {
 };
 
 // Sums of d = x - pivot and of d^2.
-Sums centred_sums(const float* x, int64_t count, double pivot) {
+template <typename Element>
+Sums centred_sums(const Element* x, int64_t count, double pivot) {
   constexpr int chains = 2;  // with the two sums, four additions in flight: enough to keep up with memory
   DoubleVector first[chains] = {}, second[chains] = {};
   int64_t i = 0;
@@ -105,15 +106,15 @@ Sums centred_sums(const float* x, int64_t count, double pivot) {
   }
   Sums sums{sum(first[0] + first[1]), sum(second[0] + second[1])};
   for (; i < count; ++i) {
-    const double d = x[i] - pivot;
+    const double d = to_float(x[i]) - pivot;
     sums += {d, d * d};
   }
   return sums;
 }
 
 // Sums of g and of g (x - mean); g is dy, and 0 where a rectifier's y is not positive.
-template <bool rectified>
-Sums gradient_sums(const float* x, const float* y, const float* dy, int64_t count, double mean) {
+template <bool rectified, typename Element>
+Sums gradient_sums(const Element* x, const Element* y, const Element* dy, int64_t count, double mean) {
   constexpr int chains = 2;
   DoubleVector first[chains] = {}, second[chains] = {};
   int64_t i = 0;
@@ -128,29 +129,30 @@ Sums gradient_sums(const float* x, const float* y, const float* dy, int64_t coun
   }
   Sums sums{sum(first[0] + first[1]), sum(second[0] + second[1])};
   for (; i < count; ++i) {
-    const double g = rectified && !(y[i] > 0) ? 0 : dy[i];
-    sums += {g, g * (x[i] - mean)};
+    const double g = rectified && !(to_float(y[i]) > 0) ? 0 : to_float(dy[i]);
+    sums += {g, g * (to_float(x[i]) - mean)};
   }
   return sums;
 }
 
+template <typename Element>
 void normalise(const BatchNormAffine& p, int64_t c, int64_t offset, int64_t count) {
   const float mean = p.mean[c];  // subtracted first: folded into the offset it would cost digits where it is large
   const float scale = p.weight == nullptr ? p.inverse_std[c] : p.weight[c] * p.inverse_std[c];
   const float bias = p.bias == nullptr ? 0 : p.bias[c];
   const float floor = p.relu ? 0 : -std::numeric_limits<float>::infinity();
-  const float* x = p.x + offset;
-  float* y = p.y + offset;
+  const Element* x = static_cast<const Element*>(p.x) + offset;
+  Element* y = static_cast<Element*>(p.y) + offset;
   if (p.residual == nullptr) {
     for (int64_t i = 0; i < count; ++i) {
-      const float z = (x[i] - mean) * scale + bias;
-      y[i] = z < floor ? floor : z;
+      const float z = (to_float(x[i]) - mean) * scale + bias;
+      y[i] = to_element<Element>(z < floor ? floor : z);
     }
   } else {
-    const float* residual = p.residual + offset;
+    const Element* residual = static_cast<const Element*>(p.residual) + offset;
     for (int64_t i = 0; i < count; ++i) {
-      const float z = (x[i] - mean) * scale + bias + residual[i];
-      y[i] = z < floor ? floor : z;
+      const float z = (to_float(x[i]) - mean) * scale + bias + to_float(residual[i]);
+      y[i] = to_element<Element>(z < floor ? floor : z);
     }
   }
 }
@@ -162,15 +164,18 @@ struct Slopes {
   float by_g, by_x, offset;
 };
 
-template <bool rectified>
+template <typename Element, bool rectified>
 void backward(const BatchNormBackwardInput& p) {
   const Partition partition(p.extents, rectified ? 3 : 2);
   const auto count_all = static_cast<double>(p.extents.batch * p.extents.pixels);
   std::vector<Slopes> slopes(static_cast<size_t>(p.extents.channels));
+  const auto* all_x = static_cast<const Element*>(p.x);
+  const auto* all_y = static_cast<const Element*>(p.y);
+  const auto* all_dy = static_cast<const Element*>(p.dy);
 
   const auto sum = [&](int64_t c, int64_t offset, int64_t count) {
-    const float* y = rectified ? p.y + offset : nullptr;
-    return gradient_sums<rectified>(p.x + offset, y, p.dy + offset, count, p.mean[c]);
+    const Element* y = rectified ? all_y + offset : nullptr;
+    return gradient_sums<rectified>(all_x + offset, y, all_dy + offset, count, p.mean[c]);
   };
   const auto finish = [&](int64_t c, const Sums& totals) {
     const double inverse_std = p.inverse_std[c];
@@ -184,25 +189,27 @@ void backward(const BatchNormBackwardInput& p) {
     }
   };
   const auto write = [&](int64_t c, int64_t offset, int64_t count) {
-    const float* x = p.x + offset;
-    const float* dy = p.dy + offset;
-    const auto g = [dy, y = rectified ? p.y + offset : nullptr](int64_t i) {
-      const float value = dy[i];  // read in any case, so that the loops below have no branch
-      return !rectified || y[i] > 0 ? value : 0;
+    const Element* x = all_x + offset;
+    const Element* dy = all_dy + offset;
+    const auto g = [dy, y = rectified ? all_y + offset : nullptr](int64_t i) {
+      const float value = to_float(dy[i]);  // read in any case, so that the loops below have no branch
+      return !rectified || to_float(y[i]) > 0 ? value : 0;
     };
     if (p.dx != nullptr) {
       const Slopes s = slopes[c];
       const float mean = p.mean[c];
-      float* dx = p.dx + offset;
+      Element* dx = static_cast<Element*>(p.dx) + offset;
       if (p.training) {
-        for (int64_t i = 0; i < count; ++i) dx[i] = s.by_g * g(i) + s.by_x * (x[i] - mean) + s.offset;
+        for (int64_t i = 0; i < count; ++i) {
+          dx[i] = to_element<Element>(s.by_g * g(i) + s.by_x * (to_float(x[i]) - mean) + s.offset);
+        }
       } else {
-        for (int64_t i = 0; i < count; ++i) dx[i] = s.by_g * g(i);
+        for (int64_t i = 0; i < count; ++i) dx[i] = to_element<Element>(s.by_g * g(i));
       }
     }
     if (p.dresidual != nullptr) {
-      float* dresidual = p.dresidual + offset;
-      for (int64_t i = 0; i < count; ++i) dresidual[i] = g(i);
+      Element* dresidual = static_cast<Element*>(p.dresidual) + offset;
+      for (int64_t i = 0; i < count; ++i) dresidual[i] = to_element<Element>(g(i));
     }
   };
 
@@ -214,17 +221,15 @@ void backward(const BatchNormBackwardInput& p) {
   }
 }
 
-}  // namespace
-
-void batch_norm_forward(const BatchNormForward& p) {
+template <typename Element>
+void forward(const BatchNormForward& p) {
   const BatchNormAffine& affine = p.affine;
   const BatchNormExtents& extents = affine.extents;
+  const auto* x = static_cast<const Element*>(affine.x);
   // Sums are taken about the channel's first value. Whatever it is, its square distance from the mean is at most M
   // variances, so that the subtraction below loses a part in 2^53 / M at most.
-  const auto pivot = [&](int64_t c) { return static_cast<double>(affine.x[c * extents.pixels]); };
-  const auto sum = [&](int64_t c, int64_t offset, int64_t count) {
-    return centred_sums(affine.x + offset, count, pivot(c));
-  };
+  const auto pivot = [&](int64_t c) { return static_cast<double>(to_float(x[c * extents.pixels])); };
+  const auto sum = [&](int64_t c, int64_t offset, int64_t count) { return centred_sums(x + offset, count, pivot(c)); };
   const auto finish = [&](int64_t c, const Sums& totals) {
     const auto count = static_cast<double>(extents.batch * extents.pixels);
     const double mean = pivot(c) + totals.first / count;
@@ -241,27 +246,35 @@ void batch_norm_forward(const BatchNormForward& p) {
     }
   };
   Partition(extents, 1).sum_then_each_run(sum, finish, [&](int64_t c, int64_t offset, int64_t count) {
-    normalise(affine, c, offset, count);
+    normalise<Element>(affine, c, offset, count);
   });
 }
 
-void batch_norm_forward_inference(const BatchNormForwardInference& p) {
+template <typename Element>
+void forward_inference(const BatchNormForwardInference& p) {
   const BatchNormAffine& affine = p.affine;
   for (int64_t c = 0; c < affine.extents.channels; ++c) {
     affine.mean[c] = p.running_mean[c];
     affine.inverse_std[c] = inverse_root(p.running_variance[c], affine.eps);
   }
   Partition(affine.extents, 1).each_run([&](int64_t c, int64_t offset, int64_t count) {
-    normalise(affine, c, offset, count);
+    normalise<Element>(affine, c, offset, count);
   });
 }
 
+}  // namespace
+
+void batch_norm_forward(const BatchNormForward& p) {
+  with_element_type(p.affine.type, [&]<typename Element>() { forward<Element>(p); });
+}
+
+void batch_norm_forward_inference(const BatchNormForwardInference& p) {
+  with_element_type(p.affine.type, [&]<typename Element>() { forward_inference<Element>(p); });
+}
+
 void batch_norm_backward_input(const BatchNormBackwardInput& p) {
-  if (p.y == nullptr) {
-    backward<false>(p);
-  } else {
-    backward<true>(p);
-  }
+  with_element_type(
+      p.type, [&]<typename Element>() { p.y == nullptr ? backward<Element, false>(p) : backward<Element, true>(p); });
 }
 
 }  // namespace gmr::cpu

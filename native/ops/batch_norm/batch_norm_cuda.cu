@@ -28,10 +28,10 @@ struct Partition {
   size_t partial_bytes() const { return static_cast<size_t>(extents.channels * pieces) * sizeof(DoublePair); }
   __host__ __device__ int64_t count() const { return positions * extents.channels; }
 
-  // Groups of four elements lie in one channel.
-  template <typename... Operands>
-  int64_t quads(const Operands*... operands) const {
-    return extents.pixels % 4 == 0 ? quads_of(count(), operands...) : 0;
+  // Groups of elements lie in one channel.
+  template <typename T, typename... Operands>
+  int64_t groups(const Operands*... operands) const {
+    return extents.pixels % group_width<T> == 0 ? groups_of<T>(count(), operands...) : 0;
   }
 
   __device__ int64_t channel_of(int64_t element) const {
@@ -68,7 +68,10 @@ struct Partition {
 
 // Sums are taken about the channel's first value. Whatever it is, its square distance from the mean is at most M
 // variances, so that the subtraction below loses a part in 2^53 / M at most.
-__device__ double pivot_of(const BatchNormAffine& p, int64_t c) { return p.x[c * p.extents.pixels]; }
+template <typename T>
+__device__ double pivot_of(const BatchNormAffine& p, int64_t c) {
+  return to_float(static_cast<const T*>(p.x)[c * p.extents.pixels]);
+}
 
 __device__ float inverse_root(double variance, float eps) { return static_cast<float>(1 / sqrt(variance + eps)); }
 
@@ -78,20 +81,24 @@ struct Slopes {
 };
 
 // g of batch_norm.h.
+template <typename T>
 __device__ float gradient_at(const BatchNormBackwardInput& p, int64_t i) {
-  return p.y == nullptr || p.y[i] > 0 ? p.dy[i] : 0;
+  const bool is_kept = p.y == nullptr || to_float(static_cast<const T*>(p.y)[i]) > 0;
+  return is_kept ? to_float(static_cast<const T*>(p.dy)[i]) : 0;
 }
 
 // kernels
 
+template <typename T>
 __global__ void batch_norm_forward_sums_kernel(const __grid_constant__ BatchNormAffine p,
                                                const __grid_constant__ Partition partition, DoublePair* partial) {
   partition.sum_pieces(partial, [&](int64_t c, int64_t i) {
-    const double d = p.x[i] - pivot_of(p, c);
+    const double d = to_float(static_cast<const T*>(p.x)[i]) - pivot_of<T>(p, c);
     return DoublePair{d, d * d};
   });
 }
 
+template <typename T>
 __global__ void batch_norm_forward_finish_kernel(const __grid_constant__ BatchNormForward p,
                                                  const __grid_constant__ Partition partition, const DoublePair* partial,
                                                  const OutOfRange* out_of_range) {
@@ -100,7 +107,7 @@ __global__ void batch_norm_forward_finish_kernel(const __grid_constant__ BatchNo
     const DoublePair totals = partition.total(partial, c);
     if (lane_of_thread() != 0) continue;
     const auto count = static_cast<double>(partition.positions);
-    const double mean = pivot_of(affine, c) + totals.first / count;
+    const double mean = pivot_of<T>(affine, c) + totals.first / count;
     const double squares = totals.second - totals.first * totals.first / count;
     const double positive = squares < 0 ? 0 : squares;  // rounding; NaN stays
     affine.mean[c] = static_cast<float>(mean);
@@ -123,33 +130,36 @@ __global__ void batch_norm_running_statistics_kernel(const __grid_constant__ Bat
   }
 }
 
+template <typename T>
 __global__ void batch_norm_normalise_kernel(const __grid_constant__ BatchNormAffine p,
-                                            const __grid_constant__ Partition partition, int64_t quads) {
+                                            const __grid_constant__ Partition partition, int64_t groups) {
   const float floor = p.relu ? 0 : -INFINITY;
-  for_elements(partition.count(), quads, [&](int64_t i, auto width) {
+  for_elements<T>(partition.count(), groups, [&](int64_t i, auto width) {
     const int64_t c = partition.channel_of(i);
     const float mean = p.mean[c];  // subtracted first: folded into the offset it would cost digits where it is large
     const float scale = p.weight == nullptr ? p.inverse_std[c] : p.weight[c] * p.inverse_std[c];
     const float bias = p.bias == nullptr ? 0 : p.bias[c];
-    auto z = load_pack<width>(p.x + i);
+    auto z = load_pack<width>(static_cast<const T*>(p.x) + i);
 #pragma unroll
     for (float& value : z.v) value = (value - mean) * scale + bias;
     if (p.residual != nullptr) {
-      const auto residual = load_pack<width>(p.residual + i);
+      const auto residual = load_pack<width>(static_cast<const T*>(p.residual) + i);
 #pragma unroll
       for (int k = 0; k < width; ++k) z.v[k] += residual.v[k];
     }
 #pragma unroll
     for (float& value : z.v) value = value < floor ? floor : value;
-    store_pack(p.y + i, z);
+    store_pack(static_cast<T*>(p.y) + i, z);
   });
 }
 
+template <typename T>
 __global__ void batch_norm_backward_sums_kernel(const __grid_constant__ BatchNormBackwardInput p,
                                                 const __grid_constant__ Partition partition, DoublePair* partial) {
   partition.sum_pieces(partial, [&](int64_t c, int64_t i) {
-    const double g = gradient_at(p, i);
-    return DoublePair{g, g * (p.x[i] - static_cast<double>(p.mean[c]))};
+    const double g = gradient_at<T>(p, i);
+    const double x = to_float(static_cast<const T*>(p.x)[i]);
+    return DoublePair{g, g * (x - static_cast<double>(p.mean[c]))};
   });
 }
 
@@ -174,37 +184,39 @@ __global__ void batch_norm_backward_finish_kernel(const __grid_constant__ BatchN
   }
 }
 
+template <typename T>
 __global__ void batch_norm_backward_input_kernel(const __grid_constant__ BatchNormBackwardInput p,
                                                  const __grid_constant__ Partition partition, const Slopes* slopes,
-                                                 int64_t quads) {
-  for_elements(partition.count(), quads, [&](int64_t i, auto width) {
-    auto g = load_pack<width>(p.dy + i);
+                                                 int64_t groups) {
+  for_elements<T>(partition.count(), groups, [&](int64_t i, auto width) {
+    auto g = load_pack<width>(static_cast<const T*>(p.dy) + i);
     if (p.y != nullptr) {
-      const auto y = load_pack<width>(p.y + i);
+      const auto y = load_pack<width>(static_cast<const T*>(p.y) + i);
 #pragma unroll
       for (int k = 0; k < width; ++k) g.v[k] = y.v[k] > 0 ? g.v[k] : 0;
     }
-    if (p.dresidual != nullptr) store_pack(p.dresidual + i, g);
+    if (p.dresidual != nullptr) store_pack(static_cast<T*>(p.dresidual) + i, g);
     if (p.dx == nullptr) return;
     const int64_t c = partition.channel_of(i);
     const Slopes s = slopes[c];
     if (p.training) {
       const float mean = p.mean[c];
-      const auto x = load_pack<width>(p.x + i);
+      const auto x = load_pack<width>(static_cast<const T*>(p.x) + i);
 #pragma unroll
       for (int k = 0; k < width; ++k) g.v[k] = s.by_g * g.v[k] + s.by_x * (x.v[k] - mean) + s.offset;
     } else {
 #pragma unroll
       for (float& value : g.v) value *= s.by_g;
     }
-    store_pack(p.dx + i, g);
+    store_pack(static_cast<T*>(p.dx) + i, g);
   });
 }
 
+template <typename T>
 void normalise(BackendDevice& device, const BatchNormAffine& p, const Partition& partition) {
-  const int64_t quads = partition.quads(p.x, p.residual, p.y);
-  launch(device, Kernel{"batch_norm_normalise_kernel", batch_norm_normalise_kernel},
-         elements_shape(device, partition.count(), quads), p, partition, quads);
+  const int64_t groups = partition.groups<T>(p.x, p.residual, p.y);
+  launch(device, Kernel{"batch_norm_normalise_kernel", batch_norm_normalise_kernel<T>},
+         elements_shape(device, partition.count(), groups), p, partition, groups);
 }
 
 }  // namespace
@@ -214,35 +226,39 @@ void normalise(BackendDevice& device, const BatchNormAffine& p, const Partition&
 void batch_norm_forward(BackendDevice& device, const BatchNormForward& p) {
   const Partition partition(p.affine.extents);
   auto* partial = static_cast<DoublePair*>(device.scratch(partition.partial_bytes()));
-  launch(device, Kernel{"batch_norm_forward_sums_kernel", batch_norm_forward_sums_kernel},
-         block_each(partition.extents.channels * partition.pieces), p.affine, partition, partial);
-  launch(device, Kernel{"batch_norm_forward_finish_kernel", batch_norm_forward_finish_kernel},
-         warp_each(device, partition.extents.channels), p, partition, partial, device.out_of_range());
-  normalise(device, p.affine, partition);
+  with_element_type(p.affine.type, [&]<typename T>() {
+    launch(device, Kernel{"batch_norm_forward_sums_kernel", batch_norm_forward_sums_kernel<T>},
+           block_each(partition.extents.channels * partition.pieces), p.affine, partition, partial);
+    launch(device, Kernel{"batch_norm_forward_finish_kernel", batch_norm_forward_finish_kernel<T>},
+           warp_each(device, partition.extents.channels), p, partition, partial, device.out_of_range());
+    normalise<T>(device, p.affine, partition);
+  });
 }
 
 void batch_norm_forward_inference(BackendDevice& device, const BatchNormForwardInference& p) {
   launch(device, Kernel{"batch_norm_running_statistics_kernel", batch_norm_running_statistics_kernel},
          thread_each(device, p.affine.extents.channels), p);
-  normalise(device, p.affine, Partition(p.affine.extents));
+  with_element_type(p.affine.type, [&]<typename T>() { normalise<T>(device, p.affine, Partition(p.affine.extents)); });
 }
 
 void batch_norm_backward_input(BackendDevice& device, const BatchNormBackwardInput& p) {
   const Partition partition(p.extents);
   const Scratch scratch(device, {static_cast<size_t>(p.extents.channels) * sizeof(Slopes), partition.partial_bytes()});
   auto* slopes = scratch.array<Slopes>(0);
-  DoublePair* partial = nullptr;
-  if (p.dweight != nullptr || p.dbias != nullptr || (p.training && p.dx != nullptr)) {
-    partial = scratch.array<DoublePair>(1);
-    launch(device, Kernel{"batch_norm_backward_sums_kernel", batch_norm_backward_sums_kernel},
-           block_each(partition.extents.channels * partition.pieces), p, partition, partial);
-  }
-  launch(device, Kernel{"batch_norm_backward_finish_kernel", batch_norm_backward_finish_kernel},
-         warp_each(device, partition.extents.channels), p, partition, partial, slopes);
-  if (p.dx == nullptr && p.dresidual == nullptr) return;
-  const int64_t quads = partition.quads(p.x, p.y, p.dy, p.dx, p.dresidual);
-  launch(device, Kernel{"batch_norm_backward_input_kernel", batch_norm_backward_input_kernel},
-         elements_shape(device, partition.count(), quads), p, partition, slopes, quads);
+  const bool has_sums = p.dweight != nullptr || p.dbias != nullptr || (p.training && p.dx != nullptr);
+  DoublePair* partial = has_sums ? scratch.array<DoublePair>(1) : nullptr;
+  with_element_type(p.type, [&]<typename T>() {
+    if (has_sums) {
+      launch(device, Kernel{"batch_norm_backward_sums_kernel", batch_norm_backward_sums_kernel<T>},
+             block_each(partition.extents.channels * partition.pieces), p, partition, partial);
+    }
+    launch(device, Kernel{"batch_norm_backward_finish_kernel", batch_norm_backward_finish_kernel},
+           warp_each(device, partition.extents.channels), p, partition, partial, slopes);
+    if (p.dx == nullptr && p.dresidual == nullptr) return;
+    const int64_t groups = partition.groups<T>(p.x, p.y, p.dy, p.dx, p.dresidual);
+    launch(device, Kernel{"batch_norm_backward_input_kernel", batch_norm_backward_input_kernel<T>},
+           elements_shape(device, partition.count(), groups), p, partition, slopes, groups);
+  });
 }
 
 }  // namespace gmr::cuda

@@ -7,6 +7,7 @@
 // convolution is backward_input used as a forward pass; hence its bias.
 #pragma once
 
+#include "backend/element_type.h"
 #include "ops/conv/conv_geometry.h"
 #include "ops/conv/float32_precision.h"
 
@@ -14,28 +15,31 @@ namespace gmr {
 
 struct ConvForward {
   ConvGeometry geometry;
-  const float* x;     // [N, C, in]
+  const void* x;      // [N, C, in]
   const float* w;     // [O, C/G, kernel]
   const float* bias;  // [O] or nullptr
-  float* y;           // [N, O, out]
+  void* y;            // [N, O, out]
   Float32Precision precision = Float32Precision::highest;
+  ElementType type = ElementType::float32;
 };
 
 struct ConvBackwardInput {
   ConvGeometry geometry;
-  const float* dy;    // [N, O, out]
+  const void* dy;     // [N, O, out]
   const float* w;     // [O, C/G, kernel]
   const float* bias;  // [C] or nullptr; added to dx
-  float* dx;          // [N, C, in]
+  void* dx;           // [N, C, in]
   Float32Precision precision = Float32Precision::highest;
+  ElementType type = ElementType::float32;
 };
 
 struct ConvBackwardWeight {
   ConvGeometry geometry;
-  const float* x;   // [N, C, in]
-  const float* dy;  // [N, O, out]
-  float* dw;        // [O, C/G, kernel]
+  const void* x;   // [N, C, in]
+  const void* dy;  // [N, O, out]
+  float* dw;       // [O, C/G, kernel]
   Float32Precision precision = Float32Precision::highest;
+  ElementType type = ElementType::float32;
 };
 
 }  // namespace gmr

@@ -11,28 +11,31 @@ int64_t weight_count(const ConvGeometry& g) {
 }  // namespace
 
 void conv_forward_read(ParamsReader& r, ConvForward& p) {
+  p.type = r.element_type();
   p.geometry = read_conv_geometry(r);
   p.precision = r.choice("precision", Float32Precision::high);
-  r.in("x", p.x, input_count(p.geometry));
+  r.in("x", p.x, p.type, input_count(p.geometry));
   r.in("w", p.w, weight_count(p.geometry));
   r.in_optional("bias", p.bias, p.geometry.o);
-  r.out("y", p.y, output_count(p.geometry));
+  r.out("y", p.y, p.type, output_count(p.geometry));
 }
 
 void conv_backward_input_read(ParamsReader& r, ConvBackwardInput& p) {
+  p.type = r.element_type();
   p.geometry = read_conv_geometry(r);
   p.precision = r.choice("precision", Float32Precision::high);
-  r.in("dy", p.dy, output_count(p.geometry));
+  r.in("dy", p.dy, p.type, output_count(p.geometry));
   r.in("w", p.w, weight_count(p.geometry));
   r.in_optional("bias", p.bias, p.geometry.c);
-  r.out("dx", p.dx, input_count(p.geometry));
+  r.out("dx", p.dx, p.type, input_count(p.geometry));
 }
 
 void conv_backward_weight_read(ParamsReader& r, ConvBackwardWeight& p) {
+  p.type = r.element_type();
   p.geometry = read_conv_geometry(r);
   p.precision = r.choice("precision", Float32Precision::high);
-  r.in("x", p.x, input_count(p.geometry));
-  r.in("dy", p.dy, output_count(p.geometry));
+  r.in("x", p.x, p.type, input_count(p.geometry));
+  r.in("dy", p.dy, p.type, output_count(p.geometry));
   r.out("dw", p.dw, weight_count(p.geometry));
 }
 

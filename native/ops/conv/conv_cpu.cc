@@ -23,10 +23,10 @@ class TapGather {
   int64_t scratch_floats(const Box& box) const { return Window::floats(g_, box); }
 
   auto at(const Box& box, float* scratch) const {
-    return [this, box, window = Window(g_, box, scratch)](const float* plane, float* panel, int64_t pitch) {
+    return [this, box, window = Window(g_, box, scratch)](const auto* plane, float* panel, int64_t pitch) {
       if (is_identity_) {
         detail::for_each_run(box, g_.out, [&](int64_t at, int64_t column, int64_t length) {
-          for (int64_t p = 0; p < length; ++p) panel[column + p] = plane[at + p];
+          for (int64_t p = 0; p < length; ++p) panel[column + p] = to_float(plane[at + p]);
         });
       } else {
         window.fill(plane);
@@ -66,7 +66,10 @@ void conv_forward(const ConvForward& p) {
   const ConvGeometry& g = p.geometry;
   const TapGather gather(forward_window(g));
   const ProductShape shape{g.n, g.groups, g.c / g.groups, g.o / g.groups, g.in[0] * g.in[1] * g.in[2], g.out};
-  product_forward(shape, gather, p.x, p.w, shape.channels * gather.rows(), p.bias, p.y);
+  with_element_type(p.type, [&]<typename Element>() {
+    product_forward(shape, gather, static_cast<const Element*>(p.x), p.w, shape.channels * gather.rows(), p.bias,
+                    static_cast<Element*>(p.y));
+  });
 }
 
 void conv_backward_input(const ConvBackwardInput& p) {
@@ -74,14 +77,19 @@ void conv_backward_input(const ConvBackwardInput& p) {
   const TapGather gather(adjoint_window(g));
   const ProductShape shape{g.n, g.groups, g.o / g.groups, g.c / g.groups, g.out[0] * g.out[1] * g.out[2], g.in};
   const float* w = transpose_weight<TapOrder::reversed>(p.w, g.groups, g.o / g.groups, g.c / g.groups, gather.rows());
-  product_forward(shape, gather, p.dy, w, shape.channels * gather.rows(), p.bias, p.dx);
+  with_element_type(p.type, [&]<typename Element>() {
+    product_forward(shape, gather, static_cast<const Element*>(p.dy), w, shape.channels * gather.rows(), p.bias,
+                    static_cast<Element*>(p.dx));
+  });
 }
 
 void conv_backward_weight(const ConvBackwardWeight& p) {
   const ConvGeometry& g = p.geometry;
   const TapGather gather(forward_window(g));
   const ProductShape shape{g.n, g.groups, g.c / g.groups, g.o / g.groups, g.in[0] * g.in[1] * g.in[2], g.out};
-  product_backward_weight(shape, gather, p.x, p.dy, p.dw);
+  with_element_type(p.type, [&]<typename Element>() {
+    product_backward_weight(shape, gather, static_cast<const Element*>(p.x), static_cast<const Element*>(p.dy), p.dw);
+  });
 }
 
 }  // namespace gmr::cpu

@@ -1,6 +1,7 @@
 // The implicit product over the kernel's taps; depthwise layers directly.
 #include "cuda/kernels.h"
 #include "cuda/tap_gather.cuh"
+#include "ops/conv/conv_bfloat16.cuh"
 #include "ops/conv/direct_conv.cuh"
 #include "ops/conv/direct_weight.cuh"
 
@@ -10,56 +11,58 @@ namespace {
 // kernels
 
 // The 2 in the bounds: at most 128 registers, so that two blocks are on a multiprocessor at a time.
-__global__ void __launch_bounds__(block_threads, 2) conv_direct_kernel(const __grid_constant__ DirectConv p) {
+template <typename T>
+__global__ void __launch_bounds__(block_threads, 2) conv_direct_kernel(const __grid_constant__ DirectConv<T> p) {
   direct_conv(p);
 }
 
+template <typename T>
 __global__ void __launch_bounds__(block_threads, 2)
-    conv_backward_weight_direct_kernel(const __grid_constant__ DirectWeight p) {
+    conv_backward_weight_direct_kernel(const __grid_constant__ DirectWeight<T> p) {
   direct_weight(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    conv_product_few_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+    conv_product_few_kernel(const __grid_constant__ ForwardProduct<TapGather<float>> p) {
   forward_product<FloatTile<product_few_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    conv_product_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+    conv_product_kernel(const __grid_constant__ ForwardProduct<TapGather<float>> p) {
   forward_product<FloatTile<product_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    conv_product_wide_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+    conv_product_wide_kernel(const __grid_constant__ ForwardProduct<TapGather<float>> p) {
   forward_product<FloatTile<product_wide_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    conv_product_high_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+    conv_product_high_kernel(const __grid_constant__ ForwardProduct<TapGather<float>> p) {
   forward_product<HighTile<product_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    conv_product_wide_high_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+    conv_product_wide_high_kernel(const __grid_constant__ ForwardProduct<TapGather<float>> p) {
   forward_product<HighTile<product_wide_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    conv_backward_weight_few_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
+    conv_backward_weight_few_kernel(const __grid_constant__ BackwardWeightProduct<TapGather<float>> p) {
   backward_weight_product<FloatWeightTile<product_few_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    conv_backward_weight_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
+    conv_backward_weight_kernel(const __grid_constant__ BackwardWeightProduct<TapGather<float>> p) {
   backward_weight_product<FloatWeightTile<product_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    conv_backward_weight_high_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
+    conv_backward_weight_high_kernel(const __grid_constant__ BackwardWeightProduct<TapGather<float>> p) {
   backward_weight_product<HighWeightTile>(p);
 }
 
-const ForwardKernels<TapGather> product_kernels = {
+const ForwardKernels<TapGather<float>> product_kernels = {
     {"conv_product_few_kernel", conv_product_few_kernel},
     {"conv_product_kernel", conv_product_kernel},
     {"conv_product_wide_kernel", conv_product_wide_kernel},
@@ -67,37 +70,79 @@ const ForwardKernels<TapGather> product_kernels = {
     {"conv_product_wide_high_kernel", conv_product_wide_high_kernel},
 };
 
-const BackwardWeightKernels<TapGather> backward_weight_kernels = {
+const BackwardWeightKernels<TapGather<float>> backward_weight_kernels = {
     {"conv_backward_weight_few_kernel", conv_backward_weight_few_kernel},
     {"conv_backward_weight_kernel", conv_backward_weight_kernel},
     {"conv_backward_weight_high_kernel", conv_backward_weight_high_kernel},
 };
 
-void product(BackendDevice& device, const ProductShape& shape, Float32Precision precision, const WindowGeometry& window,
-             const float* x, const ProductWeights& weights, const float* bias, float* y) {
-  if (shape.images * shape.out_plane == 0) return;
-  if (const Box box = choose_direct_box(shape, window); box.extent[0] > 0) {
-    const DirectConv conv(shape, window, box, weights, x, bias, y);
+// A pass, whatever the type of its elements.
+struct Problem {
+  WindowGeometry window;
+  ProductShape shape;
+  Float32Precision precision;
+};
+
+void implicit_product(BackendDevice& device, const Problem& p, const float* x, const ProductWeights& weights,
+                      const float* bias, float* y) {
+  const TapGather<float> gather(x, device.table(one_tap_a_row(p.window.kernel)), weights.rows, p.window, p.shape.images,
+                                p.shape.groups * p.shape.channels);
+  launch_forward(device, product_kernels, p.shape, p.precision, gather, weights, bias, y);
+}
+
+void implicit_product(BackendDevice& device, const Problem& p, const bfloat16* x, const ProductWeights& weights,
+                      const float* bias, bfloat16* y) {
+  conv_bfloat16(device, p.window, p.shape, x, weights, bias, y);
+}
+
+void implicit_weight_product(BackendDevice& device, const Problem& p, const float* x, const float* dy, float* dw) {
+  const TapGather<float> gather(x, device.table(one_tap_a_row(p.window.kernel)), volume(p.window.kernel), p.window,
+                                p.shape.images, p.shape.groups * p.shape.channels);
+  launch_backward_weight(device, backward_weight_kernels, p.shape, p.precision, gather, dy, dw);
+}
+
+void implicit_weight_product(BackendDevice& device, const Problem& p, const bfloat16* x, const bfloat16* dy,
+                             float* dw) {
+  conv_bfloat16_backward_weight(device, p.window, p.shape, x, dy, dw);
+}
+
+template <typename T>
+void product(BackendDevice& device, const Problem& p, const void* x, const ProductWeights& weights, const float* bias,
+             void* y) {
+  if (p.shape.images * p.shape.out_plane == 0) return;
+  const auto* from = static_cast<const T*>(x);
+  auto* to = static_cast<T*>(y);
+  if (const Box box = choose_direct_box(p.shape, p.window); box.extent[0] > 0) {
+    const DirectConv<T> conv(p.shape, p.window, box, weights, from, bias, to);
     const size_t shared_bytes = static_cast<size_t>(box.window_floats() + conv.taps) * sizeof(float);
-    launch(device, Kernel{"conv_direct_kernel", conv_direct_kernel},
+    launch(device, Kernel{"conv_direct_kernel", conv_direct_kernel<T>},
            block_each(conv.items(), block_threads, shared_bytes), conv);
     return;
   }
-  const TapGather gather(x, device.table(one_tap_a_row(window.kernel)), weights.rows, window, shape.images,
-                         shape.groups * shape.channels);
-  launch_forward(device, product_kernels, shape, precision, gather, weights, bias, y);
+  implicit_product(device, p, from, weights, bias, to);
 }
 
-void backward_weight_directly(BackendDevice& device, DirectWeight gradient, float* dw) {
+template <typename T>
+void backward_weight_directly(BackendDevice& device, DirectWeight<T> gradient, float* dw) {
   const bool is_split = gradient.splits > 1;
   gradient.partials =
       is_split
           ? static_cast<float*>(device.scratch(static_cast<size_t>(gradient.splits * gradient.size()) * sizeof(float)))
           : dw;
-  launch(device, Kernel{"conv_backward_weight_direct_kernel", conv_backward_weight_direct_kernel},
+  launch(device, Kernel{"conv_backward_weight_direct_kernel", conv_backward_weight_direct_kernel<T>},
          block_each(gradient.items(), block_threads, static_cast<size_t>(gradient.shared_floats()) * sizeof(float)),
          gradient);
   if (is_split) sum_partials(device, gradient.partials, gradient.splits, gradient.size(), dw);
+}
+
+template <typename T>
+void backward_weight(BackendDevice& device, const Problem& p, const void* x, const void* dy, float* dw) {
+  const auto *from = static_cast<const T*>(x), *gradient = static_cast<const T*>(dy);
+  if (const Box box = choose_direct_weight_box(p.shape, p.window); box.extent[0] > 0 && p.shape.images > 0) {
+    backward_weight_directly(device, DirectWeight<T>(p.shape, p.window, box, from, gradient), dw);
+    return;
+  }
+  implicit_weight_product(device, p, from, gradient, dw);
 }
 
 }  // namespace
@@ -106,28 +151,21 @@ void backward_weight_directly(BackendDevice& device, DirectWeight gradient, floa
 
 void conv_forward(BackendDevice& device, const ConvForward& p) {
   const ConvGeometry& g = p.geometry;
-  const ProductShape shape = forward_shape(g);
-  product(device, shape, p.precision, forward_window(g), p.x, forward_weights(shape, p.w, volume(g.kernel)), p.bias,
-          p.y);
+  const Problem problem{forward_window(g), forward_shape(g), p.precision};
+  const ProductWeights weights = forward_weights(problem.shape, p.w, volume(g.kernel));
+  with_element_type(p.type, [&]<typename T>() { product<T>(device, problem, p.x, weights, p.bias, p.y); });
 }
 
 void conv_backward_input(BackendDevice& device, const ConvBackwardInput& p) {
   const ConvGeometry& g = p.geometry;
-  const ProductShape shape = adjoint_shape(g);
-  product(device, shape, p.precision, adjoint_window(g), p.dy,
-          transposed_weights(shape, p.w, volume(g.kernel), RowOrder::reversed), p.bias, p.dx);
+  const Problem problem{adjoint_window(g), adjoint_shape(g), p.precision};
+  const ProductWeights weights = transposed_weights(problem.shape, p.w, volume(g.kernel), RowOrder::reversed);
+  with_element_type(p.type, [&]<typename T>() { product<T>(device, problem, p.dy, weights, p.bias, p.dx); });
 }
 
 void conv_backward_weight(BackendDevice& device, const ConvBackwardWeight& p) {
-  const ConvGeometry& g = p.geometry;
-  const ProductShape shape = forward_shape(g);
-  const WindowGeometry window = forward_window(g);
-  if (const Box box = choose_direct_weight_box(shape, window); box.extent[0] > 0 && shape.images > 0) {
-    backward_weight_directly(device, DirectWeight(shape, window, box, p.x, p.dy), p.dw);
-    return;
-  }
-  const TapGather gather(p.x, device.table(one_tap_a_row(g.kernel)), volume(g.kernel), window, g.n, g.c);
-  launch_backward_weight(device, backward_weight_kernels, shape, p.precision, gather, p.dy, p.dw);
+  const Problem problem{forward_window(p.geometry), forward_shape(p.geometry), p.precision};
+  with_element_type(p.type, [&]<typename T>() { backward_weight<T>(device, problem, p.x, p.dy, p.dw); });
 }
 
 }  // namespace gmr::cuda

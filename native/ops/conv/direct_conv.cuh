@@ -10,19 +10,20 @@
 
 namespace gmr::cuda {
 
+template <typename T>
 struct DirectConv {
   ProductShape shape;
   BoxTiling tiling;
   ProductWeights weights;
-  const float* x;
+  const T* x;
   const float* bias;  // or nullptr
-  float* y;
+  T* y;
   int taps;
   Divisor by_all_outputs, by_outputs;
   SmallDivisor box_x, row_groups, box_z;
 
   DirectConv(const ProductShape& shape, const WindowGeometry& window, const Box& box, const ProductWeights& weights,
-             const float* x, const float* bias, float* y)
+             const T* x, const float* bias, T* y)
       : shape(shape),
         tiling(window, box, shape.images),
         weights(weights),
@@ -79,13 +80,14 @@ __device__ inline void slide(float (&sum)[direct_rows], const float* column, int
 }
 
 // A thread's four outputs, from the window of one channel.
+template <typename T>
 struct DirectColumn {
-  const DirectConv& p;
+  const DirectConv<T>& p;
   int image, z, row, x;  // in the tile; row is the first of four
   bool is_in_box;
   float sum[direct_rows] = {};
 
-  __device__ explicit DirectColumn(const DirectConv& conv) : p(conv) {
+  __device__ explicit DirectColumn(const DirectConv<T>& conv) : p(conv) {
     const auto thread = static_cast<int>(threadIdx.x);
     const int rows = p.box_x.divide(thread), slices = p.row_groups.divide(rows);
     image = p.box_z.divide(slices);
@@ -120,7 +122,8 @@ struct DirectColumn {
   }
 };
 
-__device__ inline void direct_conv(const DirectConv& p) {
+template <typename T>
+__device__ void direct_conv(const DirectConv<T>& p) {
   extern __shared__ float4 shared_memory[];
   float* window = reinterpret_cast<float*>(shared_memory);
   float* weights = window + p.tiling.box.window_floats();
@@ -145,12 +148,12 @@ __device__ inline void direct_conv(const DirectConv& p) {
     const int z = corner.z + column.z, x = corner.x + column.x;
     if (!column.is_in_box || image >= p.shape.images || z >= out[0] || x >= out[2]) continue;
     const float offset = p.bias == nullptr ? 0 : p.bias[o];
-    float* plane = p.y + (image * all_outputs + o) * p.shape.out_plane;
+    T* plane = p.y + (image * all_outputs + o) * p.shape.out_plane;
 #pragma unroll
     for (int j = 0; j < direct_rows; ++j) {
       const int y = corner.y + column.row + j;
       if (column.row + j < p.tiling.box.extent[1] && y < out[1]) {
-        plane[(int64_t{z} * out[1] + y) * out[2] + x] = column.sum[j] + offset;
+        plane[(int64_t{z} * out[1] + y) * out[2] + x] = rounded<T>(column.sum[j] + offset);
       }
     }
   }

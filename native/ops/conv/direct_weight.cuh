@@ -7,18 +7,24 @@
 
 namespace gmr::cuda {
 
+// Groups of four taps of a kernel, one below the other.
+inline int direct_tap_items(const WindowGeometry& g) {
+  return static_cast<int>(g.kernel[0] * ((g.kernel[1] + direct_rows - 1) / direct_rows) * g.kernel[2]);
+}
+
+template <typename T>
 struct DirectWeight {
   ProductShape shape;
   BoxTiling tiling;
-  const float* x;
-  const float* dy;
+  const T* x;
+  const T* dy;
   float* partials;  // [splits][groups][outputs][channels][taps]
   int taps, tap_items, shares;
   int64_t pairs, splits;  // pairs of an output and a channel
   Divisor by_pairs, by_channels, by_outputs;
   SmallDivisor by_tap_items, kernel_x, tap_rows, box_x, box_y, box_z;
 
-  DirectWeight(const ProductShape& shape, const WindowGeometry& g, const Box& box, const float* x, const float* dy)
+  DirectWeight(const ProductShape& shape, const WindowGeometry& g, const Box& box, const T* x, const T* dy)
       : shape(shape),
         tiling(g, box, shape.images),
         x(x),
@@ -39,11 +45,6 @@ struct DirectWeight {
         box_y(box.extent[1]),
         box_z(box.extent[0]) {}
 
-  // Groups of four taps, one below the other.
-  static int direct_tap_items(const WindowGeometry& g) {
-    return static_cast<int>(g.kernel[0] * ((g.kernel[1] + direct_rows - 1) / direct_rows) * g.kernel[2]);
-  }
-
   int64_t size() const { return pairs * taps; }
   int64_t items() const { return pairs * splits; }
 
@@ -56,7 +57,7 @@ struct DirectWeight {
 // Whether a weight gradient is one for this kernel, and with which box; extent 0: it is not.
 inline Box choose_direct_weight_box(const ProductShape& shape, const WindowGeometry& g) {
   const bool is_direct = shape.channels <= direct_most_channels && shape.outputs <= direct_most_channels;
-  if (!is_direct || volume(g.kernel) > direct_most_taps || DirectWeight::direct_tap_items(g) > block_threads) return {};
+  if (!is_direct || volume(g.kernel) > direct_most_taps || direct_tap_items(g) > block_threads) return {};
   constexpr int64_t most_positions = block_threads * direct_rows;
   const int64_t most_floats = product_shared_floats - block_threads * direct_rows - most_positions;
   return choose_box(g, shape.images, most_positions, {1, 1, 1}, most_floats, [&](const Box& box) {
@@ -74,7 +75,8 @@ struct DirectTaps {
   int share;
   float sum[direct_rows] = {};
 
-  __device__ explicit DirectTaps(const DirectWeight& p) {
+  template <typename T>
+  __device__ explicit DirectTaps(const DirectWeight<T>& p) {
     const auto thread = static_cast<int>(threadIdx.x);
     share = p.by_tap_items.divide(thread);
     const int item = thread - share * p.by_tap_items.divisor();
@@ -86,7 +88,8 @@ struct DirectTaps {
   }
 
   // Adds what the share's columns of a tile give.
-  __device__ void add_tile(const DirectWeight& p, const BoxTiling::Corner& corner, const float* window,
+  template <typename T>
+  __device__ void add_tile(const DirectWeight<T>& p, const BoxTiling::Corner& corner, const float* window,
                            const float* gradient) {
     const Window& g = p.tiling.window;
     const Box& box = p.tiling.box;
@@ -117,8 +120,9 @@ struct DirectTaps {
 };
 
 // dy of one output over a tile, as [image][z][y][x].
-__device__ inline void load_gradient(const DirectWeight& p, const BoxTiling::Corner& corner, int64_t output,
-                                     float* gradient) {
+template <typename T>
+__device__ void load_gradient(const DirectWeight<T>& p, const BoxTiling::Corner& corner, int64_t output,
+                              float* gradient) {
   const auto& out = p.tiling.window.out;
   const int64_t all_outputs = p.shape.groups * p.shape.outputs;
   for (int i = static_cast<int>(threadIdx.x); i < p.gradient_floats(); i += block_threads) {
@@ -127,11 +131,12 @@ __device__ inline void load_gradient(const DirectWeight& p, const BoxTiling::Cor
               z = corner.z + slice - image * p.box_z.divisor();
     const bool is_there = corner.image + image < p.shape.images && z < out[0] && y < out[1] && x < out[2];
     const int64_t plane = (corner.image + image) * all_outputs + output;
-    gradient[i] = is_there ? p.dy[plane * p.shape.out_plane + (int64_t{z} * out[1] + y) * out[2] + x] : 0;
+    gradient[i] = is_there ? to_float(p.dy[plane * p.shape.out_plane + (int64_t{z} * out[1] + y) * out[2] + x]) : 0;
   }
 }
 
-__device__ inline void direct_weight(const DirectWeight& p) {
+template <typename T>
+__device__ void direct_weight(const DirectWeight<T>& p) {
   extern __shared__ float4 shared_memory[];
   float* window = reinterpret_cast<float*>(shared_memory);
   float* gradient = window + p.tiling.box.window_floats();

@@ -8,25 +8,29 @@
 
 #include <cstdint>
 
+#include "backend/element_type.h"
+
 namespace gmr {
 
 struct CrossEntropyForward {
-  const float* logits;     // [rows, classes]
+  const void* logits;      // [rows, classes]
   const int32_t* targets;  // [rows]
   float* loss;             // one element
   int64_t rows, classes;
   int64_t divisor;
   float label_smoothing;
+  ElementType type = ElementType::float32;
 };
 
 struct CrossEntropyBackwardInput {
-  const float* logits;
+  const void* logits;
   const int32_t* targets;
   const float* dy;  // one element
-  float* dlogits;   // [rows, classes]
+  void* dlogits;    // [rows, classes]
   int64_t rows, classes;
   int64_t divisor;
   float label_smoothing;
+  ElementType type = ElementType::float32;
 };
 
 }  // namespace gmr

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cpu/float_row.h"
 #include "cpu/kernels.h"
 #include "cpu/thread_pool.h"
 #include "ops/cross_entropy/cross_entropy_tuning.h"
@@ -27,60 +28,77 @@ void check_targets(const int32_t* targets, int64_t rows, int64_t classes) {
 }
 
 // NaN is no maximum here; it comes back in through the exponentials.
-float maximum(const float* z, int64_t count) {
+template <typename Element>
+float maximum(const Element* z, int64_t count) {
   float largest = -std::numeric_limits<float>::infinity();
-  for (int64_t k = 0; k < count; ++k) largest = z[k] > largest ? z[k] : largest;
+  for (int64_t k = 0; k < count; ++k) {
+    const float value = to_float(z[k]);
+    largest = value > largest ? value : largest;
+  }
   return largest;
 }
 
+template <typename Element>
 double row_loss(const CrossEntropyForward& p, int64_t row) {
-  const float* z = p.logits + row * p.classes;
+  const Element* z = static_cast<const Element*>(p.logits) + row * p.classes;
   const float m = maximum(z, p.classes);
   double exponentials = 0;
-  for (int64_t k = 0; k < p.classes; ++k) exponentials += std::exp(z[k] - m);
+  for (int64_t k = 0; k < p.classes; ++k) exponentials += std::exp(to_float(z[k]) - m);
   const double smoothing = p.label_smoothing;
-  double loss = std::log(exponentials) + (1 - smoothing) * (static_cast<double>(m) - z[p.targets[row]]);
+  double loss = std::log(exponentials) + (1 - smoothing) * (static_cast<double>(m) - to_float(z[p.targets[row]]));
   if (smoothing > 0) {  // not 0 * infinity: logits of -infinity are legal where the label has no weight
     double depths = 0;
-    for (int64_t k = 0; k < p.classes; ++k) depths += static_cast<double>(m) - z[k];
+    for (int64_t k = 0; k < p.classes; ++k) depths += static_cast<double>(m) - to_float(z[k]);
     loss += smoothing * depths / static_cast<double>(p.classes);
   }
   return loss;
 }
 
-}  // namespace
-
-void cross_entropy_forward(const CrossEntropyForward& p) {
+template <typename Element>
+void forward(const CrossEntropyForward& p) {
   check_targets(p.targets, p.rows, p.classes);
   std::vector<double> losses(static_cast<size_t>(p.rows));
   parallel_ranges(p.rows, rows_a_task(p.classes), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) losses[static_cast<size_t>(row)] = row_loss(p, row);
+    for (int64_t row = begin; row < end; ++row) losses[static_cast<size_t>(row)] = row_loss<Element>(p, row);
   });
   double total = 0;
   for (const double loss : losses) total += loss;
   *p.loss = static_cast<float>(total / static_cast<double>(p.divisor));
 }
 
-void cross_entropy_backward_input(const CrossEntropyBackwardInput& p) {
+template <typename Element>
+void backward_input(const CrossEntropyBackwardInput& p) {
   check_targets(p.targets, p.rows, p.classes);
-  parallel_ranges(p.rows, rows_a_task(p.classes), [&](int64_t begin, int64_t end) {
+  parallel_ranges(p.rows, rows_a_task(p.classes), [&](int64_t begin, int64_t end, int worker) {
     const float scale = *p.dy / static_cast<float>(p.divisor);
     const float everywhere = p.label_smoothing / static_cast<float>(p.classes);
     const float at_target = 1 - p.label_smoothing + everywhere;
     for (int64_t row = begin; row < end; ++row) {
-      const float* z = p.logits + row * p.classes;
-      float* dz = p.dlogits + row * p.classes;
+      const Element* z = static_cast<const Element*>(p.logits) + row * p.classes;
+      const FloatRow<Element> gradient(static_cast<Element*>(p.dlogits) + row * p.classes, p.classes, worker);
+      float* dz = gradient.values();
       const float m = maximum(z, p.classes);
       double exponentials = 0;
-      for (int64_t k = 0; k < p.classes; ++k) exponentials += dz[k] = std::exp(z[k] - m);
+      for (int64_t k = 0; k < p.classes; ++k) exponentials += dz[k] = std::exp(to_float(z[k]) - m);
       const auto inverse = static_cast<float>(1 / exponentials);
       const int32_t target = p.targets[row];
       dz[target] = scale * (dz[target] * inverse - at_target);
       for (int64_t k = 0; k < p.classes; ++k) {
         if (k != target) dz[k] = scale * (dz[k] * inverse - everywhere);
       }
+      gradient.put();
     }
   });
+}
+
+}  // namespace
+
+void cross_entropy_forward(const CrossEntropyForward& p) {
+  with_element_type(p.type, [&]<typename Element>() { forward<Element>(p); });
+}
+
+void cross_entropy_backward_input(const CrossEntropyBackwardInput& p) {
+  with_element_type(p.type, [&]<typename Element>() { backward_input<Element>(p); });
 }
 
 }  // namespace gmr::cpu

@@ -1,5 +1,6 @@
 #include <limits>
 
+#include "cuda/bfloat16.cuh"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
 #include "cuda/reduction.cuh"
@@ -14,12 +15,16 @@ struct Exponentials {
   double sum;
 };
 
-__device__ Exponentials exponentials_of(const float* z, int64_t classes) {
+template <typename T>
+__device__ Exponentials exponentials_of(const T* z, int64_t classes) {
   float largest = -INFINITY;
-  for (int64_t k = lane_of_thread(); k < classes; k += warp_threads) largest = z[k] > largest ? z[k] : largest;
+  for (int64_t k = lane_of_thread(); k < classes; k += warp_threads) {
+    const float value = to_float(z[k]);
+    largest = value > largest ? value : largest;
+  }
   largest = warp_maximum(largest);
   double sum = 0;
-  for (int64_t k = lane_of_thread(); k < classes; k += warp_threads) sum += expf(z[k] - largest);
+  for (int64_t k = lane_of_thread(); k < classes; k += warp_threads) sum += expf(to_float(z[k]) - largest);
   return {largest, warp_sum(sum)};
 }
 
@@ -48,38 +53,40 @@ __global__ void cross_entropy_check_targets_kernel(const int32_t* targets, int64
 }
 
 // A warp a row.
+template <typename T>
 __global__ void cross_entropy_forward_kernel(const __grid_constant__ CrossEntropyForward p, double* losses) {
   for (int64_t row = first_warp_item(); row < p.rows; row += warp_item_step()) {
-    const float* z = p.logits + row * p.classes;
+    const T* z = static_cast<const T*>(p.logits) + row * p.classes;
     const auto [maximum, sum] = exponentials_of(z, p.classes);
     const double m = maximum, smoothing = p.label_smoothing;
     double depths = 0;
     if (smoothing > 0) {  // not 0 * infinity: logits of -infinity are legal where the label has no weight
-      for (int64_t k = lane_of_thread(); k < p.classes; k += warp_threads) depths += m - z[k];
+      for (int64_t k = lane_of_thread(); k < p.classes; k += warp_threads) depths += m - to_float(z[k]);
       depths = warp_sum(depths);
     }
     if (lane_of_thread() != 0) continue;
     const int32_t target = p.targets[row];
-    const double at_target = is_class(target, p.classes) ? m - z[target] : NAN;
+    const double at_target = is_class(target, p.classes) ? m - to_float(z[target]) : NAN;
     double loss = log(sum) + (1 - smoothing) * at_target;
     if (smoothing > 0) loss += smoothing * depths / static_cast<double>(p.classes);
     losses[row] = loss;
   }
 }
 
+template <typename T>
 __global__ void cross_entropy_backward_input_kernel(const __grid_constant__ CrossEntropyBackwardInput p) {
   const float scale = *p.dy / static_cast<float>(p.divisor);
   const float everywhere = p.label_smoothing / static_cast<float>(p.classes);
   const float at_target = 1 - p.label_smoothing + everywhere;
   for (int64_t row = first_warp_item(); row < p.rows; row += warp_item_step()) {
-    const float* z = p.logits + row * p.classes;
+    const T* z = static_cast<const T*>(p.logits) + row * p.classes;
     const auto [maximum, sum] = exponentials_of(z, p.classes);
     const auto inverse = static_cast<float>(1 / sum);
     const int32_t target = p.targets[row];
     for (int64_t k = lane_of_thread(); k < p.classes; k += warp_threads) {
       const float wanted = k == target ? at_target : everywhere;
-      const float gradient = scale * (expf(z[k] - maximum) * inverse - wanted);
-      p.dlogits[row * p.classes + k] = is_class(target, p.classes) ? gradient : NAN;
+      const float gradient = scale * (expf(to_float(z[k]) - maximum) * inverse - wanted);
+      static_cast<T*>(p.dlogits)[row * p.classes + k] = rounded<T>(is_class(target, p.classes) ? gradient : NAN);
     }
   }
 }
@@ -101,15 +108,19 @@ void cross_entropy_forward(BackendDevice& device, const CrossEntropyForward& p) 
                                  static_cast<size_t>(sum_axis_scratch_doubles(shape)) * sizeof(double)});
   auto* losses = scratch.array<double>(0);
   check_targets(device, p.targets, p.rows, p.classes);
-  launch(device, Kernel{"cross_entropy_forward_kernel", cross_entropy_forward_kernel}, warp_each(device, p.rows), p,
-         losses);
+  with_element_type(p.type, [&]<typename T>() {
+    launch(device, Kernel{"cross_entropy_forward_kernel", cross_entropy_forward_kernel<T>}, warp_each(device, p.rows),
+           p, losses);
+  });
   sum_axis(device, losses, shape, static_cast<double>(p.divisor), scratch.array<double>(1), p.loss);
 }
 
 void cross_entropy_backward_input(BackendDevice& device, const CrossEntropyBackwardInput& p) {
   check_targets(device, p.targets, p.rows, p.classes);
-  launch(device, Kernel{"cross_entropy_backward_input_kernel", cross_entropy_backward_input_kernel},
-         warp_each(device, p.rows), p);
+  with_element_type(p.type, [&]<typename T>() {
+    launch(device, Kernel{"cross_entropy_backward_input_kernel", cross_entropy_backward_input_kernel<T>},
+           warp_each(device, p.rows), p);
+  });
 }
 
 }  // namespace gmr::cuda

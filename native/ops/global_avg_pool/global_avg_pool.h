@@ -4,20 +4,24 @@
 
 #include <cstdint>
 
+#include "backend/element_type.h"
+
 namespace gmr {
 
 struct GlobalAvgPoolForward {
-  const float* x;  // [planes, extent]
-  float* y;        // [planes]
+  const void* x;  // [planes, extent]
+  void* y;        // [planes]
   int64_t planes;
   int64_t extent;
+  ElementType type = ElementType::float32;
 };
 
 struct GlobalAvgPoolBackwardInput {
-  const float* dy;
-  float* dx;
+  const void* dy;
+  void* dx;
   int64_t planes;
   int64_t extent;
+  ElementType type = ElementType::float32;
 };
 
 }  // namespace gmr

@@ -14,17 +14,19 @@ PoolGeometry read_indexable_geometry(ParamsReader& r) {
 }  // namespace
 
 void max_pool_forward_read(ParamsReader& r, MaxPoolForward& p) {
+  p.type = r.element_type();
   p.geometry = read_indexable_geometry(r);
-  r.in("x", p.x, input_count(p.geometry));
-  r.out("y", p.y, output_count(p.geometry));
+  r.in("x", p.x, p.type, input_count(p.geometry));
+  r.out("y", p.y, p.type, output_count(p.geometry));
   r.out_optional("indices", p.indices, output_count(p.geometry));
 }
 
 void max_pool_backward_input_read(ParamsReader& r, MaxPoolBackwardInput& p) {
+  p.type = r.element_type();
   p.geometry = read_indexable_geometry(r);
-  r.in("dy", p.dy, output_count(p.geometry));
+  r.in("dy", p.dy, p.type, output_count(p.geometry));
   r.in("indices", p.indices, output_count(p.geometry));
-  r.out("dx", p.dx, input_count(p.geometry));
+  r.out("dx", p.dx, p.type, input_count(p.geometry));
 }
 
 }  // namespace gmr

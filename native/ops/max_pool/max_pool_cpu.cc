@@ -4,6 +4,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "cpu/float_row.h"
 #include "cpu/kernels.h"
 #include "cpu/parallel_rows.h"
 #include "cpu/simd.h"
@@ -43,11 +44,11 @@ struct VectorsOf {
 };
 
 // x[0], x[Stride], ... Strides above 2 are `run_time_stride`. Reads one float more than it takes at stride 2.
-template <int Stride, int Size>
-typename VectorsOf<Size>::Float load_steps(const float* x, int64_t run_time_stride) {
+template <int Stride, int Size, typename Element>
+typename VectorsOf<Size>::Float load_steps(const Element* x, int64_t run_time_stride) {
   using Float = typename VectorsOf<Size>::Float;
   if constexpr (Size == 1) {
-    return Float{x[0]};
+    return Float{to_float(x[0])};
   } else if constexpr (Stride == 1) {
     return load<Size>(x);
   } else if constexpr (Stride == 2) {
@@ -57,7 +58,7 @@ typename VectorsOf<Size>::Float load_steps(const float* x, int64_t run_time_stri
     (std::make_integer_sequence<int, Size>{});
   } else {
     Float steps;
-    for (int i = 0; i < Size; ++i) steps[i] = x[i * run_time_stride];
+    for (int i = 0; i < Size; ++i) steps[i] = to_float(x[i * run_time_stride]);
     return steps;
   }
 }
@@ -72,7 +73,8 @@ struct Maxima {
   Int index = Int{} - 1;
 
   // One tap of each: x[0], x[stride], ..., of which the first has the index `first_index`.
-  void take(const float* x, int32_t first_index, int64_t stride) {
+  template <typename Element>
+  void take(const Element* x, int32_t first_index, int64_t stride) {
     const Float other = load_steps<Stride, Size>(x, stride);
     Int is_new = (other > value) | (other != other);
     if constexpr (Mode == Indices::keep) {
@@ -84,14 +86,15 @@ struct Maxima {
     value = is_new ? other : value;
   }
 
-  void put(float* y, int32_t* indices) const {
+  template <typename Element>
+  void put(Element* y, int32_t* indices) const {
     store<Size>(y, value);
     if constexpr (Mode == Indices::keep) std::memcpy(indices, &index, sizeof(index));
   }
 };
 
 // Stride of a row, where it is a constant of the code; 0: known at run time only.
-template <Indices Mode, int Stride>
+template <typename Element, Indices Mode, int Stride>
 void forward_rows(const MaxPoolForward& p) {
   const PoolGeometry& g = p.geometry;
   const int64_t stride = Stride > 0 ? Stride : g.stride[2];
@@ -100,7 +103,7 @@ void forward_rows(const MaxPoolForward& p) {
   const int64_t whole_end = std::max(outputs_inside(g, 2, g.kernel[2] - 1).end, whole_begin);
   const int64_t row_cost = g.output[2] * g.kernel[0] * g.kernel[1] * g.kernel[2];
   parallel_rows(g.planes, g.output[0], g.output[1], row_cost, [&](int64_t plane, int64_t oz, int64_t oy) {
-    const float* x = p.x + plane * g.input[0] * g.input[1] * g.input[2];
+    const Element* x = static_cast<const Element*>(p.x) + plane * g.input[0] * g.input[1] * g.input[2];
     const int64_t out = ((plane * g.output[0] + oz) * g.output[1] + oy) * g.output[2];
     const IndexRange z_taps = taps_inside(g, 0, oz);
     const IndexRange y_taps = taps_inside(g, 1, oy);
@@ -116,7 +119,7 @@ void forward_rows(const MaxPoolForward& p) {
           }
         }
       }
-      maxima.put(p.y + out + o, Mode == Indices::keep ? p.indices + out + o : nullptr);
+      maxima.put(static_cast<Element*>(p.y) + out + o, Mode == Indices::keep ? p.indices + out + o : nullptr);
     };
     for (int64_t o = 0; o < whole_begin; ++o) reduce(o, taps_inside(g, 2, o), Count<1>());
     for_blocks(whole_begin, whole_end, [&](int64_t o, auto size) { reduce(o, {0, g.kernel[2]}, size); });
@@ -125,11 +128,11 @@ void forward_rows(const MaxPoolForward& p) {
 }
 
 // The same with the loops over taps written out: the most common window, in half the time.
-template <Indices Mode>
+template <typename Element, Indices Mode>
 void forward_squares_of_two(const MaxPoolForward& p) {
   const PoolGeometry& g = p.geometry;
   parallel_rows(g.planes, g.output[0], g.output[1], 4 * g.output[2], [&](int64_t plane, int64_t z, int64_t oy) {
-    const float* x = p.x + plane * g.input[0] * g.input[1] * g.input[2];
+    const Element* x = static_cast<const Element*>(p.x) + plane * g.input[0] * g.input[1] * g.input[2];
     const int64_t first_index = (z * g.input[1] + 2 * oy) * g.input[2];
     const int64_t out = ((plane * g.output[0] + z) * g.output[1] + oy) * g.output[2];
     for_blocks(0, g.output[2], [&](int64_t o, auto size) {
@@ -138,75 +141,85 @@ void forward_squares_of_two(const MaxPoolForward& p) {
         const int64_t index = first_index + 2 * o + tap;
         maxima.take(x + index, static_cast<int32_t>(index), 2);
       }
-      maxima.put(p.y + out + o, Mode == Indices::keep ? p.indices + out + o : nullptr);
+      maxima.put(static_cast<Element*>(p.y) + out + o, Mode == Indices::keep ? p.indices + out + o : nullptr);
     });
   });
 }
 
-template <Indices Mode>
+template <typename Element, Indices Mode>
 void forward(const MaxPoolForward& p) {
-  if (tiles_by_squares_of_two(p.geometry)) return forward_squares_of_two<Mode>(p);
-  if (p.geometry.stride[2] == 1) return forward_rows<Mode, 1>(p);
-  if (p.geometry.stride[2] == 2) return forward_rows<Mode, 2>(p);
-  forward_rows<Mode, 0>(p);
+  if (tiles_by_squares_of_two(p.geometry)) return forward_squares_of_two<Element, Mode>(p);
+  if (p.geometry.stride[2] == 1) return forward_rows<Element, Mode, 1>(p);
+  if (p.geometry.stride[2] == 2) return forward_rows<Element, Mode, 2>(p);
+  forward_rows<Element, Mode, 0>(p);
 }
 
-template <int Size>
-void give_back_pairs(const float* __restrict dy, const int32_t* __restrict indices, int32_t first_index,
-                     float* __restrict dx, Count<Size>) {
+template <typename Element, int Size>
+void give_back_pairs(const Element* __restrict dy, const int32_t* __restrict indices, int32_t first_index,
+                     Element* __restrict dx, Count<Size>) {
 #pragma GCC unroll 1  // a loop that is unrolled whole is not vectorised
   for (int o = 0; o < Size; ++o) {
-    const float value = dy[o];
+    const Element value = dy[o];
     const int32_t pair = indices[o] - first_index - 2 * o;
-    dx[2 * o] = pair == 0 ? value : 0;
-    dx[2 * o + 1] = pair == 1 ? value : 0;
+    dx[2 * o] = pair == 0 ? value : Element{};
+    dx[2 * o + 1] = pair == 1 ? value : Element{};
   }
 }
 
 // Each input looks at the one output that may have taken it.
+template <typename Element>
 void backward_pairs(const MaxPoolBackwardInput& p) {
   const PoolGeometry& g = p.geometry;
   parallel_rows(g.planes, g.input[0], g.input[1], g.input[2], [&](int64_t plane, int64_t z, int64_t row) {
     const int64_t first_index = (z * g.input[1] + row) * g.input[2];
-    float* dx = p.dx + plane * g.input[0] * g.input[1] * g.input[2] + first_index;
+    Element* dx = static_cast<Element*>(p.dx) + plane * g.input[0] * g.input[1] * g.input[2] + first_index;
     const int64_t oz = z / g.kernel[0];
     const int64_t oy = row / g.kernel[1];
     int64_t written = 0;
     if (oz < g.output[0] && oy < g.output[1]) {
       const int64_t out = ((plane * g.output[0] + oz) * g.output[1] + oy) * g.output[2];
       for_blocks(0, g.output[2], [&](int64_t o, auto size) {
-        give_back_pairs(p.dy + out + o, p.indices + out + o, static_cast<int32_t>(first_index + 2 * o), dx + 2 * o,
-                        size);
+        give_back_pairs(static_cast<const Element*>(p.dy) + out + o, p.indices + out + o,
+                        static_cast<int32_t>(first_index + 2 * o), dx + 2 * o, size);
       });
       written = 2 * g.output[2];
     }
-    std::fill(dx + written, dx + g.input[2], 0.0f);
+    std::fill(dx + written, dx + g.input[2], Element{});
+  });
+}
+
+template <typename Element>
+void backward_input(const MaxPoolBackwardInput& p) {
+  const PoolGeometry& g = p.geometry;
+  if (tiles_by_pairs(g)) return backward_pairs<Element>(p);
+  const int64_t inputs = g.input[0] * g.input[1] * g.input[2];
+  const int64_t outputs = g.output[0] * g.output[1] * g.output[2];
+  const int64_t grain = std::max<int64_t>(1, elementwise_grain / inputs);
+  parallel_ranges(g.planes, grain, [&](int64_t begin, int64_t end, int worker) {
+    for (int64_t plane = begin; plane < end; ++plane) {
+      const Element* dy = static_cast<const Element*>(p.dy) + plane * outputs;
+      const int32_t* indices = p.indices + plane * outputs;
+      const FloatRow<Element> sums(static_cast<Element*>(p.dx) + plane * inputs, inputs, worker);
+      float* dx = sums.values();
+      std::fill_n(dx, inputs, 0.0f);
+      for (int64_t o = 0; o < outputs; ++o) {
+        if (indices[o] >= 0 && indices[o] < inputs) dx[indices[o]] += to_float(dy[o]);
+      }
+      sums.put();
+    }
   });
 }
 
 }  // namespace
 
 void max_pool_forward(const MaxPoolForward& p) {
-  p.indices == nullptr ? forward<Indices::skip>(p) : forward<Indices::keep>(p);
+  with_element_type(p.type, [&]<typename Element>() {
+    p.indices == nullptr ? forward<Element, Indices::skip>(p) : forward<Element, Indices::keep>(p);
+  });
 }
 
 void max_pool_backward_input(const MaxPoolBackwardInput& p) {
-  const PoolGeometry& g = p.geometry;
-  if (tiles_by_pairs(g)) return backward_pairs(p);
-  const int64_t inputs = g.input[0] * g.input[1] * g.input[2];
-  const int64_t outputs = g.output[0] * g.output[1] * g.output[2];
-  const int64_t grain = std::max<int64_t>(1, elementwise_grain / inputs);
-  parallel_ranges(g.planes, grain, [&](int64_t begin, int64_t end) {
-    std::fill(p.dx + begin * inputs, p.dx + end * inputs, 0.0f);
-    for (int64_t plane = begin; plane < end; ++plane) {
-      const float* dy = p.dy + plane * outputs;
-      const int32_t* indices = p.indices + plane * outputs;
-      float* dx = p.dx + plane * inputs;
-      for (int64_t o = 0; o < outputs; ++o) {
-        if (indices[o] >= 0 && indices[o] < inputs) dx[indices[o]] += dy[o];
-      }
-    }
-  });
+  with_element_type(p.type, [&]<typename Element>() { backward_input<Element>(p); });
 }
 
 }  // namespace gmr::cpu

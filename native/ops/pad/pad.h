@@ -9,6 +9,8 @@
 #include <array>
 #include <cstdint>
 
+#include "backend/element_type.h"
+
 namespace gmr {
 
 enum class PadMode : int32_t { zeros, reflect, replicate, circular };
@@ -41,15 +43,17 @@ struct PadGeometry {
 };
 
 struct PadForward {
-  const float* x;  // [planes, input]
-  float* y;        // [planes, output]
+  const void* x;  // [planes, input]
+  void* y;        // [planes, output]
   PadGeometry geometry;
+  ElementType type = ElementType::float32;
 };
 
 struct PadBackwardInput {
-  const float* dy;
-  float* dx;
+  const void* dy;
+  void* dx;
   PadGeometry geometry;
+  ElementType type = ElementType::float32;
 };
 
 }  // namespace gmr

@@ -42,15 +42,17 @@ int64_t output_count(const PadGeometry& g) { return element_count({g.planes, g.o
 }  // namespace
 
 void pad_forward_read(ParamsReader& r, PadForward& p) {
+  p.type = r.element_type();
   p.geometry = read_geometry(r);
-  r.in("x", p.x, input_count(p.geometry));
-  r.out("y", p.y, output_count(p.geometry));
+  r.in("x", p.x, p.type, input_count(p.geometry));
+  r.out("y", p.y, p.type, output_count(p.geometry));
 }
 
 void pad_backward_input_read(ParamsReader& r, PadBackwardInput& p) {
+  p.type = r.element_type();
   p.geometry = read_geometry(r);
-  r.in("dy", p.dy, output_count(p.geometry));
-  r.out("dx", p.dx, input_count(p.geometry));
+  r.in("dy", p.dy, p.type, output_count(p.geometry));
+  r.out("dx", p.dx, p.type, input_count(p.geometry));
 }
 
 }  // namespace gmr

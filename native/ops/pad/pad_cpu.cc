@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "cpu/float_row.h"
 #include "cpu/kernels.h"
 #include "cpu/parallel_rows.h"
 
@@ -34,49 +35,63 @@ void for_row_padding(const PadGeometry& g, const std::vector<int64_t>& sources, 
   for (int64_t o = g.low[2] + g.input[2]; o < g.output(2); ++o) f(o, sources[o]);
 }
 
-}  // namespace
-
-void pad_forward(const PadForward& p) {
+template <typename Element>
+void forward(const PadForward& p) {
   const PadGeometry& g = p.geometry;
-  if (g.planes == 0) return;
+  if (g.planes * g.output(0) * g.output(1) * g.output(2) == 0) return;  // an axis may still be longer than any memory
   const int64_t width = g.output(2);
   const std::vector<int64_t> sources[3] = {sources_of(g, 0), sources_of(g, 1), sources_of(g, 2)};
   parallel_rows(g.planes, g.output(0), g.output(1), width, [&](int64_t plane, int64_t oz, int64_t oy) {
-    float* y = p.y + ((plane * g.output(0) + oz) * g.output(1) + oy) * width;
+    Element* y = static_cast<Element*>(p.y) + ((plane * g.output(0) + oz) * g.output(1) + oy) * width;
     const int64_t z = sources[0][oz];
     const int64_t row = sources[1][oy];
     if (z < 0 || row < 0) {
-      std::fill(y, y + width, 0.0f);
+      std::fill(y, y + width, Element{});
       return;
     }
-    const float* x = p.x + ((plane * g.input[0] + z) * g.input[1] + row) * g.input[2];
+    const Element* x = static_cast<const Element*>(p.x) + ((plane * g.input[0] + z) * g.input[1] + row) * g.input[2];
     std::copy_n(x, g.input[2], y + g.low[2]);
     if (g.mode == PadMode::zeros) {
-      std::fill_n(y, g.low[2], 0.0f);
-      std::fill_n(y + g.low[2] + g.input[2], g.high[2], 0.0f);
+      std::fill_n(y, g.low[2], Element{});
+      std::fill_n(y + g.low[2] + g.input[2], g.high[2], Element{});
     }
     for_row_padding(g, sources[2], [&](int64_t o, int64_t source) { y[o] = x[source]; });
   });
 }
 
 // Each row of dx gathers the rows of dy that were read from it.
-void pad_backward_input(const PadBackwardInput& p) {
+template <typename Element>
+void backward_input(const PadBackwardInput& p) {
   const PadGeometry& g = p.geometry;
-  if (g.planes == 0) return;
+  if (g.planes * g.input[0] * g.input[1] * g.input[2] == 0) return;  // an axis of dy may be longer than any memory
   const auto z_readers = readers_of(g, 0);
   const auto y_readers = readers_of(g, 1);
   const std::vector<int64_t> sources = sources_of(g, 2);
-  parallel_rows(g.planes, g.input[0], g.input[1], g.output(2), [&](int64_t plane, int64_t z, int64_t row) {
-    float* dx = p.dx + ((plane * g.input[0] + z) * g.input[1] + row) * g.input[2];
+  parallel_rows(g.planes, g.input[0], g.input[1], g.output(2), [&](int64_t plane, int64_t z, int64_t row, int worker) {
+    const int64_t first = ((plane * g.input[0] + z) * g.input[1] + row) * g.input[2];
+    const FloatRow<Element> sums(static_cast<Element*>(p.dx) + first, g.input[2], worker);
+    float* dx = sums.values();
     std::fill(dx, dx + g.input[2], 0.0f);
     for (const int64_t oz : z_readers[z]) {
       for (const int64_t oy : y_readers[row]) {
-        const float* dy = p.dy + ((plane * g.output(0) + oz) * g.output(1) + oy) * g.output(2);
-        for (int64_t i = 0; i < g.input[2]; ++i) dx[i] += dy[g.low[2] + i];
-        for_row_padding(g, sources, [&](int64_t o, int64_t source) { dx[source] += dy[o]; });
+        const Element* dy =
+            static_cast<const Element*>(p.dy) + ((plane * g.output(0) + oz) * g.output(1) + oy) * g.output(2);
+        for (int64_t i = 0; i < g.input[2]; ++i) dx[i] += to_float(dy[g.low[2] + i]);
+        for_row_padding(g, sources, [&](int64_t o, int64_t source) { dx[source] += to_float(dy[o]); });
       }
     }
+    sums.put();
   });
+}
+
+}  // namespace
+
+void pad_forward(const PadForward& p) {
+  with_element_type(p.type, [&]<typename Element>() { forward<Element>(p); });
+}
+
+void pad_backward_input(const PadBackwardInput& p) {
+  with_element_type(p.type, [&]<typename Element>() { backward_input<Element>(p); });
 }
 
 }  // namespace gmr::cpu

@@ -1,3 +1,4 @@
+#include "cuda/bfloat16.cuh"
 #include "cuda/grid_index.h"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
@@ -33,6 +34,7 @@ __device__ Range readers_of(const PadGeometry& g, int axis, int64_t i, int part)
 
 // kernels
 
+template <typename T>
 __global__ void pad_forward_kernel(const __grid_constant__ PadForward p, const __grid_constant__ GridIndex outputs,
                                    int64_t count) {
   const PadGeometry& g = p.geometry;
@@ -40,10 +42,12 @@ __global__ void pad_forward_kernel(const __grid_constant__ PadForward p, const _
     const Position o = outputs.position(i);
     const int64_t z = g.source(0, o.z), y = g.source(1, o.y), x = g.source(2, o.x);
     const bool is_zero = z < 0 || y < 0 || x < 0;
-    p.y[i] = is_zero ? 0 : p.x[((o.plane * g.input[0] + z) * g.input[1] + y) * g.input[2] + x];
+    const int64_t from = ((o.plane * g.input[0] + z) * g.input[1] + y) * g.input[2] + x;
+    static_cast<T*>(p.y)[i] = is_zero ? T{} : static_cast<const T*>(p.x)[from];
   }
 }
 
+template <typename T>
 __global__ void pad_backward_input_kernel(const __grid_constant__ PadBackwardInput p,
                                           const __grid_constant__ GridIndex inputs, int64_t count) {
   const PadGeometry& g = p.geometry;
@@ -56,16 +60,17 @@ __global__ void pad_backward_input_kernel(const __grid_constant__ PadBackwardInp
         for (int y_part = 0; y_part < 3; ++y_part) {
           const Range y = readers_of(g, 1, at.y, y_part);
           for (int64_t oy = y.begin; oy < y.end; ++oy) {
-            const float* row = p.dy + ((at.plane * g.output(0) + oz) * g.output(1) + oy) * g.output(2);
+            const T* row =
+                static_cast<const T*>(p.dy) + ((at.plane * g.output(0) + oz) * g.output(1) + oy) * g.output(2);
             for (int x_part = 0; x_part < 3; ++x_part) {
               const Range x = readers_of(g, 2, at.x, x_part);
-              for (int64_t ox = x.begin; ox < x.end; ++ox) sum += row[ox];
+              for (int64_t ox = x.begin; ox < x.end; ++ox) sum += to_float(row[ox]);
             }
           }
         }
       }
     }
-    p.dx[i] = sum;
+    static_cast<T*>(p.dx)[i] = rounded<T>(sum);
   }
 }
 
@@ -77,15 +82,19 @@ void pad_forward(BackendDevice& device, const PadForward& p) {
   const PadGeometry& g = p.geometry;
   const std::array<int64_t, 3> output = {g.output(0), g.output(1), g.output(2)};
   const int64_t count = g.planes * volume(output);
-  launch(device, Kernel{"pad_forward_kernel", pad_forward_kernel}, thread_each(device, count), p, GridIndex(output),
-         count);
+  with_element_type(p.type, [&]<typename T>() {
+    launch(device, Kernel{"pad_forward_kernel", pad_forward_kernel<T>}, thread_each(device, count), p,
+           GridIndex(output), count);
+  });
 }
 
 void pad_backward_input(BackendDevice& device, const PadBackwardInput& p) {
   const PadGeometry& g = p.geometry;
   const int64_t count = g.planes * volume(g.input);
-  launch(device, Kernel{"pad_backward_input_kernel", pad_backward_input_kernel}, thread_each(device, count), p,
-         GridIndex(g.input), count);
+  with_element_type(p.type, [&]<typename T>() {
+    launch(device, Kernel{"pad_backward_input_kernel", pad_backward_input_kernel<T>}, thread_each(device, count), p,
+           GridIndex(g.input), count);
+  });
 }
 
 }  // namespace gmr::cuda

@@ -1,3 +1,4 @@
+#include "cuda/bfloat16.cuh"
 #include "cuda/divisor.h"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
@@ -8,12 +9,14 @@ namespace {
 
 // kernels
 
+template <typename Y, typename X>
 __global__ void reduce_backward_input_kernel(const __grid_constant__ ReduceBackwardInput p, Divisor by_reduced,
                                              Divisor by_inner) {
   const auto divisor = static_cast<float>(p.divisor);
   for (int64_t i = first_item(); i < p.outer * p.reduced * p.inner; i += item_step()) {
     const auto [row, column] = by_inner.divide(i);
-    p.dx[i] = p.dy[by_reduced.divide(row).quotient * p.inner + column] / divisor;
+    const float dy = to_float(static_cast<const Y*>(p.dy)[by_reduced.divide(row).quotient * p.inner + column]);
+    static_cast<X*>(p.dx)[i] = rounded<X>(dy / divisor);
   }
 }
 
@@ -22,12 +25,16 @@ __global__ void reduce_backward_input_kernel(const __grid_constant__ ReduceBackw
 // launchers
 
 void reduce_forward(BackendDevice& device, const ReduceForward& p) {
-  sum_axis(device, p.x, {p.outer, p.reduced, p.inner}, static_cast<double>(p.divisor), p.y);
+  sum_axis(device, {p.x, p.x_type}, {p.outer, p.reduced, p.inner}, static_cast<double>(p.divisor), {p.y, p.y_type});
 }
 
 void reduce_backward_input(BackendDevice& device, const ReduceBackwardInput& p) {
-  launch(device, Kernel{"reduce_backward_input_kernel", reduce_backward_input_kernel},
-         thread_each(device, p.outer * p.reduced * p.inner), p, Divisor(p.reduced), Divisor(p.inner));
+  with_element_type(p.y_type, [&]<typename Y>() {
+    with_element_type(p.x_type, [&]<typename X>() {
+      launch(device, Kernel{"reduce_backward_input_kernel", reduce_backward_input_kernel<Y, X>},
+             thread_each(device, p.outer * p.reduced * p.inner), p, Divisor(p.reduced), Divisor(p.inner));
+    });
+  });
 }
 
 }  // namespace gmr::cuda

@@ -14,6 +14,7 @@
 // The transposed convolution is backward_input used as a forward pass; hence its bias.
 #pragma once
 
+#include "backend/element_type.h"
 #include "ops/conv/conv_geometry.h"
 #include "ops/conv/float32_precision.h"
 
@@ -28,30 +29,33 @@ struct RingKernel {
 struct RingConvForward {
   ConvGeometry geometry;
   RingKernel rings;
-  const float* x;     // [N, C, in]
+  const void* x;      // [N, C, in]
   const float* v;     // [O, C/G, R]
   const float* bias;  // [O] or nullptr
-  float* y;           // [N, O, out]
+  void* y;            // [N, O, out]
   Float32Precision precision = Float32Precision::highest;
+  ElementType type = ElementType::float32;
 };
 
 struct RingConvBackwardInput {
   ConvGeometry geometry;
   RingKernel rings;
-  const float* dy;    // [N, O, out]
+  const void* dy;     // [N, O, out]
   const float* v;     // [O, C/G, R]
   const float* bias;  // [C] or nullptr; added to dx
-  float* dx;          // [N, C, in]
+  void* dx;           // [N, C, in]
   Float32Precision precision = Float32Precision::highest;
+  ElementType type = ElementType::float32;
 };
 
 struct RingConvBackwardWeight {
   ConvGeometry geometry;
   RingKernel rings;
-  const float* x;   // [N, C, in]
-  const float* dy;  // [N, O, out]
-  float* dv;        // [O, C/G, R]
+  const void* x;   // [N, C, in]
+  const void* dy;  // [N, O, out]
+  float* dv;       // [O, C/G, R]
   Float32Precision precision = Float32Precision::highest;
+  ElementType type = ElementType::float32;
 };
 
 }  // namespace gmr

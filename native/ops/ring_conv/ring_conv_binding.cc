@@ -31,31 +31,34 @@ int64_t weight_count(const ConvGeometry& g, const RingKernel& rings) {
 }  // namespace
 
 void ring_conv_forward_read(ParamsReader& r, RingConvForward& p) {
+  p.type = r.element_type();
   p.geometry = read_conv_geometry(r);
   p.precision = r.choice("precision", Float32Precision::high);
   p.rings = read_rings(r, p.geometry);
-  r.in("x", p.x, input_count(p.geometry));
+  r.in("x", p.x, p.type, input_count(p.geometry));
   r.in("v", p.v, weight_count(p.geometry, p.rings));
   r.in_optional("bias", p.bias, p.geometry.o);
-  r.out("y", p.y, output_count(p.geometry));
+  r.out("y", p.y, p.type, output_count(p.geometry));
 }
 
 void ring_conv_backward_input_read(ParamsReader& r, RingConvBackwardInput& p) {
+  p.type = r.element_type();
   p.geometry = read_conv_geometry(r);
   p.precision = r.choice("precision", Float32Precision::high);
   p.rings = read_rings(r, p.geometry);
-  r.in("dy", p.dy, output_count(p.geometry));
+  r.in("dy", p.dy, p.type, output_count(p.geometry));
   r.in("v", p.v, weight_count(p.geometry, p.rings));
   r.in_optional("bias", p.bias, p.geometry.c);
-  r.out("dx", p.dx, input_count(p.geometry));
+  r.out("dx", p.dx, p.type, input_count(p.geometry));
 }
 
 void ring_conv_backward_weight_read(ParamsReader& r, RingConvBackwardWeight& p) {
+  p.type = r.element_type();
   p.geometry = read_conv_geometry(r);
   p.precision = r.choice("precision", Float32Precision::high);
   p.rings = read_rings(r, p.geometry);
-  r.in("x", p.x, input_count(p.geometry));
-  r.in("dy", p.dy, output_count(p.geometry));
+  r.in("x", p.x, p.type, input_count(p.geometry));
+  r.in("dy", p.dy, p.type, output_count(p.geometry));
   r.out("dv", p.dv, weight_count(p.geometry, p.rings));
 }
 

@@ -10,7 +10,10 @@ void ring_conv_forward(const RingConvForward& p) {
   const ConvGeometry& g = p.geometry;
   const RingGather gather(forward_window(g), p.rings);
   const ProductShape shape{g.n, g.groups, g.c / g.groups, g.o / g.groups, g.in[0] * g.in[1] * g.in[2], g.out};
-  product_forward(shape, gather, p.x, p.v, shape.channels * gather.rows(), p.bias, p.y);
+  with_element_type(p.type, [&]<typename Element>() {
+    product_forward(shape, gather, static_cast<const Element*>(p.x), p.v, shape.channels * gather.rows(), p.bias,
+                    static_cast<Element*>(p.y));
+  });
 }
 
 void ring_conv_backward_input(const RingConvBackwardInput& p) {
@@ -19,14 +22,19 @@ void ring_conv_backward_input(const RingConvBackwardInput& p) {
   const ProductShape shape{g.n, g.groups, g.o / g.groups, g.c / g.groups, g.out[0] * g.out[1] * g.out[2], g.in};
   // Rings have no direction: reversed taps are the same rings.
   const float* v = transpose_weight<TapOrder::kept>(p.v, g.groups, g.o / g.groups, g.c / g.groups, gather.rows());
-  product_forward(shape, gather, p.dy, v, shape.channels * gather.rows(), p.bias, p.dx);
+  with_element_type(p.type, [&]<typename Element>() {
+    product_forward(shape, gather, static_cast<const Element*>(p.dy), v, shape.channels * gather.rows(), p.bias,
+                    static_cast<Element*>(p.dx));
+  });
 }
 
 void ring_conv_backward_weight(const RingConvBackwardWeight& p) {
   const ConvGeometry& g = p.geometry;
   const RingGather gather(forward_window(g), p.rings);
   const ProductShape shape{g.n, g.groups, g.c / g.groups, g.o / g.groups, g.in[0] * g.in[1] * g.in[2], g.out};
-  product_backward_weight(shape, gather, p.x, p.dy, p.dv);
+  with_element_type(p.type, [&]<typename Element>() {
+    product_backward_weight(shape, gather, static_cast<const Element*>(p.x), static_cast<const Element*>(p.dy), p.dv);
+  });
 }
 
 }  // namespace gmr::cpu

@@ -3,6 +3,7 @@
 #include "cuda/kernels.h"
 #include "cuda/ring_taps.h"
 #include "cuda/tap_gather.cuh"
+#include "ops/ring_conv/ring_conv_bfloat16.cuh"
 #include "ops/ring_conv/ring_gather.cuh"
 
 namespace gmr::cuda {
@@ -12,93 +13,93 @@ namespace {
 
 // The 2 in the bounds: at most 128 registers, so that two blocks are on a multiprocessor at a time.
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_product_few_kernel(const __grid_constant__ ForwardProduct<RingGather> p) {
+    ring_conv_product_few_kernel(const __grid_constant__ ForwardProduct<RingGather<float>> p) {
   forward_product<FloatTile<product_few_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_product_kernel(const __grid_constant__ ForwardProduct<RingGather> p) {
+    ring_conv_product_kernel(const __grid_constant__ ForwardProduct<RingGather<float>> p) {
   forward_product<FloatTile<product_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_product_wide_kernel(const __grid_constant__ ForwardProduct<RingGather> p) {
+    ring_conv_product_wide_kernel(const __grid_constant__ ForwardProduct<RingGather<float>> p) {
   forward_product<FloatTile<product_wide_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_product_high_kernel(const __grid_constant__ ForwardProduct<RingGather> p) {
+    ring_conv_product_high_kernel(const __grid_constant__ ForwardProduct<RingGather<float>> p) {
   forward_product<HighTile<product_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_product_wide_high_kernel(const __grid_constant__ ForwardProduct<RingGather> p) {
+    ring_conv_product_wide_high_kernel(const __grid_constant__ ForwardProduct<RingGather<float>> p) {
   forward_product<HighTile<product_wide_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_product_large_few_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+    ring_conv_product_large_few_kernel(const __grid_constant__ ForwardProduct<TapGather<float>> p) {
   forward_product<FloatTile<product_few_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_product_large_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+    ring_conv_product_large_kernel(const __grid_constant__ ForwardProduct<TapGather<float>> p) {
   forward_product<FloatTile<product_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_product_large_wide_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+    ring_conv_product_large_wide_kernel(const __grid_constant__ ForwardProduct<TapGather<float>> p) {
   forward_product<FloatTile<product_wide_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_product_large_high_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+    ring_conv_product_large_high_kernel(const __grid_constant__ ForwardProduct<TapGather<float>> p) {
   forward_product<HighTile<product_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_product_large_wide_high_kernel(const __grid_constant__ ForwardProduct<TapGather> p) {
+    ring_conv_product_large_wide_high_kernel(const __grid_constant__ ForwardProduct<TapGather<float>> p) {
   forward_product<HighTile<product_wide_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_backward_weight_few_kernel(const __grid_constant__ BackwardWeightProduct<RingGather> p) {
+    ring_conv_backward_weight_few_kernel(const __grid_constant__ BackwardWeightProduct<RingGather<float>> p) {
   backward_weight_product<FloatWeightTile<product_few_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_backward_weight_kernel(const __grid_constant__ BackwardWeightProduct<RingGather> p) {
+    ring_conv_backward_weight_kernel(const __grid_constant__ BackwardWeightProduct<RingGather<float>> p) {
   backward_weight_product<FloatWeightTile<product_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_backward_weight_high_kernel(const __grid_constant__ BackwardWeightProduct<RingGather> p) {
+    ring_conv_backward_weight_high_kernel(const __grid_constant__ BackwardWeightProduct<RingGather<float>> p) {
   backward_weight_product<HighWeightTile>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_backward_weight_large_few_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
+    ring_conv_backward_weight_large_few_kernel(const __grid_constant__ BackwardWeightProduct<TapGather<float>> p) {
   backward_weight_product<FloatWeightTile<product_few_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_backward_weight_large_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
+    ring_conv_backward_weight_large_kernel(const __grid_constant__ BackwardWeightProduct<TapGather<float>> p) {
   backward_weight_product<FloatWeightTile<product_outputs>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_backward_weight_large_high_kernel(const __grid_constant__ BackwardWeightProduct<TapGather> p) {
+    ring_conv_backward_weight_large_high_kernel(const __grid_constant__ BackwardWeightProduct<TapGather<float>> p) {
   backward_weight_product<HighWeightTile>(p);
 }
 
 // The kernels of a pass, by gather.
 template <template <typename> typename Kernels>
 struct RingKernels {
-  Kernels<RingGather> rings;
-  Kernels<TapGather> large;
+  Kernels<RingGather<float>> rings;
+  Kernels<TapGather<float>> large;
 
-  const auto& of(const RingGather&) const { return rings; }
-  const auto& of(const TapGather&) const { return large; }
+  const auto& of(const RingGather<float>&) const { return rings; }
+  const auto& of(const TapGather<float>&) const { return large; }
 };
 
 const RingKernels<ForwardKernels> product_kernels = {
@@ -132,12 +133,12 @@ void with_gather(BackendDevice& device, const float* x, const WindowGeometry& wi
     const Box box = choose_ring_box(window, shape.images, rings.rings, most_floats);
     if (box.extent[0] > 0) {
       const int32_t* terms = device.table(disc_terms(window, rings, box));
-      f(RingGather(x, terms, window, box, rings.rings, shape.images, channels, shape.channels, most_floats));
+      f(RingGather<float>(x, terms, window, box, rings.rings, shape.images, channels, shape.channels, most_floats));
       return;
     }
   }
   const int32_t* taps = device.table(taps_of_rings(window.kernel, rings.first_side, rings.rings, rings.circular));
-  f(TapGather(x, taps, rings.rings, window, shape.images, channels));
+  f(TapGather<float>(x, taps, rings.rings, window, shape.images, channels));
 }
 
 void forward(BackendDevice& device, const WindowGeometry& window, const RingKernel& rings, const ProductShape& shape,
@@ -154,25 +155,44 @@ void forward(BackendDevice& device, const WindowGeometry& window, const RingKern
 // launchers
 
 void ring_conv_forward(BackendDevice& device, const RingConvForward& p) {
-  const ConvGeometry& g = p.geometry;
-  const ProductShape shape = forward_shape(g);
-  forward(device, forward_window(g), p.rings, shape, p.precision, p.x, forward_weights(shape, p.v, p.rings.rings),
-          p.bias, p.y);
+  const WindowGeometry window = forward_window(p.geometry);
+  const ProductShape shape = forward_shape(p.geometry);
+  const ProductWeights weights = forward_weights(shape, p.v, p.rings.rings);
+  if (p.type == ElementType::bfloat16) {
+    ring_conv_bfloat16(device, {window, p.rings, shape, static_cast<const bfloat16*>(p.x)}, weights, p.bias,
+                       static_cast<bfloat16*>(p.y));
+  } else {
+    forward(device, window, p.rings, shape, p.precision, static_cast<const float*>(p.x), weights, p.bias,
+            static_cast<float*>(p.y));
+  }
 }
 
 void ring_conv_backward_input(BackendDevice& device, const RingConvBackwardInput& p) {
-  const ConvGeometry& g = p.geometry;
-  const ProductShape shape = adjoint_shape(g);
+  const WindowGeometry window = adjoint_window(p.geometry);
+  const ProductShape shape = adjoint_shape(p.geometry);
   // Rings have no direction: reversed taps are the same rings.
-  forward(device, adjoint_window(g), p.rings, shape, p.precision, p.dy,
-          transposed_weights(shape, p.v, p.rings.rings, RowOrder::kept), p.bias, p.dx);
+  const ProductWeights weights = transposed_weights(shape, p.v, p.rings.rings, RowOrder::kept);
+  if (p.type == ElementType::bfloat16) {
+    ring_conv_bfloat16(device, {window, p.rings, shape, static_cast<const bfloat16*>(p.dy)}, weights, p.bias,
+                       static_cast<bfloat16*>(p.dx));
+  } else {
+    forward(device, window, p.rings, shape, p.precision, static_cast<const float*>(p.dy), weights, p.bias,
+            static_cast<float*>(p.dx));
+  }
 }
 
 void ring_conv_backward_weight(BackendDevice& device, const RingConvBackwardWeight& p) {
+  const WindowGeometry window = forward_window(p.geometry);
   const ProductShape shape = forward_shape(p.geometry);
+  if (p.type == ElementType::bfloat16) {
+    ring_conv_bfloat16_backward_weight(device, {window, p.rings, shape, static_cast<const bfloat16*>(p.x)},
+                                       static_cast<const bfloat16*>(p.dy), p.dv);
+    return;
+  }
   const int64_t most_floats = product_shared_floats - backward_weight_floats(backward_weight_tile(shape));
-  with_gather(device, p.x, forward_window(p.geometry), p.rings, shape, most_floats, [&](const auto& gather) {
-    launch_backward_weight(device, backward_weight_kernels.of(gather), shape, p.precision, gather, p.dy, p.dv);
+  with_gather(device, static_cast<const float*>(p.x), window, p.rings, shape, most_floats, [&](const auto& gather) {
+    launch_backward_weight(device, backward_weight_kernels.of(gather), shape, p.precision, gather,
+                           static_cast<const float*>(p.dy), p.dv);
   });
 }
 

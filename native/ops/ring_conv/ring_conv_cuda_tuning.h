@@ -15,4 +15,31 @@ constexpr int ring_columns = 4;
 // much that reading taps where they lie costs no more.
 constexpr int ring_least_positions = 8;
 
+// Blocks of RingColumns: eight threads a channel, each with two columns, and 16 channels, the depth of one product of
+// bfloat16. Warp tiles of the product are 32 or 64 outputs x 56 pixels, as many as 128 threads have registers for: of
+// smaller ones operands would be read more often than shared memory can give them. 112 pixels are 14 x 8 of 56 x 56,
+// 14 x 7 of 28 x 28 and 14 x 14, two images of 7 x 7.
+constexpr int columns_threads = 128;
+constexpr int columns_pixels = 112;
+constexpr int columns_channels = 16;
+constexpr int columns_slots = columns_threads / columns_channels;
+constexpr int columns_most = 2 * columns_slots;
+
+// Rows that a thread makes, or one less: all of them are unrolled. With eight outputs of a column its window has twice
+// the rows at k = 9.
+constexpr int columns_most_rows = 8;
+
+// Words from row to row of a window: 16 columns, what k = 9 sees on both sides, and up to six columns more, so that
+// pieces of 16 bytes are aligned.
+constexpr int columns_row_words = 16;
+
+// With fewer channels most of the 16 would be empty.
+constexpr int columns_least_channels = 8;
+
+// What the choice of a box weighs, in instructions of a thread: a row of its window, a ring of a row of its outputs, and
+// the product of a ring of 16 channels.
+constexpr double columns_row_cost = 30;
+constexpr double columns_ring_cost = 10;
+constexpr double columns_product_cost = 20;
+
 }  // namespace gmr::cuda

@@ -10,8 +10,8 @@
 #include <limits>
 #include <vector>
 
+#include "cuda/bfloat16_product.cuh"
 #include "cuda/box_tiling.cuh"
-#include "cuda/implicit_product.cuh"
 #include "ops/ring_conv/disc_table.h"
 #include "ops/ring_conv/ring_conv_cuda_tuning.h"
 
@@ -78,18 +78,22 @@ inline std::vector<int32_t> disc_terms(const WindowGeometry& g, const RingKernel
   return table;
 }
 
+template <typename T>
 struct RingGather {
-  const float* x;
+  static constexpr int threads = block_threads, pixels = product_pixels, panel_rows = product_depth;
+  static constexpr bool is_interleaved = false;
+
+  const T* x;
   const int32_t* terms;  // of disc_terms
   BoxTiling tiling;
   int64_t all_channels, tiles;
-  int rows, chunk_depth, work_floats, windows_floats;
+  int rows, chunk_depth, steps, work_floats, windows_floats;
   int channels_a_chunk, runs, run_pitch;
   Divisor by_rows;
   SmallDivisor box_volume, box_y, box_x, row_threads;  // of columns; box_x / ring_columns
 
   // `terms` lies on the device. `most_floats`: the shared memory for windows and runs.
-  RingGather(const float* x, const int32_t* terms, const WindowGeometry& window, const Box& box, int64_t rings,
+  RingGather(const T* x, const int32_t* terms, const WindowGeometry& window, const Box& box, int64_t rings,
              int64_t images, int64_t all_channels, int64_t group_channels, int64_t most_floats)
       : x(x),
         terms(terms),
@@ -107,9 +111,12 @@ struct RingGather {
         box_x(row_columns(box)),
         row_threads(row_columns(box) / ring_columns) {
     chunk_depth = channels_a_chunk * rows;
+    steps = steps_of(chunk_depth);
     work_floats = static_cast<int>(cuda::work_floats(window, box, channels_a_chunk));
     windows_floats = static_cast<int>(cuda::windows_floats(box, channels_a_chunk));
   }
+
+  __host__ __device__ int steps_of(int depth) const { return (depth + bfloat16_depth - 1) / bfloat16_depth; }
 
   // A column's place in the tile.
   struct Column {
@@ -125,7 +132,8 @@ struct RingGather {
   class AtTile;
 };
 
-class RingGather::AtTile {
+template <typename T>
+class RingGather<T>::AtTile {
  public:
   __device__ AtTile(const RingGather& gather, int64_t tile, float* work)
       : g_(gather),
@@ -152,6 +160,10 @@ class RingGather::AtTile {
     return {is_there ? image : -1, (int64_t{z} * out[1] + y) * out[2] + x};
   }
 
+  __device__ PlacePair pair(int column) const {
+    return pair_of(place(column), place(column + 1), g_.tiling.window.out_plane());
+  }
+
   __device__ void start(int64_t first_channel, const Chunk& chunk) const {
     if (chunk.depth > 0) {
       const int64_t first = first_channel + g_.by_rows.divide(chunk.first_row).quotient;
@@ -160,7 +172,7 @@ class RingGather::AtTile {
     finish_group();
   }
 
-  __device__ void fill(float* panel, int64_t first_channel, const Chunk& chunk, const Chunk& next) const {
+  __device__ void fill(T* panel, int64_t first_channel, const Chunk& chunk, const Chunk& next) const {
     const int channels = chunk.depth / g_.rows;
     wait_for_all_groups_but<1>();
     __syncthreads();
@@ -186,6 +198,7 @@ class RingGather::AtTile {
     __syncthreads();
     start(first_channel, next);  // the windows are free again
     sum_discs(panel, channels);
+    if constexpr (!std::is_same_v<T, float>) zero_rows(panel, chunk.depth);
   }
 
  private:
@@ -216,12 +229,12 @@ class RingGather::AtTile {
   }
 
   // A thread makes the rings of its columns, channel by channel.
-  __device__ void sum_discs(float* panel, int channels) const {
+  __device__ void sum_discs(T* panel, int channels) const {
     const int channel_runs = g_.tiling.window_rows() * g_.run_pitch;
     for (int channel = static_cast<int>(threadIdx.x) / column_threads; channel < channels;
          channel += block_threads / column_threads) {
       const float* runs = runs_ + channel * channel_runs + first_run_;
-      float* out = panel + channel * g_.rows * product_pitch + first_column_;
+      T* out = panel + channel * g_.rows * panel_pitch<T> + first_column_;
       Pack<ring_columns> inner{};
       int32_t term = g_.terms[0];
       for (int l = 0; l < g_.rows; ++l) {
@@ -235,7 +248,7 @@ class RingGather::AtTile {
         }
 #pragma unroll
         for (int j = 0; j < ring_columns; ++j) ring.v[j] = j < columns_ ? outer.v[j] - inner.v[j] : 0;
-        store_pack(out + l * product_pitch, ring);
+        store_pack(out + l * panel_pitch<T>, ring);
         inner = outer;
       }
     }

@@ -48,7 +48,11 @@ class RingGather::AtBox {
  public:
   AtBox(const RingGather& gather, const Box& box, float* scratch);
 
-  void operator()(const float* plane, float* panel, int64_t pitch) const;
+  template <typename Element>
+  void operator()(const Element* plane, float* panel, int64_t pitch) const {
+    window_.fill(plane);
+    sum_window(panel, pitch);
+  }
 
  private:
   // A strip of columns: where it starts in the window and in the panel.
@@ -58,6 +62,7 @@ class RingGather::AtBox {
     int64_t pitch;
   };
 
+  void sum_window(float* panel, int64_t pitch) const;
   template <int Lanes>
   void fill_strip(const Strip& s) const;
   template <int Lanes, int Side>

@@ -150,8 +150,7 @@ RingGather::AtBox::AtBox(const RingGather& gather, const Box& box, float* scratc
   }
 }
 
-void RingGather::AtBox::operator()(const float* plane, float* panel, int64_t pitch) const {
-  window_.fill(plane);
+void RingGather::AtBox::sum_window(float* panel, int64_t pitch) const {
   const int64_t width = box_.extent(2);
   // From right to left: a strip that is wider than what is left of its rows spills into the first columns of the next
   // row, which the leftmost strip, from top to bottom, then writes.

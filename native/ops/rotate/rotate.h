@@ -10,6 +10,8 @@
 #include <array>
 #include <cstdint>
 
+#include "backend/element_type.h"
+
 namespace gmr {
 
 struct RotateGeometry {
@@ -28,15 +30,17 @@ struct RotateGeometry {
 };
 
 struct RotateForward {
-  const float* x;  // [planes, extent]
-  float* y;        // [planes, extent]
+  const void* x;  // [planes, extent]
+  void* y;        // [planes, extent]
   RotateGeometry geometry;
+  ElementType type = ElementType::float32;
 };
 
 struct RotateBackwardInput {
-  const float* dy;
-  float* dx;
+  const void* dy;
+  void* dx;
   RotateGeometry geometry;
+  ElementType type = ElementType::float32;
 };
 
 }  // namespace gmr

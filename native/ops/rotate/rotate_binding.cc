@@ -24,15 +24,17 @@ int64_t count_of(const RotateGeometry& g) { return element_count({g.planes, g.ex
 }  // namespace
 
 void rotate_forward_read(ParamsReader& r, RotateForward& p) {
+  p.type = r.element_type();
   p.geometry = read_geometry(r);
-  r.in("x", p.x, count_of(p.geometry));
-  r.out("y", p.y, count_of(p.geometry));
+  r.in("x", p.x, p.type, count_of(p.geometry));
+  r.out("y", p.y, p.type, count_of(p.geometry));
 }
 
 void rotate_backward_input_read(ParamsReader& r, RotateBackwardInput& p) {
+  p.type = r.element_type();
   p.geometry = read_geometry(r);
-  r.in("dy", p.dy, count_of(p.geometry));
-  r.out("dx", p.dx, count_of(p.geometry));
+  r.in("dy", p.dy, p.type, count_of(p.geometry));
+  r.out("dx", p.dx, p.type, count_of(p.geometry));
 }
 
 }  // namespace gmr

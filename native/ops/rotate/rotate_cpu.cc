@@ -65,24 +65,26 @@ struct Strides {
 };
 
 // Planes lie in memory as one sees them where the plane's axes are the last two, otherwise with gaps.
-void load_plane(const float* x, int64_t rows, int64_t columns, Strides stride, float* plane) {
+template <typename Element>
+void load_plane(const Element* x, int64_t rows, int64_t columns, Strides stride, float* plane) {
   for (int64_t r = 0; r < rows; ++r) {
-    const float* row = x + r * stride.row;
+    const Element* row = x + r * stride.row;
     if (stride.column == 1) {
-      std::copy_n(row, columns, plane + r * columns);
+      for (int64_t c = 0; c < columns; ++c) plane[r * columns + c] = to_float(row[c]);
     } else {
-      for (int64_t c = 0; c < columns; ++c) plane[r * columns + c] = row[c * stride.column];
+      for (int64_t c = 0; c < columns; ++c) plane[r * columns + c] = to_float(row[c * stride.column]);
     }
   }
 }
 
-void store_plane(const float* plane, int64_t rows, int64_t columns, Strides stride, float* y) {
+template <typename Element>
+void store_plane(const float* plane, int64_t rows, int64_t columns, Strides stride, Element* y) {
   for (int64_t r = 0; r < rows; ++r) {
-    float* row = y + r * stride.row;
+    Element* row = y + r * stride.row;
     if (stride.column == 1) {
-      std::copy_n(plane + r * columns, columns, row);
+      for (int64_t c = 0; c < columns; ++c) row[c] = to_element<Element>(plane[r * columns + c]);
     } else {
-      for (int64_t c = 0; c < columns; ++c) row[c * stride.column] = plane[r * columns + c];
+      for (int64_t c = 0; c < columns; ++c) row[c * stride.column] = to_element<Element>(plane[r * columns + c]);
     }
   }
 }
@@ -98,8 +100,8 @@ int64_t slice_offset(const RotateGeometry& g, int64_t index, bool is_mirrored) {
 
 // Calls f(from, to) for every slice, with copies of one plane; `from` has a pixel of 0 behind it, `to` has room for
 // one. A mirror across the slices sits on x's side: on that of the source going forward, of the target going backward.
-template <typename F>
-void map_slices(const RotateGeometry& g, const float* source, bool mirror_source, float* target, bool mirror_target,
+template <typename Element, typename F>
+void map_slices(const RotateGeometry& g, const void* source, bool mirror_source, void* target, bool mirror_target,
                 F&& f) {
   const int64_t pixels = g.rows() * g.columns();
   if (pixels == 0) return;
@@ -110,39 +112,42 @@ void map_slices(const RotateGeometry& g, const float* source, bool mirror_source
     float* from = scratch(worker, 0, static_cast<size_t>(pixels + 1));
     float* to = scratch(worker, 1, static_cast<size_t>(pixels + 1));
     for (int64_t index = task * grain; index < std::min(total, (task + 1) * grain); ++index) {
-      load_plane(source + slice_offset(g, index, mirror_source), g.rows(), g.columns(), stride, from);
+      load_plane(static_cast<const Element*>(source) + slice_offset(g, index, mirror_source), g.rows(), g.columns(),
+                 stride, from);
       from[pixels] = 0;
       f(from, to);
-      store_plane(to, g.rows(), g.columns(), stride, target + slice_offset(g, index, mirror_target));
+      store_plane(to, g.rows(), g.columns(), stride,
+                  static_cast<Element*>(target) + slice_offset(g, index, mirror_target));
     }
   });
 }
 
-}  // namespace
-
-void rotate_forward(const RotateForward& p) {
+template <typename Element>
+void forward(const RotateForward& p) {
   const RotateGeometry& g = p.geometry;
   if (g.planes == 0) return;
   const Sampling s = sampling_of(g);
   const int32_t* index[4] = {s.index[0].data(), s.index[1].data(), s.index[2].data(), s.index[3].data()};
   const float* weight[4] = {s.weight[0].data(), s.weight[1].data(), s.weight[2].data(), s.weight[3].data()};
-  map_slices(g, p.x, g.flip_axis == g.slice_axis(), p.y, false, [&](const float* __restrict x, float* __restrict y) {
-    if (g.is_exact()) {
-      for (int64_t i = 0; i < s.pixels; ++i) y[i] = x[index[0][i]];
-      return;
-    }
-    for (int64_t i = 0; i < s.pixels; ++i) {
-      y[i] = (weight[0][i] * x[index[0][i]] + weight[1][i] * x[index[1][i]]) +
-             (weight[2][i] * x[index[2][i]] + weight[3][i] * x[index[3][i]]);
-    }
-  });
+  map_slices<Element>(g, p.x, g.flip_axis == g.slice_axis(), p.y, false,
+                      [&](const float* __restrict x, float* __restrict y) {
+                        if (g.is_exact()) {
+                          for (int64_t i = 0; i < s.pixels; ++i) y[i] = x[index[0][i]];
+                          return;
+                        }
+                        for (int64_t i = 0; i < s.pixels; ++i) {
+                          y[i] = (weight[0][i] * x[index[0][i]] + weight[1][i] * x[index[1][i]]) +
+                                 (weight[2][i] * x[index[2][i]] + weight[3][i] * x[index[3][i]]);
+                        }
+                      });
 }
 
-void rotate_backward_input(const RotateBackwardInput& p) {
+template <typename Element>
+void backward_input(const RotateBackwardInput& p) {
   const RotateGeometry& g = p.geometry;
   if (g.planes == 0) return;
   const Sampling s = sampling_of(g);
-  map_slices(g, p.dy, false, p.dx, g.flip_axis == g.slice_axis(), [&](const float* dy, float* dx) {
+  map_slices<Element>(g, p.dy, false, p.dx, g.flip_axis == g.slice_axis(), [&](const float* dy, float* dx) {
     std::fill(dx, dx + s.pixels + 1, 0.0f);
     if (g.is_exact()) {
       for (int64_t i = 0; i < s.pixels; ++i) dx[s.index[0][i]] = dy[i];
@@ -152,6 +157,16 @@ void rotate_backward_input(const RotateBackwardInput& p) {
       for (int tap = 0; tap < 4; ++tap) dx[s.index[tap][i]] += s.weight[tap][i] * dy[i];
     }
   });
+}
+
+}  // namespace
+
+void rotate_forward(const RotateForward& p) {
+  with_element_type(p.type, [&]<typename Element>() { forward<Element>(p); });
+}
+
+void rotate_backward_input(const RotateBackwardInput& p) {
+  with_element_type(p.type, [&]<typename Element>() { backward_input<Element>(p); });
 }
 
 }  // namespace gmr::cpu

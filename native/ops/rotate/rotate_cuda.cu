@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "cuda/bfloat16.cuh"
 #include "cuda/divisor.h"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
@@ -96,7 +97,8 @@ __device__ SlicePlaces places_of(const Plan& plan, int64_t index) {
 
 // kernels
 
-__global__ void rotate_forward_kernel(const __grid_constant__ Plan plan, const float* x, float* y) {
+template <typename T>
+__global__ void rotate_forward_kernel(const __grid_constant__ Plan plan, const T* x, T* y) {
   for (int64_t item = first_item(); item < plan.items(); item += item_step()) {
     // Pixels change fastest, so that neighbouring threads write neighbouring elements.
     const auto [group, pixel] = plan.by_pixels.divide(item);
@@ -116,10 +118,10 @@ __global__ void rotate_forward_kernel(const __grid_constant__ Plan plan, const f
       const SlicePlaces at = places_of(plan, index);
       float value[4];
 #pragma unroll
-      for (int tap = 0; tap < 4; ++tap) value[tap] = is_read[tap] ? x[at.in_x + offset[tap]] : 0;
+      for (int tap = 0; tap < 4; ++tap) value[tap] = is_read[tap] ? to_float(x[at.in_x + offset[tap]]) : 0;
       const float turned = (sample.weight[0] * value[0] + sample.weight[1] * value[1]) +
                            (sample.weight[2] * value[2] + sample.weight[3] * value[3]);
-      y[at.in_y + i * plan.row_stride + j * plan.column_stride] = plan.is_exact ? value[0] : turned;
+      y[at.in_y + i * plan.row_stride + j * plan.column_stride] = rounded<T>(plan.is_exact ? value[0] : turned);
     }
   }
 }
@@ -127,7 +129,8 @@ __global__ void rotate_forward_kernel(const __grid_constant__ Plan plan, const f
 // Each pixel of dx looks at the outputs that may have it as a tap. Their samples lie less than a pixel away on each
 // axis, so that they themselves lie less than sqrt(2) from where the pixel is turned to: at most three on each axis,
 // found among four.
-__global__ void rotate_backward_input_kernel(const __grid_constant__ Plan plan, const float* dy, float* dx) {
+template <typename T>
+__global__ void rotate_backward_input_kernel(const __grid_constant__ Plan plan, const T* dy, T* dx) {
   for (int64_t item = first_item(); item < plan.items(); item += item_step()) {
     const auto [group, pixel] = plan.by_pixels.divide(item);
     const auto [row, column] = plan.by_columns.divide(pixel);  // in the mirrored plane
@@ -152,14 +155,17 @@ __global__ void rotate_backward_input_kernel(const __grid_constant__ Plan plan, 
 #pragma unroll
         for (int k = 0; k < rotate_slices_a_thread; ++k) {
           if (first + k >= last) break;
-          const float value = dy[places_of(plan, first + k).in_y + i * plan.row_stride + j * plan.column_stride];
+          const int64_t from = places_of(plan, first + k).in_y + i * plan.row_stride + j * plan.column_stride;
+          const float value = to_float(dy[from]);
           sum[k] = plan.is_exact ? value : sum[k] + weight * value;
         }
       }
     }
 #pragma unroll
     for (int k = 0; k < rotate_slices_a_thread; ++k) {
-      if (first + k < last) dx[places_of(plan, first + k).in_x + mirrored_offset(plan, row, column)] = sum[k];
+      if (first + k < last) {
+        dx[places_of(plan, first + k).in_x + mirrored_offset(plan, row, column)] = rounded<T>(sum[k]);
+      }
     }
   }
 }
@@ -170,14 +176,18 @@ __global__ void rotate_backward_input_kernel(const __grid_constant__ Plan plan, 
 
 void rotate_forward(BackendDevice& device, const RotateForward& p) {
   const Plan plan(p.geometry);
-  launch(device, Kernel{"rotate_forward_kernel", rotate_forward_kernel}, thread_each(device, plan.items()), plan, p.x,
-         p.y);
+  with_element_type(p.type, [&]<typename T>() {
+    launch(device, Kernel{"rotate_forward_kernel", rotate_forward_kernel<T>}, thread_each(device, plan.items()), plan,
+           static_cast<const T*>(p.x), static_cast<T*>(p.y));
+  });
 }
 
 void rotate_backward_input(BackendDevice& device, const RotateBackwardInput& p) {
   const Plan plan(p.geometry);
-  launch(device, Kernel{"rotate_backward_input_kernel", rotate_backward_input_kernel},
-         thread_each(device, plan.items()), plan, p.dy, p.dx);
+  with_element_type(p.type, [&]<typename T>() {
+    launch(device, Kernel{"rotate_backward_input_kernel", rotate_backward_input_kernel<T>},
+           thread_each(device, plan.items()), plan, static_cast<const T*>(p.dy), static_cast<T*>(p.dx));
+  });
 }
 
 }  // namespace gmr::cuda

@@ -119,6 +119,7 @@ Counter::Plan Counter::plan(const Program& program, const Instruction& instructi
   if (instruction.flow == Flow::branch || instruction.flow == Flow::exit) return plan;
   const std::string name = opcode_of(program.sources[instruction.statement].text);
   plan.kind = class_of(name);
+  plan.is_past_l1 = name.starts_with("cp.async.cg") || name.starts_with("cp.async.bulk");
   if (plan.kind == InstructionClass::tensor) plan.shape = &counts_.tensor[tensor_shape(name)];
   if (!is_access(plan.kind)) return plan;
   const Opcode& opcode = *opcode_table().find(name);
@@ -140,7 +141,7 @@ void Counter::count(Warp& warp, const Instruction& instruction, uint32_t index, 
     return;
   }
   ++counts_.instructions[static_cast<size_t>(plan.kind)];
-  if (plan.kind == InstructionClass::async_copy && lanes != 0) count_copy(warp, instruction, lanes);
+  if (plan.kind == InstructionClass::async_copy && lanes != 0) count_copy(warp, instruction, index, lanes);
 }
 
 void Counter::count_access(Warp& warp, const Instruction& instruction, const Plan& plan, uint32_t lanes) {
@@ -170,7 +171,7 @@ void Counter::count_access(Warp& warp, const Instruction& instruction, const Pla
 
 // cp.async: [shared], [global], bytes, and in its second form how many of them are read. cp.async.bulk: the same for
 // many bytes of one thread, which land without conflicts.
-void Counter::count_copy(Warp& warp, const Instruction& instruction, uint32_t lanes) {
+void Counter::count_copy(Warp& warp, const Instruction& instruction, uint32_t index, uint32_t lanes) {
   const uint32_t bytes = warp.row<uint32_t>(instruction.reg[2])[std::countr_zero(lanes)];
   std::vector<LaneAccess> reads;
   std::array<uint32_t, warp_size> offsets{};
@@ -180,7 +181,9 @@ void Counter::count_copy(Warp& warp, const Instruction& instruction, uint32_t la
     const uint32_t read = instruction.form == 1 ? warp.row<uint32_t>(instruction.reg[3])[lane] : bytes;
     if (read != 0) reads.push_back({address_of(warp, instruction, 1, 1, lane), read});
   });
-  add(Direction::load, global_traffic(reads));
+  const GlobalTraffic traffic = global_traffic(reads);
+  add(Direction::load, traffic);
+  if (plans_[index].is_past_l1) counts_.sectors_past_l1 += traffic.sectors;
   if (bytes > largest_lane_copy) {
     const uint64_t wavefronts = (bytes + wavefront_bytes - 1) / wavefront_bytes;
     add(Direction::store, SharedTraffic{bytes, wavefronts, wavefronts});
@@ -231,6 +234,7 @@ std::string LaunchCounts::json() const {
   }
   field("instructions", object(by_class));
   field("tensor", object({tensor.begin(), tensor.end()}));
+  field("sectorsPastL1", std::to_string(sectors_past_l1));
   const char* const names[directions] = {"Loads", "Stores", "Atomics"};
   for (size_t i = 0; i < directions; ++i) {
     const GlobalTraffic& g = global[i];

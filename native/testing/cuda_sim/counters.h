@@ -52,6 +52,7 @@ struct LaunchCounts {
   std::array<uint64_t, instruction_classes> instructions{};  // of warps, by class
   std::map<std::string, uint64_t> tensor;                    // of warps, by shape and type
   std::array<GlobalTraffic, directions> global{};
+  uint64_t sectors_past_l1 = 0;  // of global loads: asynchronous copies that go by way of L2 alone
   std::array<SharedTraffic, directions> shared{};
 
   std::string json() const;
@@ -70,6 +71,7 @@ class Counter {
   struct Plan {
     InstructionClass kind = InstructionClass::control;
     Direction direction = Direction::load;
+    bool is_past_l1 = false;    // of asynchronous copies
     bool is_matrix = false;     // ldmatrix, stmatrix: addresses of rows
     uint8_t address = 0;        // operand
     uint8_t bytes = 0;          // a lane's access; 0: no access, or one whose size is an operand
@@ -78,7 +80,7 @@ class Counter {
 
   Plan plan(const Program& program, const Instruction& instruction);
   void count_access(Warp& warp, const Instruction& instruction, const Plan& plan, uint32_t lanes);
-  void count_copy(Warp& warp, const Instruction& instruction, uint32_t lanes);
+  void count_copy(Warp& warp, const Instruction& instruction, uint32_t index, uint32_t lanes);
   void add(Direction direction, const GlobalTraffic& traffic);
   void add(Direction direction, const SharedTraffic& traffic);
 

@@ -7,6 +7,7 @@ interface Options {
 
 export const activationSuite: OpSuite<Options> = {
   op: 'activation',
+  activations: ['x'],
   cases: [
     { name: 'relu, one element', inputs: { x: [1] }, options: { slope: 0 } },
     { name: 'relu, empty', inputs: { x: [0, 3] }, options: { slope: 0 } },

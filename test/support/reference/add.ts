@@ -3,6 +3,7 @@ import type { OpSuite } from '../op_suite.js';
 
 export const addSuite: OpSuite<null> = {
   op: 'add',
+  activations: ['a', 'b'],
   cases: [
     { name: 'one element', inputs: { a: [1], b: [1] }, options: null },
     { name: 'empty', inputs: { a: [0], b: [0] }, options: null },

@@ -7,6 +7,7 @@ type Options = Omit<Windows, 'dilation'> & { countIncludePad?: boolean };
 
 export const avgPoolSuite: OpSuite<Options> = {
   op: 'avg_pool',
+  activations: ['x'],
   cases: [
     { name: '1-D, one element', inputs: { x: [1, 1, 1] }, options: { kernelSize: 1 } },
     { name: 'empty batch', inputs: { x: [0, 3, 4, 4] }, options: { kernelSize: 2 } },

@@ -45,6 +45,7 @@ const relu = true;
 
 export const batchNormSuite: OpSuite<Options> = {
   op: 'batch_norm',
+  activations: ['x', 'residual'],
   constants: ['mean', 'variance'],
   cases: [
     testCase('training, one channel of three values', [3, 1], [], { training }),

@@ -127,6 +127,8 @@ function convCase(name: string, inputs: Shapes, options: ConvCaseOptions = {}): 
 
 export const convSuite: OpSuite<ConvCaseOptions> = {
   op: 'conv',
+  activations: ['x'],
+  isProduct: true,
   cases: [
     convCase('1x1', { x: [2, 3, 5, 7], w: [4, 3, 1, 1], bias: [4] }),
     convCase('one element', { x: [1, 1, 1], w: [1, 1, 1] }),

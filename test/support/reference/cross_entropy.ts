@@ -14,6 +14,8 @@ function testCase(name: string, shape: [number, number], options: Omit<Options, 
 
 export const crossEntropySuite: OpSuite<Options> = {
   op: 'cross_entropy',
+  activations: ['logits'],
+  resultDType: () => 'float32',
   integers: ['targets'],
   cases: [
     testCase('one row', [1, 10], {}),

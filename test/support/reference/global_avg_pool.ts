@@ -4,6 +4,7 @@ import type { OpSuite } from '../op_suite.js';
 
 export const globalAvgPoolSuite: OpSuite<null> = {
   op: 'global_avg_pool',
+  activations: ['x'],
   cases: [
     { name: 'one element', inputs: { x: [1, 1, 1] }, options: null },
     { name: 'empty batch', inputs: { x: [0, 3, 4, 4] }, options: null },

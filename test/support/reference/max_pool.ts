@@ -1,9 +1,11 @@
 import * as gmr from '../../../lib/index.js';
+import { sizeOf, zeros } from '../ndarray.js';
 import type { OpSuite } from '../op_suite.js';
 import { windowsOf, type Windows } from '../windows.js';
 
 export const maxPoolSuite: OpSuite<Windows> = {
   op: 'max_pool',
+  activations: ['x'],
   cases: [
     { name: '1-D, one element', inputs: { x: [1, 1, 1] }, options: { kernelSize: 1 } },
     { name: 'empty batch', inputs: { x: [0, 3, 4, 4] }, options: { kernelSize: 2 } },
@@ -34,6 +36,20 @@ export const maxPoolSuite: OpSuite<Windows> = {
       options: { kernelSize: 3, stride: [1, 2, 3], padding: [1, 1, 0] },
     },
   ],
+  // No two elements of a plane are equal, nor are they as bfloat16: at a tie there is no derivative.
+  sample: (_, shape, random) => {
+    const { data, ...rest } = zeros(shape);
+    const plane = sizeOf(shape.slice(2));
+    for (let begin = 0; begin < data.length; begin += plane) {
+      const order = Array.from({ length: plane }, (_, i) => ({ i, key: random() })).toSorted((a, b) => a.key - b.key);
+      order.forEach(({ i }, at) => {
+        const bfloat16 = 2 ** (Math.floor(i / 128) - 3) * (1 + (i % 128) / 128);
+        const sign = random() < 0.5 ? -1 : 1;
+        data[begin + at] = Math.fround(sign * bfloat16 * (1 + random() * 2 ** -10));
+      });
+    }
+    return { ...rest, data };
+  },
   run: ({ x }, { kernelSize, ...options }) => gmr.ops.maxPool(x!, kernelSize, options),
   reference: ({ x }, options) => {
     const { shape, windows } = windowsOf(x!.shape, options);

@@ -21,6 +21,7 @@ const modes = ['zeros', 'reflect', 'replicate', 'circular'] as const;
 
 export const padSuite: OpSuite<Options> = {
   op: 'pad',
+  activations: ['x'],
   cases: [
     { name: 'zeros about nothing', inputs: { x: [2, 1, 0] }, options: { padding: [[1, 2]], mode: 'zeros' } },
     { name: 'replicate one element far', inputs: { x: [1, 1, 1] }, options: { padding: [[3, 5]], mode: 'replicate' } },

@@ -14,6 +14,7 @@ function testCase(name: string, x: number[], options: Options): OpCase<Options> 
 
 export const reduceSuite: OpSuite<Options> = {
   op: 'reduce',
+  activations: ['x'],
   cases: [
     testCase('one element', [1], { op: 'mean' }),
     testCase('a scalar', [], { op: 'sum' }),

@@ -34,6 +34,8 @@ function square(k: number, x: number[], outputs: number): OpCase<Options> {
 
 export const ringConvSuite: OpSuite<Options> = {
   op: 'ring_conv',
+  activations: ['x'],
+  isProduct: true,
   cases: [
     ringCase('one element', { x: [1, 1, 1], v: [1, 1, 1], bias: [1] }, [1]),
     ringCase('empty batch', { x: [0, 3, 5, 5], v: [2, 3, 2], bias: [2] }, [3, 3], { padding: 1 }),

@@ -13,6 +13,7 @@ const angles = [0, 30, -45, 90, 123.4, 180, 270, -90, 1e6];
 
 export const rotateSuite: OpSuite<Options> = {
   op: 'rotate',
+  activations: ['x'],
   cases: [
     { name: 'one element', inputs: { x: [1, 1, 1, 1] }, options: { degrees: 10 } },
     { name: 'empty batch', inputs: { x: [0, 2, 3, 3] }, options: { degrees: 10 } },

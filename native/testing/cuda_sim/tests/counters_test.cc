@@ -179,6 +179,7 @@ GMR_SIM_TEST(counters_async_copies) {
   // 32 x 16 bytes, then the first words of three of them: sectors 0 and 1.
   const GlobalTraffic& read = counts.global[0];
   expect(read.bytes == 512 + 12 && read.sectors == 16 + 2, std::to_string(read.sectors) + " sectors");
+  expect(counts.sectors_past_l1 == 16, std::to_string(counts.sectors_past_l1) + " sectors past L1");
   // Conflict-free, then 32 words at a stride of four.
   const SharedTraffic& written = counts.shared[1];
   expect(written.wavefronts == 4 + 4 && written.least == 4 + 1, std::to_string(written.wavefronts) + " wavefronts");

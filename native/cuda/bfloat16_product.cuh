@@ -1,0 +1,333 @@
+// The implicit product of implicit_product.cuh for bfloat16 activations, on tensor cores: the panel of operand rows is
+// rounded to bfloat16, float32 weights by pack_weights before, and sums are float32.
+//
+// Beyond what implicit_product.cuh asks of a gather, one for this product has
+//   threads, pixels                 of a block and of a tile
+//   panel_rows                      rows that a chunk takes at most, a multiple of bfloat16_depth
+//   int steps                       a full chunk's products of that depth
+//   bool is_interleaved             the order of a chunk's rows in the panel, see ChunkOrder
+//   AtTile::pair(column)            where an even column and the next lie
+// and fills a panel of bfloat16, with zeros up to steps_of(depth) products.
+#pragma once
+
+#include "cuda/bfloat16_tile.cuh"
+#include "cuda/implicit_product.cuh"
+
+namespace gmr::cuda {
+
+// Which operand row of a chunk lies in row k of the panel. Interleaved: ring by ring, of 16 channels each, of which
+// neighbours lie two rows apart, so that a warp that writes four channels meets different banks.
+struct ChunkOrder {
+  int rows, chunk_depth, steps;
+  bool is_interleaved;
+
+  __device__ int row(int k) const {
+    if (!is_interleaved) return k;
+    const int place = k % bfloat16_depth;
+    return (place / 2 + place % 2 * (bfloat16_depth / 2)) * rows + k / bfloat16_depth;
+  }
+  static __device__ int interleaved_row(int channel) {
+    return channel % (bfloat16_depth / 2) * 2 + channel / (bfloat16_depth / 2);
+  }
+};
+
+template <typename Gather>
+__host__ __device__ ChunkOrder order_of(const Gather& gather) {
+  return {gather.rows, gather.chunk_depth, gather.steps, gather.is_interleaved};
+}
+
+// What pack_weights does, a thread for 8 elements: [group][part][chunk][step][16 outputs][lane][8].
+struct WeightPacking {
+  ProductWeights weights;
+  ChunkOrder order;
+  int64_t outputs, all_rows, count;
+  int m_tiles;
+  Divisor by_m_tiles, by_steps, by_chunks, by_parts;
+  bfloat16* packed;
+};
+
+void pack_weights(BackendDevice& device, const WeightPacking& packing);
+
+template <typename Gather>
+struct Bfloat16Product {
+  ProductShape shape;
+  Gather gather;
+  const bfloat16* weights;  // packed
+  const float* bias;        // or nullptr
+  bfloat16* y;
+  int64_t output_parts, chunks;
+  Divisor by_parts, by_groups;
+
+  __host__ __device__ int64_t items() const { return gather.tiles * shape.groups * output_parts; }
+};
+
+template <typename Gather>
+__device__ Chunk chunk_at(const Gather& gather, int64_t all_rows, int64_t row) {
+  return {row, static_cast<int>(min(int64_t{gather.chunk_depth}, max(all_rows - row, int64_t{0})))};
+}
+
+// Starts to copy a chunk's packed weights, of which there are whole 16 bytes a thread.
+template <typename Tile>
+__device__ void copy_packed(const bfloat16* from, int elements, bfloat16* to) {
+  constexpr int pack = 8;
+  const int mine = static_cast<int>(threadIdx.x) * pack;
+#pragma unroll 4
+  for (int i = mine; i < elements; i += Tile::threads * pack) {
+    copy_or_zero(reinterpret_cast<uint4*>(to + i), reinterpret_cast<const uint4*>(from + i), true);
+  }
+}
+
+// What no chunk writes must be a number: columns of a tile that stand for nothing.
+template <typename Tile, typename Gather>
+__device__ void zero_panel(bfloat16* panel) {
+  constexpr int count = Gather::panel_rows * Tile::pitch / 8;
+  for (int i = static_cast<int>(threadIdx.x); i < count; i += Tile::threads) {
+    reinterpret_cast<uint4*>(panel)[i] = {0, 0, 0, 0};
+  }
+}
+
+// The biases of a thread's outputs, with which its sums begin.
+template <typename Gather, typename Tile>
+__device__ void start_sums(const Bfloat16Product<Gather>& p, int64_t group, int64_t first_output, Tile& product) {
+  const int64_t first = first_output + product.output(0);
+#pragma unroll
+  for (int i = 0; i < Tile::outputs_a_thread; ++i) {
+    const bool is_there = p.bias != nullptr && first + 8 * i < p.shape.outputs;
+    product.start(i, is_there ? p.bias[group * p.shape.outputs + first + 8 * i] : 0);
+  }
+}
+
+// Offsets of a pair of columns from the first output of a group; -1: nowhere, second -2: a word.
+struct alignas(16) PairOffsets {
+  int64_t first, second;
+};
+
+// `pairs` is shared memory that nobody else uses now.
+template <typename Gather, typename Tile>
+__device__ void store_tile(const Bfloat16Product<Gather>& p, const typename Gather::AtTile& at_tile,
+                           const Tile& product, int64_t group, int64_t first_output, PairOffsets* pairs) {
+  const int64_t images = p.shape.groups * p.shape.outputs * p.shape.out_plane;
+  for (int i = static_cast<int>(threadIdx.x); i < Tile::pixels / 2; i += Tile::threads) {
+    const PlacePair at = at_tile.pair(2 * i);
+    const auto offset_of = [&](const Place& place) {
+      return place.image < 0 ? -1 : place.image * images + place.pixel;
+    };
+    pairs[i] = {offset_of(at.first), at.is_word ? -2 : offset_of(at.second)};
+  }
+  __syncthreads();
+  const int64_t first = first_output + product.output(0);
+  const auto there = static_cast<int>(min(int64_t{Tile::outputs}, p.shape.outputs - first));
+  bfloat16* y = p.y + (group * p.shape.outputs + first) * p.shape.out_plane;
+  const int64_t step = 8 * p.shape.out_plane;
+  const bool has_all = there > 8 * (Tile::outputs_a_thread - 1);
+#pragma unroll
+  for (int j = 0; j < Tile::pairs_a_thread; ++j) {
+    const PairOffsets at = pairs[product.pixel(j) / 2];
+    if (at.second == -2 && has_all) {
+      auto* to = reinterpret_cast<uint32_t*>(y + at.first);
+#pragma unroll
+      for (int i = 0; i < Tile::outputs_a_thread; ++i, to += step / 2) *to = product.pair(i, j);
+    } else {
+      const int64_t second = at.second == -2 ? at.first + 1 : at.second;
+#pragma unroll
+      for (int i = 0; i < Tile::outputs_a_thread; ++i) {
+        if (8 * i >= there) continue;
+        const uint32_t pair = product.pair(i, j);
+        if (at.first >= 0) y[at.first + i * step] = {static_cast<uint16_t>(pair)};
+        if (second >= 0) y[second + i * step] = {static_cast<uint16_t>(pair >> 16)};
+      }
+    }
+  }
+  __syncthreads();
+}
+
+template <typename Tile, typename Gather>
+__device__ void bfloat16_product(const Bfloat16Product<Gather>& p) {
+  extern __shared__ float4 shared_memory[];
+  auto* panel = reinterpret_cast<bfloat16*>(shared_memory);
+  bfloat16* weights = panel + Gather::panel_rows * Tile::pitch;
+  auto* work = reinterpret_cast<float*>(weights + Gather::panel_rows * Tile::outputs);
+  const int64_t all_rows = p.shape.channels * p.gather.rows;
+  const int chunk_elements = p.gather.steps * bfloat16_depth * Tile::outputs;
+  zero_panel<Tile, Gather>(panel);
+
+  for (int64_t item = blockIdx.x; item < p.items(); item += gridDim.x) {
+    // Blocks that share a tile run next to each other, so that its input stays in the cache.
+    const auto [tile_and_group, part] = p.by_parts.divide(item);
+    const auto [tile, group] = p.by_groups.divide(tile_and_group);
+    const int64_t first_channel = group * p.shape.channels;
+    const bfloat16* from = p.weights + (group * p.output_parts + part) * p.chunks * chunk_elements;
+    typename Gather::AtTile at_tile(p.gather, tile, work);
+    Tile product;
+    start_sums(p, group, part * Tile::outputs, product);
+    Chunk chunk = chunk_at(p.gather, all_rows, 0);
+    at_tile.start(first_channel, chunk);
+    for (; chunk.depth > 0; from += chunk_elements) {
+      const Chunk next = chunk_at(p.gather, all_rows, chunk.first_row + chunk.depth);
+      copy_packed<Tile>(from, chunk_elements, weights);
+      finish_group();
+      at_tile.fill(panel, first_channel, chunk, next);
+      wait_for_all_groups_but<1>();  // all but the next chunk's
+      __syncthreads();
+      product.add(weights, panel, p.gather.steps_of(chunk.depth));
+      __syncthreads();
+      chunk = next;
+    }
+    store_tile(p, at_tile, product, group, part * Tile::outputs, reinterpret_cast<PairOffsets*>(weights));
+  }
+}
+
+template <typename Gather>
+struct Bfloat16WeightProduct {
+  ProductShape shape;
+  Gather gather;
+  const bfloat16* dy;
+  float* partials;  // [splits][groups][outputs][channels][rows]
+  int64_t output_parts, chunks, splits;
+  Divisor by_parts, by_chunks, by_groups;
+
+  __host__ __device__ int64_t items() const { return splits * shape.groups * chunks * output_parts; }
+};
+
+// Starts to copy dy of outputs first_output .. of a group over a tile, [outputs][pixels], with zeros where there is
+// none. A thread copies two neighbouring pixels of every `step`th output.
+template <typename Tile, typename Gather>
+__device__ void copy_gradient(const Bfloat16WeightProduct<Gather>& p, const typename Gather::AtTile& at_tile,
+                              int64_t group, int64_t first_output, bfloat16* gradient) {
+  constexpr int pairs = Tile::pixels / 2, step = Tile::threads / pairs;
+  const int column = static_cast<int>(threadIdx.x) % pairs * 2, first = static_cast<int>(threadIdx.x) / pairs;
+  const PlacePair at = at_tile.pair(column);
+  const auto there = static_cast<int>(min(int64_t{Tile::outputs}, p.shape.outputs - first_output));
+  const auto from_of = [&](const Place& place) {
+    const int64_t plane = (place.image * p.shape.groups + group) * p.shape.outputs + first_output + first;
+    return p.dy + (place.image < 0 ? 0 : plane * p.shape.out_plane + place.pixel);
+  };
+  const bfloat16 *from = from_of(at.first), *second = from_of(at.second);
+  bfloat16* to = gradient + first * Tile::pitch + column;
+  const int last = first < step ? Tile::outputs : 0;
+  const bool is_nowhere = at.first.image < 0 && at.second.image < 0;
+  if ((at.is_word || is_nowhere) && there == Tile::outputs) {
+    const auto* words = reinterpret_cast<const uint32_t*>(from);
+    const int64_t words_step = at.is_word ? step * p.shape.out_plane / 2 : 0;
+#pragma unroll 4
+    for (int o = first; o < last; o += step) {
+      copy_or_zero(reinterpret_cast<uint32_t*>(to), words, at.is_word);
+      to += step * Tile::pitch;
+      words += words_step;
+    }
+  } else {
+    for (int o = first; o < last; o += step, to += step * Tile::pitch) {
+      const int64_t skipped = o < there ? (o - first) * p.shape.out_plane : 0;
+      to[0] = at.first.image >= 0 && o < there ? from[skipped] : bfloat16{0};
+      to[1] = at.second.image >= 0 && o < there ? second[skipped] : bfloat16{0};
+    }
+  }
+}
+
+template <typename Tile, typename Gather>
+__device__ void bfloat16_weight_product(const Bfloat16WeightProduct<Gather>& p) {
+  extern __shared__ float4 shared_memory[];
+  auto* panel = reinterpret_cast<bfloat16*>(shared_memory);
+  bfloat16* gradient = panel + Gather::panel_rows * Tile::pitch;  // dy, [outputs][pixels]
+  auto* work = reinterpret_cast<float*>(gradient + Tile::outputs * Tile::pitch);
+  const int64_t all_rows = p.shape.channels * p.gather.rows;
+  const int64_t size = p.shape.groups * p.shape.outputs * all_rows;
+  zero_panel<Tile, Gather>(panel);
+
+  for (int64_t item = blockIdx.x; item < p.items(); item += gridDim.x) {
+    const auto [rest, part] = p.by_parts.divide(item);
+    const auto [split_and_group, chunk_index] = p.by_chunks.divide(rest);
+    const auto [split, group] = p.by_groups.divide(split_and_group);
+    const int64_t first_output = part * Tile::outputs;
+    const Chunk chunk = chunk_at(p.gather, all_rows, chunk_index * p.gather.chunk_depth);
+    const int64_t first_channel = group * p.shape.channels;
+    Tile product;
+    const int64_t last_tile = p.gather.tiles * (split + 1) / p.splits;
+    for (int64_t tile = p.gather.tiles * split / p.splits; tile < last_tile; ++tile) {
+      typename Gather::AtTile at_tile(p.gather, tile, work);
+      at_tile.start(first_channel, chunk);
+      copy_gradient<Tile>(p, at_tile, group, first_output, gradient);
+      finish_group();
+      at_tile.fill(panel, first_channel, chunk, Chunk{});
+      wait_for_all_groups_but<1>();
+      __syncthreads();
+      product.add(gradient, panel);
+      __syncthreads();
+    }
+    const ChunkOrder order = order_of(p.gather);
+#pragma unroll
+    for (int j = 0; j < Tile::rows_a_thread; ++j) {
+      const int row = order.row(product.row(j));
+      if (row >= chunk.depth) continue;
+#pragma unroll
+      for (int i = 0; i < Tile::outputs_a_thread; ++i) {
+        const int64_t o = first_output + product.output(i);
+        if (o >= p.shape.outputs) continue;
+        float* to = p.partials + split * size + (group * p.shape.outputs + o) * all_rows + chunk.first_row;
+        to[row] = product.value(i, j);
+      }
+    }
+  }
+}
+
+// launchers
+
+// What panel and weights, or dy, take of a block's shared memory.
+template <int panel_rows, int pixels>
+constexpr int64_t product_tile_bytes(int outputs) {
+  return int64_t{panel_rows} * (bfloat16_pitch(pixels) + outputs) * static_cast<int64_t>(sizeof(bfloat16));
+}
+template <int panel_rows, int pixels>
+constexpr int64_t weight_tile_bytes(int outputs) {
+  return int64_t{panel_rows + outputs} * bfloat16_pitch(pixels) * static_cast<int64_t>(sizeof(bfloat16));
+}
+template <typename Gather>
+size_t work_bytes(const Gather& gather) {
+  return static_cast<size_t>(gather.work_floats) * sizeof(float);
+}
+
+// Calls f(std::integral_constant<int, outputs>) with the outputs of a tile.
+template <typename F>
+void with_outputs(const ProductShape& shape, F&& f) {
+  if (shape.outputs <= bfloat16_few_outputs) return f(std::integral_constant<int, bfloat16_few_outputs>{});
+  if (shape.outputs <= product_outputs) return f(std::integral_constant<int, product_outputs>{});
+  f(std::integral_constant<int, product_wide_outputs>{});
+}
+template <typename Gather>
+void launch_bfloat16_forward(BackendDevice& device, const Kernel<Bfloat16Product<Gather>>& kernel, int tile,
+                             const ProductShape& shape, const Gather& gather, const ProductWeights& weights,
+                             const float* bias, bfloat16* y) {
+  const int64_t parts = (shape.outputs + tile - 1) / tile;
+  const int64_t all_rows = shape.channels * gather.rows;
+  const int64_t chunks = (all_rows + gather.chunk_depth - 1) / gather.chunk_depth;
+  const int m_tiles = tile / 16;
+  const int64_t fragments = shape.groups * parts * chunks * gather.steps * m_tiles * warp_threads;
+  auto* packed = static_cast<bfloat16*>(device.scratch(static_cast<size_t>(fragments) * sizeof(uint4)));
+  pack_weights(device, {weights, order_of(gather), shape.outputs, all_rows, fragments, m_tiles, Divisor(m_tiles),
+                        Divisor(gather.steps), Divisor(chunks), Divisor(parts), packed});
+  const Bfloat16Product<Gather> product{
+      shape, gather, packed, bias, y, parts, chunks, Divisor(parts), Divisor(shape.groups)};
+  const size_t bytes = product_tile_bytes<Gather::panel_rows, Gather::pixels>(tile) + work_bytes(gather);
+  launch(device, kernel, block_each(product.items(), Gather::threads, bytes), product);
+}
+
+template <typename Gather>
+void launch_bfloat16_backward_weight(BackendDevice& device, const Kernel<Bfloat16WeightProduct<Gather>>& kernel,
+                                     int tile, const ProductShape& shape, const Gather& gather, const bfloat16* dy,
+                                     float* dw) {
+  const int64_t parts = (shape.outputs + tile - 1) / tile;
+  const int64_t all_rows = shape.channels * gather.rows;
+  const int64_t chunks = (all_rows + gather.chunk_depth - 1) / gather.chunk_depth;
+  const int64_t splits = std::clamp<int64_t>(weight_gradient_blocks / (shape.groups * parts * chunks), 1,
+                                             std::max<int64_t>(gather.tiles, 1));
+  const int64_t size = shape.groups * shape.outputs * all_rows;
+  float* partials =
+      splits == 1 ? dw : static_cast<float*>(device.scratch(static_cast<size_t>(splits * size) * sizeof(float)));
+  const Bfloat16WeightProduct<Gather> product{
+      shape, gather, dy, partials, parts, chunks, splits, Divisor(parts), Divisor(chunks), Divisor(shape.groups)};
+  const size_t bytes = weight_tile_bytes<Gather::panel_rows, Gather::pixels>(tile) + work_bytes(gather);
+  launch(device, kernel, block_each(product.items(), Gather::threads, bytes), product);
+  if (splits > 1) sum_partials(device, partials, splits, size, dw);
+}
+
+}  // namespace gmr::cuda

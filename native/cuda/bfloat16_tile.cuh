@@ -1,0 +1,202 @@
+// Products of bfloat16 on tensor cores, added up in float32, and how the warps of a block share two tiles of shared
+// memory. On sm_75, which has no such units, the same fragments are multiplied on the float32 units.
+#pragma once
+
+#include <algorithm>
+
+#include "cuda/bfloat16.cuh"
+#include "cuda/launch.h"
+#include "cuda/product_tuning.h"
+#include "cuda/reduction.cuh"
+#include "cuda/tensor_core.cuh"
+
+namespace gmr::cuda {
+
+// d += a b for 16 x 16, 16 x 8 and 16 x 8, two neighbours of the common axis a register. With g = lane / 4 and t = lane
+// % 4 a lane has
+//   a   (g, 2t), (g + 8, 2t), (g, 2t + 8), (g + 8, 2t + 8), and what lies behind each
+//   b   (2t, g), (2t + 8, g), and what lies below each
+//   d   (g, 2t), (g, 2t + 1), (g + 8, 2t), (g + 8, 2t + 1)
+__device__ inline void mma_bfloat16(float (&d)[4], const uint4& a, const uint2& b) {
+#if __CUDA_ARCH__ >= 800
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a.x), "r"(a.y), "r"(a.z), "r"(a.w), "r"(b.x), "r"(b.y));
+#else
+  const int row = fragment_row() * 4, column = fragment_column() * 8;  // the first lanes that hold what d needs
+#pragma unroll
+  for (int k = 0; k < bfloat16_depth / 2; ++k) {
+    const uint32_t upper = __shfl_sync(all_lanes, k < 4 ? a.x : a.z, row + k % 4);
+    const uint32_t lower = __shfl_sync(all_lanes, k < 4 ? a.y : a.w, row + k % 4);
+    const uint32_t left = __shfl_sync(all_lanes, k < 4 ? b.x : b.y, column + k % 4);
+    const uint32_t right = __shfl_sync(all_lanes, k < 4 ? b.x : b.y, column + 4 + k % 4);
+    d[0] += first_of(upper) * first_of(left) + second_of(upper) * second_of(left);
+    d[1] += first_of(upper) * first_of(right) + second_of(upper) * second_of(right);
+    d[2] += first_of(lower) * first_of(left) + second_of(lower) * second_of(left);
+    d[3] += first_of(lower) * first_of(right) + second_of(lower) * second_of(right);
+  }
+#endif
+}
+
+__device__ inline uint32_t shared_address(const void* p) { return static_cast<uint32_t>(__cvta_generic_to_shared(p)); }
+
+// Matrices of 8 x 8: lanes 8 i to 8 i + 7 bring the addresses of the rows of matrix i, 16 bytes each. A lane gets of
+// each matrix elements (g, 2t) and (g, 2t + 1), transposed (2t, g) and (2t + 1, g).
+__device__ inline uint4 load_four_matrices(const bfloat16* row) {
+  uint4 m;
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(m.x), "=r"(m.y), "=r"(m.z), "=r"(m.w)
+               : "r"(shared_address(row))
+               : "memory");
+  return m;
+}
+__device__ inline uint2 load_two_matrices(const bfloat16* row) {
+  uint2 m;
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
+               : "=r"(m.x), "=r"(m.y)
+               : "r"(shared_address(row))
+               : "memory");
+  return m;
+}
+__device__ inline uint4 load_four_transposed(const bfloat16* row) {
+  uint4 m;
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(m.x), "=r"(m.y), "=r"(m.z), "=r"(m.w)
+               : "r"(shared_address(row))
+               : "memory");
+  return m;
+}
+__device__ inline uint2 load_two_transposed(const bfloat16* row) {
+  uint2 m;
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
+               : "=r"(m.x), "=r"(m.y)
+               : "r"(shared_address(row))
+               : "memory");
+  return m;
+}
+
+// A warp's results, tiles of 16 x 8 side by side.
+template <int m_tiles_, int n_tiles_>
+struct Bfloat16Sums {
+  static constexpr int m_tiles = m_tiles_, n_tiles = n_tiles_;
+  float sum[m_tiles][n_tiles][4] = {};
+
+  __device__ void add(const uint4 (&a)[m_tiles], const uint2 (&b)[n_tiles]) {
+#pragma unroll
+    for (int i = 0; i < m_tiles; ++i) {
+#pragma unroll
+      for (int j = 0; j < n_tiles; ++j) mma_bfloat16(sum[i][j], a[i], b[j]);
+    }
+  }
+};
+
+// outputs x pixels of the forward product. Weights lie in the order of fragments (pack_weights), so that a lane's part
+// of 16 x 16 is one read of 16 bytes; the panel as [row][pixel].
+template <int tile_outputs, int tile_pixels, int tile_threads>
+struct Bfloat16Tile {
+  static constexpr int outputs = tile_outputs, pixels = tile_pixels, threads = tile_threads;
+  static constexpr int warps = threads / warp_threads;
+  // Of tall warp tiles fewer values are read for each product.
+  static constexpr int output_warps = std::min(outputs / 16, warps == 8 ? 4 : 2), pixel_warps = warps / output_warps;
+  static constexpr int warp_outputs = outputs / output_warps, warp_pixels = pixels / pixel_warps;
+  static constexpr int m_tiles = warp_outputs / 16, n_tiles = warp_pixels / 8;
+  static constexpr int pitch = bfloat16_pitch(pixels);
+  static_assert(m_tiles * 16 * output_warps == outputs && n_tiles * 8 * pixel_warps == pixels && pitch % 16 == 8);
+
+  Bfloat16Sums<m_tiles, n_tiles> sums;
+
+  __device__ static int lane() { return static_cast<int>(threadIdx.x) % warp_threads; }
+  __device__ static int first_output() {
+    return static_cast<int>(threadIdx.x) / warp_threads / pixel_warps * warp_outputs;
+  }
+  __device__ static int first_pixel() {
+    return static_cast<int>(threadIdx.x) / warp_threads % pixel_warps * warp_pixels;
+  }
+
+  // What a thread holds: outputs output(0), .. and pairs of neighbouring pixels, from pixel(0), .. on.
+  static constexpr int outputs_a_thread = 2 * m_tiles, pairs_a_thread = n_tiles;
+  __device__ static int output(int i) { return first_output() + 8 * i + fragment_row(); }
+  __device__ static int pixel(int j) { return first_pixel() + 8 * j + 2 * fragment_column(); }
+  __device__ void start(int i, float value) {
+#pragma unroll
+    for (int j = 0; j < n_tiles; ++j) sums.sum[i / 2][j][i % 2 * 2] = sums.sum[i / 2][j][i % 2 * 2 + 1] = value;
+  }
+  __device__ uint32_t pair(int i, int j) const {
+    return rounded_pair(sums.sum[i / 2][j][i % 2 * 2], sums.sum[i / 2][j][i % 2 * 2 + 1]);
+  }
+
+  // sum += weights^T panel over 16 `steps` operand rows.
+  __device__ void add(const bfloat16* weights, const bfloat16* panel, int steps) {
+    const auto* a_at = reinterpret_cast<const uint4*>(weights) + first_output() / 16 * warp_threads + lane();
+    const bfloat16* four_at = panel + lane() % 16 * pitch + first_pixel() + lane() / 16 * 8;
+    const bfloat16* two_at = panel + lane() % 16 * pitch + first_pixel() + (n_tiles - 1) * 8;
+    for (int step = 0; step < steps; ++step) {
+      uint4 a[m_tiles];
+      uint2 b[n_tiles];
+#pragma unroll
+      for (int i = 0; i < m_tiles; ++i) a[i] = a_at[i * warp_threads];
+#pragma unroll
+      for (int j = 0; j + 1 < n_tiles; j += 2) {
+        const uint4 two = load_four_transposed(four_at + 8 * j);
+        b[j] = {two.x, two.y};
+        b[j + 1] = {two.z, two.w};
+      }
+      if constexpr (n_tiles % 2 == 1) b[n_tiles - 1] = load_two_transposed(two_at);
+      sums.add(a, b);
+      a_at += outputs / 16 * warp_threads;
+      four_at += bfloat16_depth * pitch;
+      two_at += bfloat16_depth * pitch;
+    }
+  }
+};
+
+// outputs x rows of the weight gradient: dy as [output][pixel], the panel as [row][pixel].
+template <int tile_outputs, int tile_rows, int tile_pixels, int tile_threads>
+struct Bfloat16WeightTile {
+  static constexpr int outputs = tile_outputs, rows = tile_rows, pixels = tile_pixels, threads = tile_threads;
+  static constexpr int warps = threads / warp_threads;
+  static constexpr int output_warps = std::min(outputs / 16, warps == 8 ? 4 : 2), row_warps = warps / output_warps;
+  static constexpr int warp_outputs = outputs / output_warps, warp_rows = rows / row_warps;
+  static constexpr int m_tiles = warp_outputs / 16, n_tiles = warp_rows / 8;
+  static constexpr int pitch = bfloat16_pitch(pixels);
+  static_assert(m_tiles * 16 * output_warps == outputs && n_tiles * 8 * row_warps == rows && pitch % 16 == 8);
+
+  Bfloat16Sums<m_tiles, n_tiles> sums;
+
+  __device__ static int lane() { return static_cast<int>(threadIdx.x) % warp_threads; }
+  __device__ static int first_output() {
+    return static_cast<int>(threadIdx.x) / warp_threads / row_warps * warp_outputs;
+  }
+  __device__ static int first_row() { return static_cast<int>(threadIdx.x) / warp_threads % row_warps * warp_rows; }
+
+  static constexpr int outputs_a_thread = 2 * m_tiles, rows_a_thread = 2 * n_tiles;
+  __device__ static int output(int i) { return first_output() + 8 * i + fragment_row(); }
+  __device__ static int row(int j) { return first_row() + 8 * (j / 2) + 2 * fragment_column() + j % 2; }
+  __device__ float value(int i, int j) const { return sums.sum[i / 2][j / 2][i % 2 * 2 + j % 2]; }
+
+  // sum += gradient panel^T over the tile's pixels.
+  __device__ void add(const bfloat16* gradient, const bfloat16* panel) {
+    const bfloat16* a_at = gradient + (first_output() + lane() % 16) * pitch + lane() / 16 * 8;
+    const bfloat16* four_at = panel + (first_row() + lane() / 16 * 8 + lane() % 8) * pitch + lane() / 8 % 2 * 8;
+    const bfloat16* two_at = panel + (first_row() + (n_tiles - 1) * 8 + lane() % 8) * pitch + lane() / 8 % 2 * 8;
+#pragma unroll 2
+    for (int step = 0; step < pixels / bfloat16_depth; ++step) {
+      uint4 a[m_tiles];
+      uint2 b[n_tiles];
+#pragma unroll
+      for (int i = 0; i < m_tiles; ++i) a[i] = load_four_matrices(a_at + 16 * i * pitch + step * bfloat16_depth);
+#pragma unroll
+      for (int j = 0; j + 1 < n_tiles; j += 2) {
+        const uint4 two = load_four_matrices(four_at + 8 * j * pitch + step * bfloat16_depth);
+        b[j] = {two.x, two.y};
+        b[j + 1] = {two.z, two.w};
+      }
+      if constexpr (n_tiles % 2 == 1) b[n_tiles - 1] = load_two_matrices(two_at + step * bfloat16_depth);
+      sums.add(a, b);
+    }
+  }
+};
+
+}  // namespace gmr::cuda

@@ -1,0 +1,51 @@
+#include "cuda/tap_gather.cuh"
+#include "ops/conv/conv_bfloat16.cuh"
+
+namespace gmr::cuda {
+namespace {
+
+using Taps = TapGather<bfloat16>;
+
+// kernels
+
+// The 2 in the bounds: at most 128 registers, so that two blocks are on a multiprocessor at a time.
+template <int outputs>
+__global__ void __launch_bounds__(block_threads, 2)
+    conv_bfloat16_kernel(const __grid_constant__ Bfloat16Product<Taps> p) {
+  bfloat16_product<Bfloat16Tile<outputs, product_pixels, block_threads>>(p);
+}
+
+__global__ void __launch_bounds__(block_threads, 2)
+    conv_bfloat16_backward_weight_kernel(const __grid_constant__ Bfloat16WeightProduct<Taps> p) {
+  bfloat16_weight_product<Bfloat16WeightTile<product_outputs, product_depth, product_pixels, block_threads>>(p);
+}
+
+Taps gather_of(BackendDevice& device, const WindowGeometry& window, const ProductShape& shape, const bfloat16* x) {
+  return {x,
+          device.table(one_tap_a_row(window.kernel)),
+          volume(window.kernel),
+          window,
+          shape.images,
+          shape.groups * shape.channels};
+}
+
+}  // namespace
+
+// launchers
+
+void conv_bfloat16(BackendDevice& device, const WindowGeometry& window, const ProductShape& shape, const bfloat16* x,
+                   const ProductWeights& weights, const float* bias, bfloat16* y) {
+  const Taps gather = gather_of(device, window, shape, x);
+  with_outputs(shape, [&](auto outputs) {
+    launch_bfloat16_forward(device, Kernel{"conv_bfloat16_kernel", conv_bfloat16_kernel<outputs>}, outputs, shape,
+                            gather, weights, bias, y);
+  });
+}
+
+void conv_bfloat16_backward_weight(BackendDevice& device, const WindowGeometry& window, const ProductShape& shape,
+                                   const bfloat16* x, const bfloat16* dy, float* dw) {
+  const Kernel kernel{"conv_bfloat16_backward_weight_kernel", conv_bfloat16_backward_weight_kernel};
+  launch_bfloat16_backward_weight(device, kernel, product_outputs, shape, gather_of(device, window, shape, x), dy, dw);
+}
+
+}  // namespace gmr::cuda

@@ -1,0 +1,115 @@
+// Kernels of the standard 2-D ring convolutions of bfloat16, and the choice of their boxes.
+#include "ops/ring_conv/ring_columns.cuh"
+#include "ops/ring_conv/ring_conv_bfloat16.cuh"
+
+namespace gmr::cuda {
+namespace {
+
+template <int outputs>
+using ColumnsTile = Bfloat16Tile<outputs, columns_pixels, columns_threads>;
+template <int side>
+using ColumnsWeightTile =
+    Bfloat16WeightTile<product_outputs, columns_channels * StandardDiscs<side>::rings, columns_pixels, columns_threads>;
+
+// kernels
+
+template <int side, int outputs>
+__global__ void __launch_bounds__(columns_threads)
+    ring_columns_kernel(const __grid_constant__ Bfloat16Product<RingColumns<side, false>> p) {
+  bfloat16_product<ColumnsTile<outputs>>(p);
+}
+
+template <int side>
+__global__ void __launch_bounds__(columns_threads)
+    ring_columns_backward_weight_kernel(const __grid_constant__ Bfloat16WeightProduct<RingColumns<side, true>> p) {
+  bfloat16_weight_product<ColumnsWeightTile<side>>(p);
+}
+
+bool is_plane(const WindowGeometry& g) {
+  for (int axis = 1; axis < 3; ++axis) {
+    if (g.stride[axis] != 1 || g.dilation[axis] != 1 || g.spread[axis] != 1) return false;
+  }
+  return g.kernel[0] == 1 && g.in[0] == 1 && g.out[0] == 1 && g.padding[0] == 0;
+}
+
+// Calls f(std::integral_constant<int, side>) and returns true where there are kernels for the rings.
+template <typename F>
+bool with_side(const RingConvBfloat16& p, F&& f) {
+  if (!is_plane(p.window) || p.shape.channels < columns_least_channels || p.shape.outputs <= bfloat16_few_outputs) {
+    return false;
+  }
+  const DiscTable discs(p.window.kernel, p.rings);
+  const auto try_side = [&](auto side) {
+    if (!StandardDiscs<side>::match(discs)) return false;
+    f(side);
+    return true;
+  };
+  return try_side(std::integral_constant<int, 5>{}) || try_side(std::integral_constant<int, 9>{});
+}
+
+template <int side, bool is_masked>
+RingColumns<side, is_masked> gather_of(const RingConvBfloat16& p) {
+  const ProductShape& shape = p.shape;
+  return {p.x,
+          p.window,
+          choose_columns_box(p.window, shape.images, side / 2 + 1),
+          shape.images,
+          shape.groups * shape.channels,
+          shape.channels};
+}
+
+// Ring sums are made anew for each tile of outputs, so that wide tiles save half of them, where there are enough tiles
+// for all multiprocessors.
+bool use_wide_tiles(const BackendDevice& device, const ProductShape& shape, int64_t tiles) {
+  const int64_t wide_parts = (shape.outputs + product_wide_outputs - 1) / product_wide_outputs;
+  return shape.outputs > product_outputs && 2 * tiles * shape.groups * wide_parts > device.multiprocessors();
+}
+
+}  // namespace
+
+Box choose_columns_box(const WindowGeometry& g, int64_t images, int rings) {
+  const auto parts = [](int64_t extent, int64_t part) { return static_cast<double>((extent + part - 1) / part); };
+  Box best{};
+  double least_cost = std::numeric_limits<double>::infinity();
+  for (const int rows : {columns_most_rows, columns_most_rows - 1}) {
+    for (int columns = 2; columns <= columns_most && rows * columns <= columns_pixels; columns += 2) {
+      const bool is_whole = rows >= g.out[1] && columns >= g.out[2];
+      const int fit = std::min(columns_most / columns, columns_pixels / (rows * columns));
+      const int box_images = is_whole ? static_cast<int>(std::min<int64_t>(images, fit)) : 1;
+      const double tiles = parts(images, box_images) * parts(g.out[1], rows) * parts(g.out[2], columns);
+      const double cost = columns_row_cost * static_cast<double>(rows + g.kernel[1] - 1) +
+                          columns_ring_cost * rings * rows + columns_product_cost * rings;
+      if (tiles * cost >= least_cost) continue;
+      least_cost = tiles * cost;
+      best = {{1, rows, columns}, box_images, {}};
+    }
+  }
+  return best;
+}
+
+// launchers
+
+bool ring_columns_forward(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights,
+                          const float* bias, bfloat16* y) {
+  return with_side(p, [&](auto side) {
+    const auto gather = gather_of<side, false>(p);
+    const auto launch_tile = [&](auto outputs) {
+      launch_bfloat16_forward(device, Kernel{"ring_columns_kernel", ring_columns_kernel<side, outputs>}, outputs,
+                              p.shape, gather, weights, bias, y);
+    };
+    if (use_wide_tiles(device, p.shape, gather.tiles)) {
+      launch_tile(std::integral_constant<int, product_wide_outputs>{});
+    } else {
+      launch_tile(std::integral_constant<int, product_outputs>{});
+    }
+  });
+}
+
+bool ring_columns_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy, float* dv) {
+  return with_side(p, [&](auto side) {
+    const Kernel kernel{"ring_columns_backward_weight_kernel", ring_columns_backward_weight_kernel<side>};
+    launch_bfloat16_backward_weight(device, kernel, product_outputs, p.shape, gather_of<side, true>(p), dy, dv);
+  });
+}
+
+}  // namespace gmr::cuda

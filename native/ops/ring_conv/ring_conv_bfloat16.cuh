@@ -1,0 +1,27 @@
+// GMR convolution of bfloat16 activations: the products of bfloat16_product.cuh over ring sums.
+#pragma once
+
+#include "cuda/bfloat16_product.cuh"
+#include "ops/conv/window_geometry.h"
+#include "ops/ring_conv/ring_conv.h"
+
+namespace gmr::cuda {
+
+struct RingConvBfloat16 {
+  WindowGeometry window;
+  RingKernel rings;
+  ProductShape shape;
+  const bfloat16* x;  // `shape.groups * shape.channels` channels an image
+};
+
+void ring_conv_bfloat16(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights,
+                        const float* bias, bfloat16* y);
+void ring_conv_bfloat16_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy,
+                                        float* dv);
+
+// The same by RingColumns; false: it is not for this kernel or shape, and nothing was done.
+bool ring_columns_forward(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights,
+                          const float* bias, bfloat16* y);
+bool ring_columns_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy, float* dv);
+
+}  // namespace gmr::cuda

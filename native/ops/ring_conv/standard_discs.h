@@ -1,0 +1,44 @@
+// The discs of the standard 2-D kernel of a side (circular, side / 2 + 1 rings), known at compile time.
+#pragma once
+
+#include <array>
+#include <cstdlib>
+
+#include "ops/ring_conv/disc_table.h"
+
+namespace gmr {
+
+template <int side>
+struct StandardDiscs {
+  static constexpr int half = side / 2;
+  static constexpr int rings = half + 1;
+
+  // Of disc l, dy rows above or below its middle; -1 where it does not reach.
+  static constexpr int half_width(int l, int dy) {
+    int width = -1;
+    for (int dx = 0; dx <= half; ++dx) {
+      const bool inside = 4 * rings * rings * (dy * dy + dx * dx) < (l + 1) * (l + 1) * side * side;  // d < e_{l+1}
+      if (inside) width = dx;
+    }
+    return width;
+  }
+
+  // Rows above and below the middle that disc l has.
+  static constexpr int reach(int l) {
+    int rows = 0;
+    while (rows < half && half_width(l, rows + 1) >= 0) ++rows;
+    return rows;
+  }
+
+  static bool match(const DiscTable& table) {
+    if (table.rings() != rings || table.sides() != std::array<int64_t, 3>{1, side, side}) return false;
+    for (int l = 0; l < rings; ++l) {
+      for (int ty = 0; ty < side; ++ty) {
+        if (table.half_width(l, 0, ty) != half_width(l, std::abs(ty - half))) return false;
+      }
+    }
+    return true;
+  }
+};
+
+}  // namespace gmr
