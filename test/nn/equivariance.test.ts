@@ -1,7 +1,7 @@
 // Layers and networks commute with the turns and mirrors of their grid: f(T x) = T f(x), up to rounding.
 import { expect } from 'chai';
 import * as gmr from '../../lib/index.js';
-import { bfloat16Devices, devices, nameOf } from '../support/devices.js';
+import { devices, nameOf } from '../support/devices.js';
 import { bfloat16Rounding, expectClose, norm, normal, toBfloat16, uniform, type NdArray } from '../support/ndarray.js';
 import { applySymmetry, gridSymmetries } from '../support/symmetry.js';
 
@@ -75,7 +75,7 @@ function describeLayers(spatialDims: number, layers: Record<string, Make>, exten
           }
         });
       }
-      for (const device of bfloat16Devices) {
+      for (const device of devices) {
         it(`${name}, bfloat16 (${nameOf(device)})`, async () => {
           using layer = make({ device, generator: new gmr.Generator(1) });
           const sample = normal([2, channelsOf(layer), ...extents], uniform(3));
@@ -84,9 +84,11 @@ function describeLayers(spatialDims: number, layers: Record<string, Make>, exten
           for (const symmetry of symmetries) {
             const turned = await apply(layer, applySymmetry(x, symmetry), device, 'bfloat16');
             const expected = applySymmetry(y, symmetry);
-            // Both sides were rounded once, from float32 results that differ by their last digits.
+            // Both sides were rounded once, from float32 results that differ by their last digits. On GPUs a ring sum here
+            // and there is rounded the other way for that.
+            const before = device.kind === 'cpu' ? 2e-6 : bfloat16Rounding / 4;
             expected.data.forEach((value, i) => {
-              const limit = 2 * bfloat16Rounding * Math.abs(value) + 2e-6 * norm(expected.data);
+              const limit = 2 * bfloat16Rounding * Math.abs(value) + before * norm(expected.data);
               expect(Math.abs(turned.data[i]! - value), `${JSON.stringify(symmetry)} [${i}]`).to.be.at.most(limit);
             });
           }

@@ -74,11 +74,13 @@ Box choose_columns_box(const WindowGeometry& g, int64_t images, int rings) {
   for (const int rows : {columns_most_rows, columns_most_rows - 1}) {
     for (int columns = 2; columns <= columns_most && rows * columns <= columns_pixels; columns += 2) {
       const bool is_whole = rows >= g.out[1] && columns >= g.out[2];
-      const int fit = std::min(columns_most / columns, columns_pixels / (rows * columns));
+      const int window_rows = static_cast<int>(rows + g.kernel[1] - 1);
+      const int fit = std::max(1, std::min({columns_most / columns, columns_pixels / (rows * columns),
+                                            columns_most_window_rows / window_rows}));
       const int box_images = is_whole ? static_cast<int>(std::min<int64_t>(images, fit)) : 1;
       const double tiles = parts(images, box_images) * parts(g.out[1], rows) * parts(g.out[2], columns);
-      const double cost = columns_row_cost * static_cast<double>(rows + g.kernel[1] - 1) +
-                          columns_ring_cost * rings * rows + columns_product_cost * rings;
+      const double cost =
+          columns_row_cost * window_rows + columns_ring_cost * rings * rows + columns_product_cost * rings;
       if (tiles * cost >= least_cost) continue;
       least_cost = tiles * cost;
       best = {{1, rows, columns}, box_images, {}};

@@ -33,6 +33,10 @@ constexpr int columns_most_rows = 8;
 // pieces of 16 bytes are aligned.
 constexpr int columns_row_words = 16;
 
+// Rows of the windows of several images in a box: two of 7 x 7 at k = 5. More would not fit into 64 KiB, which is what
+// every GPU has for a block.
+constexpr int columns_most_window_rows = 24;
+
 // With fewer channels most of the 16 would be empty.
 constexpr int columns_least_channels = 8;
 
