@@ -58,11 +58,10 @@ RingColumns<side, is_masked> gather_of(const RingConvBfloat16& p) {
           shape.channels};
 }
 
-// Ring sums are made anew for each tile of outputs, so that wide tiles save half of them, where there are enough tiles
-// for all multiprocessors.
-bool use_wide_tiles(const BackendDevice& device, const ProductShape& shape, int64_t tiles) {
+// Ring sums are made anew for each tile of outputs, so that wide tiles save half of them.
+bool use_wide_tiles(const ProductShape& shape, int64_t tiles) {
   const int64_t wide_parts = (shape.outputs + product_wide_outputs - 1) / product_wide_outputs;
-  return shape.outputs > product_outputs && 2 * tiles * shape.groups * wide_parts > device.multiprocessors();
+  return shape.outputs > product_outputs && tiles * shape.groups * wide_parts >= columns_least_wide_blocks;
 }
 
 }  // namespace
@@ -99,7 +98,7 @@ bool ring_columns_forward(BackendDevice& device, const RingConvBfloat16& p, cons
       launch_bfloat16_forward(device, Kernel{"ring_columns_kernel", ring_columns_kernel<side, outputs>}, outputs,
                               p.shape, gather, weights, bias, y);
     };
-    if (use_wide_tiles(device, p.shape, gather.tiles)) {
+    if (use_wide_tiles(p.shape, gather.tiles)) {
       launch_tile(std::integral_constant<int, product_wide_outputs>{});
     } else {
       launch_tile(std::integral_constant<int, product_outputs>{});
