@@ -26,16 +26,19 @@ __device__ inline void mma_bfloat16(float (&d)[4], const uint4& a, const uint2& 
       : "r"(a.x), "r"(a.y), "r"(a.z), "r"(a.w), "r"(b.x), "r"(b.y));
 #else
   const int row = fragment_row() * 4, column = fragment_column() * 8;  // the first lanes that hold what d needs
-#pragma unroll
-  for (int k = 0; k < bfloat16_depth / 2; ++k) {
-    const uint32_t upper = __shfl_sync(all_lanes, k < 4 ? a.x : a.z, row + k % 4);
-    const uint32_t lower = __shfl_sync(all_lanes, k < 4 ? a.y : a.w, row + k % 4);
-    const uint32_t left = __shfl_sync(all_lanes, k < 4 ? b.x : b.y, column + k % 4);
-    const uint32_t right = __shfl_sync(all_lanes, k < 4 ? b.x : b.y, column + 4 + k % 4);
+  const auto add = [&](uint32_t a_upper, uint32_t a_lower, uint32_t b_pair, int k) {
+    const uint32_t upper = __shfl_sync(all_lanes, a_upper, row + k), lower = __shfl_sync(all_lanes, a_lower, row + k);
+    const uint32_t left = __shfl_sync(all_lanes, b_pair, column + k);
+    const uint32_t right = __shfl_sync(all_lanes, b_pair, column + 4 + k);
     d[0] += first_of(upper) * first_of(left) + second_of(upper) * second_of(left);
     d[1] += first_of(upper) * first_of(right) + second_of(upper) * second_of(right);
     d[2] += first_of(lower) * first_of(left) + second_of(lower) * second_of(left);
     d[3] += first_of(lower) * first_of(right) + second_of(lower) * second_of(right);
+  };
+#pragma unroll 1  // unrolled it would take more registers than there are
+  for (int k = 0; k < 4; ++k) {
+    add(a.x, a.y, b.x, k);
+    add(a.z, a.w, b.y, k);
   }
 #endif
 }

@@ -4,8 +4,8 @@
 //   pairs   e_w = x[-w] + x[+w]
 //   runs    x[-w] + ... + x[+w], each from the one before
 //   a ring's share   a run where the ring is whole, else the pairs between its inner and its outer disc
-// goes to the sums of all output rows that it belongs to, at once; a sum is rounded and stored in the row that completes
-// it. Everything but the window is in registers. Rings are never differences, so that they lose no digits.
+// goes to the sums of all output rows that it belongs to, at once; a sum is rounded and stored in the row that
+// completes it. Everything but the window is in registers. Rings are never differences, so that they lose no digits.
 #pragma once
 
 #include <utility>
@@ -320,13 +320,15 @@ class RingColumns<side, is_masked>::AtTile {
     const int height = g_.window.in[1], width = g_.window.in[2];
     const auto* from = reinterpret_cast<const bfloat16*>(planes());
     auto* to = reinterpret_cast<bfloat16*>(windows_);
+    // Lanes have channels of their own, whose windows and planes lie in several banks.
     for (int i = static_cast<int>(threadIdx.x); i < g_.box_images * columns_channels * height; i += threads) {
-      const int image_channels = g_.by_height.divide(i), row = i - image_channels * height;
-      const int image = image_channels / columns_channels, channel = image_channels % columns_channels;
+      const int channel = i % columns_channels, image_rows = i / columns_channels;
+      const int image = g_.by_height.divide(image_rows), row = image_rows - image * height;
       const int window =
           channel * g_.channel_words + image * g_.image_words + (g_.window.padding[1] + row) * columns_row_words;
+      const bfloat16* plane = from + ((image * columns_channels + channel) * height + row) * width;
 #pragma unroll 4
-      for (int x = 0; x < width; ++x) to[2 * window - first_x_ + x] = from[i * width + x];
+      for (int x = 0; x < width; ++x) to[2 * window - first_x_ + x] = plane[x];
     }
   }
 

@@ -58,11 +58,10 @@ RingColumns<side, is_masked> gather_of(const RingConvBfloat16& p) {
           shape.channels};
 }
 
-// Ring sums are made anew for each tile of outputs, so that wide tiles save half of them, where there are enough tiles
-// for all multiprocessors.
-bool use_wide_tiles(const BackendDevice& device, const ProductShape& shape, int64_t tiles) {
+// Ring sums are made anew for each tile of outputs, so that wide tiles save half of them.
+bool use_wide_tiles(const ProductShape& shape, int64_t tiles) {
   const int64_t wide_parts = (shape.outputs + product_wide_outputs - 1) / product_wide_outputs;
-  return shape.outputs > product_outputs && 2 * tiles * shape.groups * wide_parts > device.multiprocessors();
+  return shape.outputs > product_outputs && tiles * shape.groups * wide_parts >= columns_least_wide_blocks;
 }
 
 }  // namespace
@@ -74,11 +73,13 @@ Box choose_columns_box(const WindowGeometry& g, int64_t images, int rings) {
   for (const int rows : {columns_most_rows, columns_most_rows - 1}) {
     for (int columns = 2; columns <= columns_most && rows * columns <= columns_pixels; columns += 2) {
       const bool is_whole = rows >= g.out[1] && columns >= g.out[2];
-      const int fit = std::min(columns_most / columns, columns_pixels / (rows * columns));
+      const int window_rows = static_cast<int>(rows + g.kernel[1] - 1);
+      const int fit = std::max(1, std::min({columns_most / columns, columns_pixels / (rows * columns),
+                                            columns_most_window_rows / window_rows}));
       const int box_images = is_whole ? static_cast<int>(std::min<int64_t>(images, fit)) : 1;
       const double tiles = parts(images, box_images) * parts(g.out[1], rows) * parts(g.out[2], columns);
-      const double cost = columns_row_cost * static_cast<double>(rows + g.kernel[1] - 1) +
-                          columns_ring_cost * rings * rows + columns_product_cost * rings;
+      const double cost =
+          columns_row_cost * window_rows + columns_ring_cost * rings * rows + columns_product_cost * rings;
       if (tiles * cost >= least_cost) continue;
       least_cost = tiles * cost;
       best = {{1, rows, columns}, box_images, {}};
@@ -97,7 +98,7 @@ bool ring_columns_forward(BackendDevice& device, const RingConvBfloat16& p, cons
       launch_bfloat16_forward(device, Kernel{"ring_columns_kernel", ring_columns_kernel<side, outputs>}, outputs,
                               p.shape, gather, weights, bias, y);
     };
-    if (use_wide_tiles(device, p.shape, gather.tiles)) {
+    if (use_wide_tiles(p.shape, gather.tiles)) {
       launch_tile(std::integral_constant<int, product_wide_outputs>{});
     } else {
       launch_tile(std::integral_constant<int, product_outputs>{});

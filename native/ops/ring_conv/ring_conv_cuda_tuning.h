@@ -33,11 +33,18 @@ constexpr int columns_most_rows = 8;
 // pieces of 16 bytes are aligned.
 constexpr int columns_row_words = 16;
 
+// Rows of the windows of several images in a box: two of 7 x 7 at k = 5. More would not fit into 64 KiB, which is what
+// every GPU has for a block.
+constexpr int columns_most_window_rows = 24;
+
+// Fewer blocks of wide tiles would leave multiprocessors of the largest GPUs (100 and more) without one.
+constexpr int columns_least_wide_blocks = 96;
+
 // With fewer channels most of the 16 would be empty.
 constexpr int columns_least_channels = 8;
 
-// What the choice of a box weighs, in instructions of a thread: a row of its window, a ring of a row of its outputs, and
-// the product of a ring of 16 channels.
+// What the choice of a box weighs, in instructions of a thread: a row of its window, a ring of a row of its outputs,
+// and the product of a ring of 16 channels.
 constexpr double columns_row_cost = 30;
 constexpr double columns_ring_cost = 10;
 constexpr double columns_product_cost = 20;

@@ -94,6 +94,19 @@ export const ringConvSuite: OpSuite<Options> = {
       stride: 2,
       padding: 2,
     }),
+    // Enough for the standard kernels of bfloat16, which copy rows of pieces of 8, 4, 2 and 1 elements, or whole planes.
+    ringCase('standard, k=5', { x: [1, 20, 9, 16], v: [24, 20, 3], bias: [24] }, [5, 5], { padding: 2 }),
+    ringCase('standard, k=9', { x: [1, 18, 10, 12], v: [20, 18, 5] }, [9, 9], { padding: 4 }),
+    ringCase('standard, valid', { x: [2, 17, 11, 18], v: [18, 17, 3] }, [5, 5]),
+    ringCase('standard, odd rows', { x: [1, 18, 12, 17], v: [17, 18, 3], bias: [17] }, [5, 5], { padding: [2, 3] }),
+    ringCase('standard, planes', { x: [3, 32, 5, 7], v: [17, 32, 3], bias: [17] }, [5, 5], { padding: 2 }),
+    ringCase('standard, groups', { x: [1, 36, 6, 9], v: [40, 18, 3], bias: [40] }, [5, 5], { groups: 2, padding: 2 }),
+    ringCase('standard, more than 64, k=5', { x: [191, 8, 1, 2], v: [70, 8, 3], bias: [70] }, [5, 5], { padding: 2 }),
+    ringCase('standard, more than 64, k=9', { x: [96, 8, 2, 1], v: [67, 8, 5] }, [9, 9], { padding: 4 }),
+    ringCase('more than 16, dilation beyond a window', { x: [1, 2, 5, 5], v: [18, 2, 2] }, [3, 3], {
+      dilation: 60,
+      padding: 60,
+    }),
     ringCase('many, more than 64', { x: [1, 5, 7, 7], v: [70, 5, 3], bias: [70] }, [5, 5], { padding: 2 }),
     ringCase('many, more than 128', { x: [1, 3, 5, 6], v: [133, 3, 2] }, [3, 3], { padding: 1 }),
     ringCase('many, more than 64, dilation beyond a window', { x: [1, 3, 5, 5], v: [66, 3, 2] }, [3, 3], {
