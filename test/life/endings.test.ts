@@ -17,7 +17,7 @@ const endings: Record<string, { code: number | null; signal: NodeJS.Signals | nu
 
 describe('process endings with work queued', function () {
   this.timeout(600_000);
-  const [few, many] = [rounds({ quick: 10, full: 50 }), rounds({ quick: 50, full: 200 })];
+  const [few, many] = [rounds({ quick: 6, full: 50 }), rounds({ quick: 50, full: 200 })];
   for (const [ending, { code, signal }] of Object.entries(endings)) {
     const count = ending.includes('worker') ? few : many;
     it(`${ending}, ${count} times`, () =>

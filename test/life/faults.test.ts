@@ -39,12 +39,18 @@ async function sweep(error: number): Promise<{ runs: FaultRun[]; losses: number[
 
 describe('a failure at each call of the CUDA runtime', function () {
   this.timeout(240_000);
+  let ofMemory: ReturnType<typeof sweep>;
+  let ofDevice: ReturnType<typeof sweep>;
   before(function () {
     if (cudaSim === undefined) this.skip();
+    // Each on a core of its own.
+    ofMemory = sweep(cudaError.memoryAllocation);
+    ofDevice = sweep(cudaError.launchFailure);
+    void Promise.allSettled([ofMemory, ofDevice]); // a failure is reported in its turn
   });
 
   it('of memory: the cache is tried, else the work fails, and the device goes on as if nothing had been', async () => {
-    const { runs, losses } = await sweep(cudaError.memoryAllocation);
+    const { runs, losses } = await ofMemory;
     for (const [i, { failed, outcomes, buffers, report }] of runs.entries()) {
       const [first, next] = outcomes;
       const what = `call ${i + 1}, ${failed}`;
@@ -62,7 +68,7 @@ describe('a failure at each call of the CUDA runtime', function () {
   });
 
   it('of the device: what is queued fails with the first cause, the device stays failed, all others go on', async () => {
-    const { runs, losses } = await sweep(cudaError.launchFailure);
+    const { runs, losses } = await ofDevice;
     // Nothing hangs on their success. (cudaSetDevice: where memory is given back.)
     const harmless = new Set(['cudaDriverGetVersion', 'cudaFree', 'cudaSetDevice']);
     let ignored = 0;

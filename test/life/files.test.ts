@@ -35,14 +35,14 @@ describe('files', () => {
     const cut = new Set<number>();
     await inPairs(rounds({ quick: 100, full: 500 }), async (i) => {
       const path = join(folder, `${i}.safetensors`);
-      const child = spawn(process.execPath, [script, path, '500000', 'forever'], {
+      const child = spawn(process.execPath, [script, path, '250000', 'forever'], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
       const end = once(child, 'close');
       let written = 0;
       child.stdout.setEncoding('utf8').on('data', (text: string) => (written += text.split('\n').length - 1));
       await once(child.stdout, 'data');
-      await setTimeout(random() * 30);
+      await setTimeout(random() * 20);
       child.kill('SIGKILL');
       await end;
       // One more may have been renamed and not yet told.

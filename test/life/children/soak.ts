@@ -12,8 +12,8 @@ const mebibyte = 2 ** 20;
 const growthLimitBytes = 12 * mebibyte;
 const samples = 80;
 const stepsAtOnce = 10;
-const warmUpSteps = 4000;
-const warmUpWorkers = 8;
+const warmUpSteps = 3000;
+const warmUpWorkers = 6;
 
 const [seconds, mode] = process.argv.slice(2) as [string, string | undefined];
 const gc = (globalThis as unknown as { gc: () => void }).gc;
