@@ -38,7 +38,7 @@ class OpenDevice {
 
   void run(Pass pass, const void* params) { backend_.passes[static_cast<size_t>(pass)](*handle_, params); }
 
-  void read(std::vector<float>& values, const float* data) {
+  void read(std::vector<float>& values, const void* data) {
     PendingDownload* pending = backend_.download(*handle_, values.data(), data, values.size() * sizeof(float));
     if (pending != nullptr) backend_.finish(*handle_, pending);
   }

@@ -18,8 +18,12 @@ export interface Options {
   out: string;
 }
 
-/** A mistake on the command line. */
-export class UsageError extends Error {}
+/** A mistake on the command line, in one line, whatever stood there. */
+export class UsageError extends Error {
+  constructor(message: string) {
+    super(message.replace(/[\n\r\u2028\u2029].*/s, ''));
+  }
+}
 
 export const help = `Usage: npm run demo -- [options]
 
@@ -66,7 +70,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
       },
     }));
   } catch (error) {
-    throw new UsageError((error as Error).message.replace(/\n.*/s, ''));
+    throw new UsageError((error as Error).message);
   }
   if (values.help) return undefined;
   if (values.out === '') throw new UsageError('--out must name a folder');
