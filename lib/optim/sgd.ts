@@ -13,7 +13,7 @@ import type { Device } from '../device.js';
 import { withoutScope } from '../memory.js';
 import { type AnyModule, Module } from '../nn/module.js';
 import { checkState, loadState, type StateEntry, type StateSource } from '../nn/state_dict.js';
-import { type SgdParameter, type SgdRates, sgdTogether } from '../ops/sgd.js';
+import { type SgdParameter, sgdTogether } from '../ops/sgd.js';
 import { empty, expectTensor, Tensor, tensor } from '../tensor.js';
 
 export interface SGDOptions {
@@ -174,17 +174,15 @@ export class SGD {
           firstStep: !this.velocities.has(parameter),
         });
       }
-      for (const together of byDevice.values()) this.stepTogether(together, rates);
-    }
-  }
-
-  private stepTogether(together: readonly SgdParameter[], rates: SgdRates): void {
-    if (rates.momentum > 0) {
-      for (const each of together) each.velocity ??= zerosLike(each.parameter);
-    }
-    sgdTogether(together, rates);
-    for (const { parameter, velocity } of together) {
-      if (velocity !== null) this.velocities.set(parameter, velocity);
+      for (const together of byDevice.values()) {
+        if (rates.momentum > 0) {
+          for (const each of together) each.velocity ??= zerosLike(each.parameter);
+        }
+        sgdTogether(together, rates);
+        for (const { parameter, velocity } of together) {
+          if (velocity !== null) this.velocities.set(parameter, velocity);
+        }
+      }
     }
   }
 
