@@ -14,11 +14,11 @@ namespace gmr::cpu {
 template <typename Element>
 class FloatRow {
  public:
-  FloatRow(Element* target, int64_t count, int worker, int slot = 0) : target_(target), count_(count) {
+  FloatRow(Element* target, int64_t count, int worker) : target_(target), count_(count) {
     if constexpr (std::is_same_v<Element, float>) {
       values_ = target;
     } else {
-      values_ = scratch(worker, slot, static_cast<size_t>(count));
+      values_ = scratch(worker, 0, static_cast<size_t>(count));
     }
   }
 

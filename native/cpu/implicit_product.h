@@ -8,7 +8,7 @@
 //   int64_t halo_rows() const                              rows of a plane around a box on which work is spent
 //   int64_t scratch_floats(const Box&) const
 //   auto at(const Box&, float* scratch) const              made once a tile; called for each of its planes with
-//       (const Element* plane, float* panel, int64_t pitch)  it writes rows() rows of box.size() columns, and up to a
+//       (const Element* plane, float* panel, int64_t pitch)   writes rows() rows of box.size() columns, and up to a
 //                                                          vector behind each
 #pragma once
 
@@ -250,8 +250,9 @@ void product_forward(const ProductShape& shape, const Gather& gather, const Elem
         Element* plane = y + ((tile.first_image + image) * shape.groups * shape.outputs + o) * shape.out_plane();
         const float* columns_of_image = result + i * pitch + image * tile.box.size();
         for_each_run(tile.box, shape.out, [&](int64_t at, int64_t column, int64_t length) {
-          for (int64_t p = 0; p < length; ++p)
+          for (int64_t p = 0; p < length; ++p) {
             plane[at + p] = to_element<Element>(columns_of_image[column + p] + offset);
+          }
           for (int64_t p = 0; p < length; p += line) __builtin_prefetch(plane + at + shape.out_plane() + p, 1);
         });
       }

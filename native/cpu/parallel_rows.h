@@ -14,7 +14,8 @@ namespace gmr::cpu {
 template <typename F>
 void parallel_rows(int64_t planes, int64_t depth, int64_t height, int64_t row_elements, F&& f) {
   const int64_t grain = std::max<int64_t>(1, elementwise_grain / std::max<int64_t>(1, row_elements));
-  parallel_ranges(planes * depth * height, grain, [&](int64_t begin, int64_t end, int worker) {
+  // Not inlined into the loop over tasks: registers are then given to the rows alone (11 % of a 3 x 3 max-pool).
+  const auto rows = [&](int64_t begin, int64_t end, int worker) __attribute__((noinline)) {
     int64_t y = begin % height;
     int64_t z = begin / height % depth;
     int64_t plane = begin / height / depth;
@@ -30,7 +31,8 @@ void parallel_rows(int64_t planes, int64_t depth, int64_t height, int64_t row_el
       z = 0;
       ++plane;
     }
-  });
+  };
+  parallel_ranges(planes * depth * height, grain, rows);
 }
 
 }  // namespace gmr::cpu
