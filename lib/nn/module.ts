@@ -69,6 +69,8 @@ function join(prefix: string, name: string): string {
  *
  * A subclass writes `compute`; callers call `forward`, which runs it in a `scope`: tensors that `compute` makes and does not
  * return are freed (the tape keeps what gradients need). Parameters must be made outside of scopes, as the functions of `init` do.
+ *
+ * The layers of this package compute in the type of their input, float32 or bfloat16, with parameters and statistics of float32.
  */
 export abstract class Module<Args extends unknown[] = [x: Tensor]> {
   /** Properties that hold state which is not trained by gradients. */
