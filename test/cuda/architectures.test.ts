@@ -10,7 +10,10 @@ describe('CUDA kernels for sm_75', function () {
   });
 
   it('pass the tests of the ops that have others for sm_80', function () {
-    this.timeout(240_000);
+    this.timeout(480_000);
+    // Of the large cases that are there for tensor cores one of each kernel: without, their products take the
+    // interpreter ten times as long.
+    const cases = '^(?!.*standard, (k=5|valid|odd|groups|more)).*cuda_sim';
     const files = ['conv', 'ring_conv', 'float32_precision'].map((op) => `build-ts/test/ops/${op}.test.js`);
     const { status, stdout } = spawnSync(
       process.execPath,
@@ -20,7 +23,7 @@ describe('CUDA kernels for sm_75', function () {
         '--timeout',
         '60000',
         '--grep',
-        'cuda_sim',
+        cases,
         ...files,
       ],
       { encoding: 'utf8', env: { ...process.env, GMR_CUDA_SIM_ARCH: '75' } },
