@@ -13,14 +13,16 @@ using ColumnsWeightTile =
 
 // kernels
 
+// The 2 in the bounds, two blocks on a multiprocessor, allows 255 registers: left alone, ptxas spills for some targets
+// to have more blocks.
 template <int side, int outputs>
-__global__ void __launch_bounds__(columns_threads)
+__global__ void __launch_bounds__(columns_threads, 2)
     ring_columns_kernel(const __grid_constant__ Bfloat16Product<RingColumns<side, false>> p) {
   bfloat16_product<ColumnsTile<outputs>>(p);
 }
 
 template <int side>
-__global__ void __launch_bounds__(columns_threads)
+__global__ void __launch_bounds__(columns_threads, 2)
     ring_columns_backward_weight_kernel(const __grid_constant__ Bfloat16WeightProduct<RingColumns<side, true>> p) {
   bfloat16_weight_product<ColumnsWeightTile<side>>(p);
 }

@@ -4,45 +4,13 @@
 
 #include "cpu/simd.h"
 #include "ops/ring_conv/ring_gather.h"
+#include "ops/ring_conv/standard_discs.h"
 
 namespace gmr::cpu {
 namespace {
 
 template <int Lanes>
 using Lane = typename VectorOf<Lanes>::aligned;
-
-// The discs of the standard 2-D kernel of a side (circular, side / 2 + 1 rings), known at compile time.
-template <int Side>
-struct StandardDiscs {
-  static constexpr int half = Side / 2;
-  static constexpr int rings = half + 1;
-
-  static constexpr int half_width(int l, int dy) {
-    int width = -1;
-    for (int dx = 0; dx <= half; ++dx) {
-      const bool inside = 4 * rings * rings * (dy * dy + dx * dx) < (l + 1) * (l + 1) * Side * Side;  // d < e_{l+1}
-      if (inside) width = dx;
-    }
-    return width;
-  }
-
-  // Rows above and below the middle that disc l has; at most one more than the disc before.
-  static constexpr int reach(int l) {
-    int rows = 0;
-    while (rows < half && half_width(std::min(l, rings - 1), rows + 1) >= 0) ++rows;
-    return rows;
-  }
-
-  static bool match(const DiscTable& table) {
-    if (table.rings() != rings || table.sides() != std::array<int64_t, 3>{1, Side, Side}) return false;
-    for (int l = 0; l < rings; ++l) {
-      for (int ty = 0; ty < Side; ++ty) {
-        if (table.half_width(l, 0, ty) != half_width(l, std::abs(ty - half))) return false;
-      }
-    }
-    return true;
-  }
-};
 
 // Calls f(std::integral_constant<int, i>) for i = 0..Count - 1.
 template <int Count, typename F>

@@ -1,6 +1,7 @@
 // The discs of the standard 2-D kernel of a side (circular, side / 2 + 1 rings), known at compile time.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 
@@ -23,10 +24,10 @@ struct StandardDiscs {
     return width;
   }
 
-  // Rows above and below the middle that disc l has.
+  // Rows above and below the middle that disc l has; at most one more than the disc before. Behind the last disc: its.
   static constexpr int reach(int l) {
     int rows = 0;
-    while (rows < half && half_width(l, rows + 1) >= 0) ++rows;
+    while (rows < half && half_width(std::min(l, rings - 1), rows + 1) >= 0) ++rows;
     return rows;
   }
 
