@@ -160,7 +160,7 @@ describe('gmr_profile', function () {
     const { results } = report(['--op', 'conv', '--pass', 'forward', '--shape', '1,32,32,28,28,3', '--repeat', '5']);
     expect(results[0]!.bound).to.equal('fma');
     // About 0.7; the ceiling is measured next to each sample, and others may use the machine.
-    expect(results[0]!.fraction).to.be.within(0.2, 1.1);
+    expect(results[0]!.fraction).to.be.within(0.05, 1.2);
   });
 
   it('--cold asks for the limit of memory', () => {
