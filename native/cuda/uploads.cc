@@ -146,16 +146,24 @@ void Uploads::send(BackendDevice& device, void* destination, const UploadSlot& s
   const auto copy = [&](void* to, const void* from, cudaMemcpyKind kind, cudaStream_t stream) {
     device.check(cudaMemcpyAsync(to, from, bytes, kind, stream), what);
   };
-  if (slot.device == nullptr) {
-    copy(destination, slot.host, cudaMemcpyHostToDevice, device.stream());
-  } else {
-    if (stream_ == nullptr) device.check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), what);
-    copy(slot.device, slot.host, cudaMemcpyHostToDevice, stream_);
-    device.check(cudaEventRecord(slot.arrived, stream_), what);
-    device.check(cudaStreamWaitEvent(device.stream(), slot.arrived, 0), what);
-    copy(destination, slot.device, cudaMemcpyDeviceToDevice, device.stream());
+  try {
+    if (slot.device == nullptr) {
+      copy(destination, slot.host, cudaMemcpyHostToDevice, device.stream());
+    } else {
+      if (stream_ == nullptr) device.check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), what);
+      copy(slot.device, slot.host, cudaMemcpyHostToDevice, stream_);
+      device.check(cudaEventRecord(slot.arrived, stream_), what);
+      device.check(cudaStreamWaitEvent(device.stream(), slot.arrived, 0), what);
+      copy(destination, slot.device, cudaMemcpyDeviceToDevice, device.stream());
+    }
+    device.check(cudaEventRecord(slot.done, device.stream()), what);
+  } catch (...) {
+    // No event tells when what has been queued is done, and the slot will be taken for free.
+    if (stream_ != nullptr) cudaStreamSynchronize(stream_);
+    cudaStreamSynchronize(device.stream());
+    cudaGetLastError();
+    throw;
   }
-  device.check(cudaEventRecord(slot.done, device.stream()), what);
 }
 
 void Uploads::queue(BackendDevice& device, void* destination, StagedUpload& staged) {

@@ -97,7 +97,7 @@ describe('arrays that tensors are made from', () => {
   });
 
   it('other kinds of typed arrays are refused, with what converts them', () => {
-    const kinds = [Float64Array, Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Uint32Array];
+    const kinds = [Float64Array, Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint32Array];
     for (const Kind of kinds) {
       const message = `(Float32Array.from(data) converts it), received ${Kind.name} of length 2`;
       expectFailure(() => gmr.tensor(new Kind(2) as never), 'invalid_argument', message);
@@ -106,7 +106,7 @@ describe('arrays that tensors are made from', () => {
       expectFailure(
         () => gmr.tensor(data as never),
         'invalid_argument',
-        'be a Float32Array, an Int32Array or nested numbers',
+        'be a Float32Array, an Int32Array, a Uint16Array or nested numbers',
       );
     }
   });
