@@ -8,7 +8,7 @@
 //   int64_t halo_rows() const                              rows of a plane around a box on which work is spent
 //   int64_t scratch_floats(const Box&) const
 //   auto at(const Box&, float* scratch) const              made once a tile; called for each of its planes with
-//       (const Element* plane, float* panel, int64_t pitch)   writes rows() rows of box.size() columns, and up to a
+//       (const Element* plane, float* panel, int64_t pitch)  it writes rows() rows of box.size() columns, and up to a
 //                                                          vector behind each
 #pragma once
 
