@@ -1,38 +1,74 @@
 // The kernels as compiled for other GPUs than the sm_80 that all tests run: each family's PTX, where what a kernel does
 // may depend on __CUDA_ARCH__.
 import { expect } from 'chai';
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { runChild } from '../support/child.js';
 import { cudaSim } from '../support/devices.js';
 
-const release = join(process.cwd(), 'build', 'Release');
+const profiler = join(process.cwd(), 'build', 'Release', 'gmr_profile');
 const controlUrl = new URL('../support/cuda_sim.js', import.meta.url).href;
 const { LD_PRELOAD: _, ...environment } = process.env;
 
-function runMocha(arch: string, grep: string, ops: readonly string[]): { passed: number; output: string } {
-  const { status, stdout } = spawnSync(
-    process.execPath,
-    [
-      join('node_modules', 'mocha', 'bin', 'mocha.js'),
-      '--no-config',
-      '--timeout',
-      '60000',
-      '--grep',
-      grep,
-      ...ops.map((op) => `build-ts/test/ops/${op}.test.js`),
-    ],
-    { encoding: 'utf8', env: { ...process.env, GMR_CUDA_SIM_ARCH: arch } },
-  );
-  expect(status, stdout).to.equal(0);
-  return { passed: Number(/(\d+) passing/.exec(stdout)?.[1]), output: stdout };
+interface Run {
+  status: number;
+  stdout: string;
+  stderr: string;
 }
 
+// The programs take a core each, and a minute or two: as many at a time as there are cores.
+let freeCores = availableParallelism();
+const waiting: (() => void)[] = [];
+
+async function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Run> {
+  if (freeCores > 0) freeCores -= 1;
+  else await new Promise<void>((resolve) => waiting.push(resolve));
+  return new Promise((resolve) => {
+    execFile(program, args, { env, maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
+      const next = waiting.shift();
+      if (next === undefined) freeCores += 1;
+      else next();
+      resolve({ status: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
+    });
+  });
+}
+
+function runMocha(arch: string, grep: string, ops: readonly string[]): Promise<Run> {
+  const mocha = [join('node_modules', 'mocha', 'bin', 'mocha.js'), '--no-config', '--timeout', '60000'];
+  const files = ops.map((op) => `build-ts/test/ops/${op}.test.js`);
+  return run(process.execPath, [...mocha, '--grep', grep, ...files], { ...process.env, GMR_CUDA_SIM_ARCH: arch });
+}
+
+async function expectPassed(running: Promise<Run>, arch: string, least: number): Promise<void> {
+  const { status, stdout } = await running;
+  expect(status, stdout).to.equal(0);
+  expect(Number(/(\d+) passing/.exec(stdout)?.[1])).to.be.greaterThan(least);
+  expect(stdout).to.include(`cuda_sim sm_${arch}`);
+}
+
+// Before sm_80 there are no tensor cores and no asynchronous copies that kernels use. Of the large cases that are there
+// for tensor cores one of each kernel: without, their products take the interpreter ten times as long.
+const casesOf75 = '^(?!.*standard, (k=5|valid|odd|groups|more)).*cuda_sim';
+// sm_90 and sm_100 have tensor cores that are fast enough for precision high, sm_120 has not (docs/cuda.md).
+const casesAtHigh = String.raw`(\bmany|several|groups|k=[579]\b|at the call).*cuda_sim`;
+
 describe('CUDA kernels for other GPUs', function () {
-  this.timeout(240_000);
+  this.timeout(480_000);
+  const checks = new Map<string, Promise<Run>>();
+  const atHigh = new Map<string, Promise<Run>>();
+  let convolutionsOf75: Promise<Run>;
+
   before(function () {
     if (cudaSim === undefined) this.skip();
+    convolutionsOf75 = runMocha('75', casesOf75, ['conv', 'ring_conv', 'float32_precision']); // the longest first
+    for (const arch of ['90', '100', '120']) atHigh.set(arch, runMocha(arch, casesAtHigh, ['float32_precision']));
+    if (!existsSync(profiler)) return;
+    for (const arch of ['75', '90', '100', '120']) {
+      const args = ['--check', '--device', 'cuda_sim', '--against', 'cpu'];
+      checks.set(arch, run(profiler, args, { ...environment, GMR_CUDA_SIM_ARCH: arch }));
+    }
   });
 
   for (const arch of ['75', '90', '100', '120']) {
@@ -49,16 +85,13 @@ describe('CUDA kernels for other GPUs', function () {
       expect(stdout.trim(), stderr).to.equal(`sm_${arch} ${arch}`);
     });
 
-    it(`every pass agrees with the processor on sm_${arch}`, function () {
-      if (!existsSync(join(release, 'gmr_profile'))) {
+    it(`every pass agrees with the processor on sm_${arch}`, async function () {
+      const running = checks.get(arch);
+      if (running === undefined) {
         console.log(`sm_${arch}: not checked, gmr_profile was not built (CMake option GMR_BENCH)`);
         return this.skip();
       }
-      const { status, stdout, stderr } = spawnSync(
-        join(release, 'gmr_profile'),
-        ['--check', '--device', 'cuda_sim', '--against', 'cpu'],
-        { encoding: 'utf8', env: { ...environment, GMR_CUDA_SIM_ARCH: arch } },
-      );
+      const { status, stdout, stderr } = await running;
       expect(status, stdout + stderr).to.equal(0);
       expect(stdout).to.include(`sm_${arch}`);
       const [, agree, all] = /^(\d+) of (\d+) cases agree/m.exec(stdout)!;
@@ -68,23 +101,9 @@ describe('CUDA kernels for other GPUs', function () {
     });
   }
 
-  // Before sm_80 there are no tensor cores and no asynchronous copies that kernels use.
-  it('the cases of the convolutions on sm_75', () => {
-    // Of the large cases that are there for tensor cores one of each kernel: without, their products take the
-    // interpreter ten times as long.
-    const cases = '^(?!.*standard, (k=5|valid|odd|groups|more)).*cuda_sim';
-    const { passed, output } = runMocha('75', cases, ['conv', 'ring_conv', 'float32_precision']);
-    expect(passed).to.be.greaterThan(100);
-    expect(output).to.include('cuda_sim sm_75');
-  });
+  it('the cases of the convolutions on sm_75', () => expectPassed(convolutionsOf75, '75', 100));
 
-  // sm_90 and sm_100 have tensor cores that are fast enough for precision high, sm_120 has not (docs/cuda.md).
   for (const arch of ['90', '100', '120']) {
-    it(`cases of each kernel at precision high on sm_${arch}`, () => {
-      const subset = String.raw`(\bmany|several|groups|k=[579]\b|at the call).*cuda_sim`;
-      const { passed, output } = runMocha(arch, subset, ['float32_precision']);
-      expect(passed).to.be.greaterThan(30);
-      expect(output).to.include(`cuda_sim sm_${arch}`);
-    });
+    it(`cases of each kernel at precision high on sm_${arch}`, () => expectPassed(atHigh.get(arch)!, arch, 30));
   }
 });

@@ -9,10 +9,13 @@ const collectGarbage = runInNewContext('gc') as () => void;
 
 /** Buffers and bytes that live tensors hold on a device, once its queued work is done. */
 export async function heldMemory(device?: gmr.Device): Promise<{ buffers: number; bytes: number }> {
-  // Twice: among all tests, one collection was seen to leave some to the next. Finalizers run between turns of the event loop.
-  for (let i = 0; i < 2; ++i) {
+  // Until nothing more goes: among all tests, a collection leaves some to the next. Finalizers run between turns of the event loop.
+  for (let i = 0, held = -1, unchanged = 0; unchanged < 3 && i < 100; ++i) {
     collectGarbage();
     await setImmediate();
+    const { buffers } = gmr.memory(device);
+    unchanged = buffers === held ? unchanged + 1 : 0;
+    held = buffers;
   }
   using last = gmr.tensor([0], undefined, { device });
   await last.data();
