@@ -32,8 +32,9 @@ export interface CpuLevel {
 }
 
 export interface MemoryStats {
-  /** Buffers and bytes that tensors, or work that is queued, hold now. */
+  /** Buffers that tensors, or work that is queued, hold now, also those that have no memory yet. */
   buffers: number;
+  /** Bytes of those that have their memory: a buffer gets it when what writes it runs, and none where that failed. */
   bytes: number;
   /** The most bytes at one time since the start or the last reset. */
   peakBytes: number;

@@ -158,7 +158,10 @@ export async function device(spec: DeviceSpec = 'auto'): Promise<Device> {
   return place === 'auto' ? defaultDeviceLater() : openOnceLater(place);
 }
 
-/** What tensors hold on a device: live buffers and bytes, the peak, the allocator's reserve, and the limit of all. */
+/**
+ * What tensors hold on a device now: live buffers and bytes, the peak, the allocator's reserve, and the limit of all. Bytes count from
+ * when the work that fills them runs: await a read first to count all that was queued.
+ */
 export function memory(device?: Device): MemoryStats {
   const { handle } = resolveDevice(device);
   return attempt(() => native().memory(handle));

@@ -58,7 +58,6 @@ void* Allocator::take_new(size_t size) {
 }
 
 void Allocator::release(void* data, size_t bytes) {
-  if (data == nullptr) return;
   const size_t size = class_bytes(bytes);
   std::lock_guard lock(mutex_);
   free_[size].push_back(data);

@@ -43,21 +43,23 @@ std::string Memory::describe_shortage(size_t wanted_bytes) const {
 
 Buffer::Buffer(std::shared_ptr<Memory> memory, size_t bytes) : memory_(std::move(memory)), bytes_(bytes) {
   memory_->live_buffers += 1;
-  const uint64_t live = memory_->live_bytes += bytes_;
-  uint64_t peak = memory_->peak_bytes;
-  while (peak < live && !memory_->peak_bytes.compare_exchange_weak(peak, live)) {
-  }
 }
 
 Buffer::~Buffer() {
   memory_->live_buffers -= 1;
+  if (data_ == nullptr) return;
   memory_->live_bytes -= bytes_;
   memory_->allocator.release(data_, bytes_);
 }
 
 void* Buffer::materialise() {
-  if (data_ == nullptr) data_ = memory_->allocator.allocate(bytes_);
+  if (data_ != nullptr) return data_;
+  data_ = memory_->allocator.allocate(bytes_);
   if (data_ == nullptr) throw std::bad_alloc();
+  const uint64_t live = memory_->live_bytes += bytes_;
+  uint64_t peak = memory_->peak_bytes;
+  while (peak < live && !memory_->peak_bytes.compare_exchange_weak(peak, live)) {
+  }
   return data_;
 }
 

@@ -43,7 +43,7 @@ struct Memory {
   const std::unique_ptr<BackendDevice, void (*)(BackendDevice*)> handle;
   Allocator allocator;  // gone before the device
   std::atomic<uint64_t> live_buffers{0};
-  std::atomic<uint64_t> live_bytes{0};
+  std::atomic<uint64_t> live_bytes{0};  // of buffers that have their memory
   std::atomic<uint64_t> peak_bytes{0};
 };
 

@@ -88,6 +88,28 @@ describe('memory limit', () => {
     });
   }
 
+  for (const [name, open] of Object.entries(devices)) {
+    it(`${name}: tensors that have no memory, refused or still queued, are not counted`, async function () {
+      if (name === 'cuda_sim' && cudaSim === undefined) this.skip();
+      const [code, ...counts] = await run(
+        `
+        const device = ${open};
+        const x = gmr.tensor(new Float32Array(${(28 * mebibyte) / 4}), undefined, { device });
+        const refused = gmr.ops.add(x, x);
+        say((await attempt(() => refused.data())).split(' ')[0]);
+        const { buffers, bytes } = gmr.memory(device);
+        say(buffers);
+        say(bytes);
+        for (let i = 0; i < 8; ++i) gmr.ops.cast(x, 'bfloat16').dispose(); // all queued at once, executed one by one
+        await x.data();
+        say(gmr.memory(device).peakBytes);`,
+        { GMR_MEMORY_LIMIT: '50M', GMR_CUDA_SIM_QUIET: '1' },
+      );
+      expect(code).to.equal('out_of_memory');
+      expect(counts.map(Number)).to.deep.equal([2, 28 * mebibyte, 42 * mebibyte]);
+    });
+  }
+
   it('counts all threads together, and frees the caches of all before a request fails', async () => {
     const script = new URL('./children/shared_limit.js', import.meta.url);
     expect(await linesOf(script, [], { GMR_MEMORY_LIMIT: '60M' })).to.deep.equal([
