@@ -125,6 +125,7 @@ export async function examine(gpuKind: string): Promise<DoctorReport> {
   const working = backends.filter(({ status }) => status === 'works');
   const gpuName = working.find(({ name }) => name === `${gpuKind}:0`)?.name;
   const limit = process.constrainedMemory();
+  const opened = pick(cpu.lines, 'device')[0]?.device;
   const { version } = JSON.parse(readText(`${packageRoot()}/package.json`)) as { version: string };
   return {
     ok: working.length > 0 && backends.every(({ status }) => status !== 'failed'),
@@ -143,9 +144,11 @@ export async function examine(gpuKind: string): Promise<DoctorReport> {
       freeBytes: freemem(),
       // Without a limit the system gives a number beyond all memory, or 0.
       limitBytes: limit > 0 && limit < totalmem() ? limit : null,
+      tensorBytes: opened?.tensorBytes ?? null,
+      requested: process.env['GMR_MEMORY_LIMIT'] ?? null,
     },
     threads: {
-      used: pick(cpu.lines, 'check').find(({ threads }) => threads !== undefined)?.threads ?? null,
+      used: opened?.threads ?? null,
       available: availableParallelism(),
       requested: process.env['GMR_NUM_THREADS'] ?? null,
     },

@@ -3,7 +3,7 @@
 // device that it starts, so that an end without warning can be laid to it.
 import { writeSync } from 'node:fs';
 import type { CpuLevel } from '../../binding.js';
-import { Device } from '../device.js';
+import { Device, memory } from '../device.js';
 import type { GmrError } from '../errors.js';
 import { addonPath, native, toGmrError } from '../native.js';
 import type { BackendCheck } from './report.js';
@@ -14,7 +14,8 @@ export type ProbeLine =
   | { missing: string }
   | { levels: Omit<CpuLevel, 'build'>[] }
   | { started: string }
-  | { check: BackendCheck; threads?: number };
+  | { device: { threads: number; tensorBytes: number } }
+  | { check: BackendCheck };
 
 // Rounding alone: the sums have at most 75 terms. Tests hold every op to it.
 const tolerance = 1e-5;
@@ -28,13 +29,14 @@ async function check(kind: string, name: string, build: string, open: () => Devi
   report({ started: name });
   try {
     const device = open();
+    report({ device: { threads: device.threads, tensorBytes: memory(device).limitBytes } });
     const error = await selfTest(device);
     const works = error <= tolerance;
     const detail = works
       ? String(device)
       : `${String(device)}: expected the self-test's error to be at most ${tolerance}`;
     const status = works ? 'works' : 'failed';
-    report({ check: { kind, name, status, detail, error, build }, threads: device.threads });
+    report({ check: { kind, name, status, detail, error, build } });
   } catch (error) {
     const { code, message } = error as GmrError;
     const status = code === 'device_unavailable' ? 'unavailable' : 'failed';

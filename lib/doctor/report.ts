@@ -32,7 +32,17 @@ export interface DoctorReport {
   /** gmr.node: where it is and what it says of its making; or why there is none. */
   addon: { path: string | null; build: string | null; problem: string | null };
   processor: { model: string; architecture: string; features: string[] };
-  memory: { totalBytes: number; freeBytes: number; limitBytes: number | null };
+  /**
+   * The machine's, and what a container lets the process have; what the tensors on the processor may take together (null where no
+   * device opened), and GMR_MEMORY_LIMIT.
+   */
+  memory: {
+    totalBytes: number;
+    freeBytes: number;
+    limitBytes: number | null;
+    tensorBytes: number | null;
+    requested: string | null;
+  };
   /** Threads that do the arithmetic, processors that the system grants, and GMR_NUM_THREADS. */
   threads: { used: number | null; available: number; requested: string | null };
   /** The CPU level that is taken, and why. */
@@ -44,8 +54,8 @@ export interface DoctorReport {
 
 const marks = { works: 'ok', unavailable: '--', failed: 'FAILED' } as const;
 
-function gibibytes(bytes: number): string {
-  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+function size(bytes: number): string {
+  return bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 }
 
 /** Where a library is from is said where it is not from where the addon is. */
@@ -62,8 +72,10 @@ function backendLines({ name, status, detail, error, build }: BackendCheck, addo
 /** @internal The report as text. */
 export function formatReport(report: DoctorReport): string {
   const { versions, addon, processor, memory, threads, cpuLevel, defaultDevice, backends } = report;
-  const limit = memory.limitBytes === null ? '' : `, limited to ${gibibytes(memory.limitBytes)}`;
-  const requested = threads.requested === null ? '' : `, GMR_NUM_THREADS=${threads.requested}`;
+  const limit = memory.limitBytes === null ? '' : `, limited to ${size(memory.limitBytes)}`;
+  const forTensors = memory.tensorBytes === null ? '' : `, tensors may take ${size(memory.tensorBytes)}`;
+  const used = threads.used === null ? '' : `${threads.used} of `;
+  const setting = (name: string, value: string | null): string => (value === null ? '' : `, ${name}=${value}`);
   return [
     `gmr-conv   ${versions.gmr}, Node ${versions.node} (Node-API ${versions.nodeApi})`,
     `system     ${versions.system}, ${versions.cLibrary}, ${
@@ -72,8 +84,8 @@ export function formatReport(report: DoctorReport): string {
     `addon      ${addon.path ?? 'none'}${addon.build === null ? '' : `, built from ${addon.build}`}`,
     ...(addon.problem === null ? [] : addon.problem.split('\n').map((line) => `           ${line}`)),
     `processor  ${processor.model} (${processor.architecture}): ${processor.features.join(' ') || 'no known features'}`,
-    `memory     ${gibibytes(memory.totalBytes)}, ${gibibytes(memory.freeBytes)} free${limit}`,
-    `threads    ${threads.used ?? 'none'} of ${threads.available}${requested}`,
+    `memory     ${size(memory.totalBytes)}, ${size(memory.freeBytes)} free${limit}${forTensors}${setting('GMR_MEMORY_LIMIT', memory.requested)}`,
+    `threads    ${used}${threads.available} available${setting('GMR_NUM_THREADS', threads.requested)}`,
     `cpu level  ${cpuLevel === null ? 'none' : `${cpuLevel.name}: ${cpuLevel.reason}`}`,
     `default    ${defaultDevice ?? 'none'}`,
     'backends',

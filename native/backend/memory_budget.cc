@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <map>
 #include <optional>
@@ -17,17 +18,47 @@
 namespace gmr {
 namespace {
 
-std::optional<uint64_t> parse_size(std::string_view text) {
-  uint64_t count = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  if (error != std::errc{} || count == 0) return std::nullopt;
-  const std::string_view unit = text.substr(static_cast<size_t>(end - text.data()));
-  int shift = 0;
-  for (const char* known : {"", "K", "M", "G"}) {
-    if (unit == known) return count <= UINT64_MAX >> shift ? std::optional(count << shift) : std::nullopt;
+// Takes a decimal integer off the front of `text`.
+std::optional<uint64_t> take_integer(std::string_view& text) {
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{}) return std::nullopt;
+  text.remove_prefix(static_cast<size_t>(end - text.data()));
+  return value;
+}
+
+// The power of two that a unit stands for, whatever its case: K, M, G or T, also with B or iB behind it; B or none: bytes.
+std::optional<int> shift_of(std::string_view unit) {
+  std::string lower(unit);
+  for (char& letter : lower) letter = letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+  if (lower == "" || lower == "b") return 0;
+  int shift = 10;
+  for (const std::string prefix : {"k", "m", "g", "t"}) {
+    if (lower == prefix || lower == prefix + "b" || lower == prefix + "ib") return shift;
     shift += 10;
   }
   return std::nullopt;
+}
+
+// `<digits>[.<digits>][ ]<unit>`, at least one byte; a fraction of a byte is dropped.
+std::optional<uint64_t> parse_size(std::string_view text) {
+  const auto whole = take_integer(text);
+  if (!whole) return std::nullopt;
+  double fraction = 0;
+  if (text.starts_with('.')) {
+    text.remove_prefix(1);
+    size_t left = text.size();
+    const auto digits = take_integer(text);
+    if (!digits) return std::nullopt;
+    double scale = 1;
+    for (; left > text.size(); --left) scale *= 10;
+    fraction = static_cast<double>(*digits) / scale;
+  }
+  if (text.starts_with(' ')) text.remove_prefix(1);
+  const auto shift = shift_of(text);
+  if (!shift || *whole > UINT64_MAX >> *shift) return std::nullopt;
+  const uint64_t bytes = (*whole << *shift) + static_cast<uint64_t>(std::ldexp(fraction, *shift));
+  return bytes > 0 ? std::optional(bytes) : std::nullopt;
 }
 
 std::optional<uint64_t> wanted_limit() {
@@ -37,8 +68,9 @@ std::optional<uint64_t> wanted_limit() {
   const auto bytes = parse_size(text);
   if (!bytes) {
     throw std::invalid_argument(
-        "expected GMR_MEMORY_LIMIT to be a positive number of bytes, or of KiB, MiB or GiB with K, M or G behind it, "
-        "received '" +
+        "expected GMR_MEMORY_LIMIT to be a size such as 4G, 0.5g, 512MiB or 1048576: a positive number, and behind it "
+        "K, "
+        "M, G or T for 2^10, 2^20, 2^30 or 2^40 bytes (B or iB may follow), or nothing for bytes, received '" +
         std::string(text) + "'");
   }
   return bytes;

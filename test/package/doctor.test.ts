@@ -66,7 +66,25 @@ describe('doctor', () => {
     });
     expect(report.threads).to.deep.equal({ used: 1, available: availableParallelism(), requested: '1' });
     expect(report.memory.totalBytes).to.be.greaterThan(report.memory.freeBytes);
+    expect(report.memory.tensorBytes).to.be.within(1, 0.9 * report.memory.totalBytes);
+    expect(report.memory.requested).to.equal(null);
     expect(formatReport(report)).to.match(/^All that this machine can run works\.$/m);
+  });
+
+  it('shows GMR_MEMORY_LIMIT and what came of it', async () => {
+    const report = await examineWith({ GMR_MEMORY_LIMIT: '64m' });
+    expect(report.memory).to.include({ requested: '64m', tensorBytes: 64 * 2 ** 20 });
+    expect(formatReport(report)).to.match(/^memory .*, tensors may take 64\.0 MiB, GMR_MEMORY_LIMIT=64m$/m);
+  });
+
+  it('a GMR_MEMORY_LIMIT that is no size: the reason at each backend, and nothing said of threads', async () => {
+    const { code, output } = await runCli(['doctor'], { GMR_MEMORY_LIMIT: 'lots' });
+    expect(code, output).to.equal(1);
+    expect(output).to.match(/^memory .* free[^;]*, GMR_MEMORY_LIMIT=lots$/m);
+    expect(output).to.match(/^threads +\d+ available$/m);
+    expect(output).to.match(
+      /^ +FAILED \S+ +\[device\] expected GMR_MEMORY_LIMIT to be a size such as .*, received 'lots'$/m,
+    );
   });
 
   it('takes the CPU level that is asked for', async () => {
