@@ -25,7 +25,8 @@ export interface OpenedDevice {
 export interface CpuLevel {
   name: string;
   library: string;
-  /** What stands against it; empty where it can be used. */
+  /** What stands against it, as an error's code and in words; empty where it can be used. */
+  code: '' | 'backend_missing' | 'backend_broken' | 'device_unavailable';
   problem: string;
   /** What the library says of its making. */
   build: string;

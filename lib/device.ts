@@ -102,11 +102,18 @@ const firstGpu: Place = { kind: 'cuda', index: 0 };
 
 let automatic: Device | undefined;
 
-/** The processor, where `error` is a reason not to take the GPU. */
+/** The processor as the automatic device, where `error` is a reason not to take the GPU: with a warning if that should work. */
 function processorAfter(error: unknown): Device {
-  const { code } = error as GmrError;
-  if (code !== 'backend_missing' && code !== 'device_unavailable' && code !== 'device_failure') throw error;
-  return openOnce(processor);
+  const { code, message } = error as GmrError;
+  const isBroken = code === 'backend_broken' || code === 'device_failure';
+  if (!isBroken && code !== 'backend_missing' && code !== 'device_unavailable') throw error;
+  if (automatic !== undefined) return automatic;
+  automatic = openOnce(processor);
+  if (isBroken) {
+    const detail = "'auto' takes the processor instead, `npx gmr doctor` tests all that there is";
+    process.emitWarning(message, { type: 'GmrWarning', code, detail });
+  }
+  return automatic;
 }
 
 /** @internal The device of tensors that name none: the first GPU if it passes its self-check, else the processor. */
@@ -144,13 +151,14 @@ export function resolveDevice(device: Device | DeviceSpec | undefined): Device {
  * Opens a device; opened once, the same object is returned again. Printing it (`String(device)`) says which one it is.
  * The event loop goes on meanwhile; a tensor that is made on a GPU before this has resolved waits for the driver.
  * @param spec `'cpu'`, `'cuda'` (the first GPU), `'cuda:1'`, or `'auto'`: the first GPU, where it can be used and gives
- *   the processor's values for a small ring convolution, else the processor; found out once (`gmr doctor` says why). The
+ *   the processor's values for a small ring convolution, else the processor; found out once (`gmr doctor` says why). Where a
+ *   GPU or its backend is there and does not work, a process warning (`GmrWarning`, with the error's code) says so. The
  *   CPU level is the best that the processor supports; the environment variable GMR_CPU_LEVEL forces one (`x86-64-v2`,
  *   `x86-64-v3`, `x86-64-v4`; `portable` on other processors), GMR_NUM_THREADS says how many threads (default: the
  *   cores, or what a container's quota pays for), GMR_MEMORY_LIMIT how many bytes (`4G`, `500M`) the tensors of all
  *   threads may take (default: nine tenths of the machine's or the container's memory; of a GPU, all).
- * @throws GmrError `backend_missing` where the package was built without CUDA, `device_unavailable` where there is no
- *   driver, an old one, no such GPU, or one that the kernels were not built for. The message says what to do.
+ * @throws GmrError `backend_missing` where the package was built without CUDA, `backend_broken` where its library does
+ *   not load, `device_unavailable` where there is no driver, an old one, no such GPU, or one that the kernels were not built for. The message says what to do.
  */
 export async function device(spec: DeviceSpec = 'auto'): Promise<Device> {
   if ((spec as unknown) instanceof Device) return spec as unknown as Device;

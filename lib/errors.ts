@@ -11,6 +11,7 @@ export const errorCodes = [
   'device_failure',
   'native_missing',
   'backend_missing',
+  'backend_broken',
   'device_unavailable',
   'cancelled',
 ] as const;

@@ -143,6 +143,7 @@ Napi::Value cpu_levels(const Napi::CallbackInfo& info) {
     auto entry = Napi::Object::New(info.Env());
     entry["name"] = level.name;
     entry["library"] = level.library;
+    entry["code"] = level.code;
     entry["problem"] = level.problem;
     entry["build"] = level.build;
     result[i++] = entry;

@@ -101,9 +101,8 @@ double relative_error(const std::vector<float>& received, const std::vector<floa
 void self_check(const Backend& backend, int index, const Backend& reference) {
   const auto fail = [&](const std::string& problem) {
     const std::string name = std::string(backend.name) + ":" + std::to_string(index);
-    throw BackendError("device_failure", "expected " + name +
-                                             " to pass its self-check, a small ring convolution, but " + problem +
-                                             "; 'auto' takes the processor instead");
+    throw BackendError("device_failure",
+                       "expected " + name + " to pass its self-check, a small ring convolution, but " + problem);
   };
   double error = 0;
   try {

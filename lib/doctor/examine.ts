@@ -76,10 +76,9 @@ function checksOf(kind: string, { lines, failure }: ProbeEnd): BackendCheck[] {
 /** The level that a device takes, by the loader's rule: the one that GMR_CPU_LEVEL names, else the best. */
 function chooseLevel(lines: ProbeLine[]): { level: DoctorReport['cpuLevel']; checks: BackendCheck[] } {
   const levels = pick(lines, 'levels').flatMap((line) => line.levels);
-  const checks = levels.flatMap(({ name, library, problem }): BackendCheck[] => {
-    if (problem === '') return [];
-    // A library that is there, for a processor that can run it, should load.
-    const status = /^(the processor does not support|this build has none)/.test(problem) ? 'unavailable' : 'failed';
+  const checks = levels.flatMap(({ name, library, code, problem }): BackendCheck[] => {
+    if (code === '') return [];
+    const status = code === 'backend_broken' ? 'failed' : 'unavailable';
     return [{ kind: 'cpu', name, status, detail: `${library}: ${problem}` }];
   });
   const forced = process.env['GMR_CPU_LEVEL'] ?? '';

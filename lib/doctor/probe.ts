@@ -46,7 +46,7 @@ async function check(kind: string, name: string, build: string, open: () => Devi
 
 async function probeCpu(): Promise<void> {
   const levels = native().cpuLevels();
-  report({ levels: levels.map(({ name, library, problem }) => ({ name, library, problem })) });
+  report({ levels: levels.map(({ name, library, code, problem }) => ({ name, library, code, problem })) });
   for (const { name, problem, build } of levels) {
     if (problem !== '') continue;
     await check('cpu', name, build, () => {
@@ -63,9 +63,8 @@ async function probeGpus(kind: string): Promise<void> {
   try {
     found = native().deviceCount(kind);
   } catch (error) {
-    const { message } = toGmrError(error);
-    // A library that is there but does not load should.
-    const status = message.includes('this build has none') ? 'unavailable' : 'failed';
+    const { code, message } = toGmrError(error);
+    const status = code === 'backend_missing' ? 'unavailable' : 'failed';
     report({ check: { kind, name: kind, status, detail: message, build } });
     return;
   }

@@ -11,7 +11,15 @@
 namespace gmr {
 namespace {
 
-constexpr const char* not_built = "this build has none";
+constexpr const char* not_built = "backend_missing";
+constexpr const char* broken = "backend_broken";
+constexpr const char* unsupported = "device_unavailable";
+
+// What stands against a library: an error's code, and the reason in words. Both are empty where nothing does.
+struct Obstacle {
+  std::string code;
+  std::string reason;
+};
 
 // The folder of gmr.node, with a slash at its end.
 std::string own_folder() {
@@ -21,13 +29,21 @@ std::string own_folder() {
   return path.substr(0, path.rfind('/') + 1);
 }
 
-const Backend* open_library(const std::string& library, std::string* reason) {
+const Backend* open_library(const std::string& library, Obstacle* obstacle) {
   const std::string path = own_folder() + library;
   if (access(path.c_str(), F_OK) != 0) {
-    *reason = not_built;
+    *obstacle = {not_built, "this build has none"};
     return nullptr;
   }
-  return open_backend_library(path, "gmr.node", reason);
+  const Backend* backend = open_backend_library(path, "gmr.node", &obstacle->reason);
+  if (backend == nullptr) obstacle->code = broken;
+  return backend;
+}
+
+const Backend* open_library(const CpuLibrary& library, Obstacle* obstacle) {
+  if (library.is_supported()) return open_library(std::string(library.file), obstacle);
+  *obstacle = {unsupported, "the processor does not support " + std::string(library.level)};
+  return nullptr;
 }
 
 std::string gpu_library(const std::string& kind) {
@@ -35,10 +51,6 @@ std::string gpu_library(const std::string& kind) {
     throw std::invalid_argument("expected device kind to be \"cpu\" or \"cuda\", received \"" + kind + "\"");
   }
   return "libgmr_" + kind + ".so";
-}
-
-std::string unsupported(const CpuLibrary& library) {
-  return "the processor does not support " + std::string(library.level);
 }
 
 std::string build_of_library(const std::string& library) {
@@ -52,43 +64,40 @@ std::string build_of_library(const std::string& library) {
 
 const Backend& load_cpu_backend() {
   const std::string forced = forced_cpu_level();
+  const char* code = not_built;
   std::string report;
   for (const CpuLibrary& library : cpu_libraries()) {
-    std::string reason;  // why it is not taken
-    if (!forced.empty() && forced != library.level) {
-      reason = "GMR_CPU_LEVEL asks for " + forced;
-    } else if (!library.is_supported()) {
-      reason = unsupported(library);
-    } else if (const Backend* backend = open_library(library.file, &reason); backend != nullptr) {
-      return *backend;
+    Obstacle obstacle{"", "GMR_CPU_LEVEL asks for " + forced};
+    if (forced.empty() || forced == library.level) {
+      if (const Backend* backend = open_library(library, &obstacle); backend != nullptr) return *backend;
     }
-    report += "\n  " + std::string(library.file) + ": " + reason;
+    if (obstacle.code == broken) code = broken;
+    report += "\n  " + std::string(library.file) + ": " + obstacle.reason;
   }
-  throw BackendError("backend_missing", "expected a usable CPU backend beside gmr.node, found none:" + report);
+  throw BackendError(code, "expected a usable CPU backend beside gmr.node, found none:" + report);
 }
 
 const Backend& load_backend(const std::string& kind) {
   if (kind == "cpu") return load_cpu_backend();
   const std::string library = gpu_library(kind);
-  std::string reason;
-  const Backend* backend = open_library(library, &reason);
+  Obstacle obstacle;
+  const Backend* backend = open_library(library, &obstacle);
   if (backend != nullptr) return *backend;
-  if (reason == not_built) {
-    reason +=
-        "; with the CUDA toolkit (nvcc on PATH, in CUDACXX or in /usr/local/cuda) there, `npm run build` makes one";
-  }
-  throw BackendError("backend_missing", "expected the CUDA backend " + library + " beside gmr.node: " + reason);
+  const std::string expected = "expected the CUDA backend " + library + " beside gmr.node";
+  if (obstacle.code == broken) throw BackendError(broken, expected + " to load: " + obstacle.reason);
+  throw BackendError(
+      not_built,
+      expected + ": " + obstacle.reason +
+          "; with the CUDA toolkit (nvcc on PATH, in CUDACXX or in /usr/local/cuda) there, `npm run build` makes one");
 }
 
 std::vector<CpuLevel> known_cpu_levels() {
   std::vector<CpuLevel> found;
   for (const CpuLibrary& library : cpu_libraries()) {
-    CpuLevel& entry = found.emplace_back(CpuLevel{library.level, library.file, "", ""});
-    if (!library.is_supported()) {
-      entry.problem = unsupported(library);
-    } else if (open_library(library.file, &entry.problem) != nullptr) {
-      entry.build = build_of_library(library.file);
-    }
+    Obstacle obstacle;
+    const bool is_usable = open_library(library, &obstacle) != nullptr;
+    found.push_back(
+        {library.level, library.file, obstacle.code, obstacle.reason, is_usable ? build_of_library(library.file) : ""});
   }
   return found;
 }

@@ -9,18 +9,22 @@
 namespace gmr {
 
 // The best CPU backend that this machine supports, or the one that GMR_CPU_LEVEL names ("x86-64-v2", "x86-64-v3",
-// "x86-64-v4", "portable"). Throws BackendError that says what was looked for. Loaded once a process and level.
+// "x86-64-v4", "portable"). Throws BackendError that says what was looked for, with code backend_broken where a library
+// that should load does not, else backend_missing. Loaded once a process and level.
 const Backend& load_cpu_backend();
 
 // The backend of a device kind: "cpu" (as above), "cuda", or "cuda_sim", the CUDA kernels on an interpreter, for tests.
-// Throws std::invalid_argument for other kinds, and BackendError with code backend_missing where there is no library.
+// Throws std::invalid_argument for other kinds, and BackendError: backend_missing where there is no library,
+// backend_broken where it does not load.
 const Backend& load_backend(const std::string& kind);
 
-// A level that this build knows, and what stands against it: `problem` is empty where its library is there and this
-// machine can run it. `build` is what the library says of its making.
+// A level that this build knows, and what stands against it, as an error's code and in words: backend_missing,
+// backend_broken, device_unavailable where the processor cannot run it; both empty where it can be used. `build` is what
+// the library says of its making.
 struct CpuLevel {
   std::string name;
   std::string library;
+  std::string code;
   std::string problem;
   std::string build;
 };

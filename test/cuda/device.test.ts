@@ -51,8 +51,8 @@ describe('a package without a CUDA library', () => {
       .with.property('code', 'backend_missing');
     writeFileSync(join(folder, 'libgmr_cuda.so'), 'no library'.repeat(100));
     expect(openCuda)
-      .to.throw(/beside gmr.node: .*invalid ELF header/)
-      .with.property('code', 'backend_missing');
+      .to.throw(/beside gmr.node to load: .*invalid ELF header/)
+      .with.property('code', 'backend_broken');
   });
 });
 
@@ -225,18 +225,49 @@ describe('CUDA uploads', function () {
   });
 });
 
+/** A folder that stands for the package, with the processor's binaries alone. */
+function forgePackage(): { folder: string; cudaLibrary: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'gmr-'));
+  const release = join(folder, 'build', 'Release');
+  mkdirSync(release, { recursive: true });
+  for (const file of readdirSync('build/Release')) {
+    if (/^gmr\.node$|^libgmr_cpu_\w+\.so$/.test(file)) copyFileSync(join('build/Release', file), join(release, file));
+  }
+  return { folder, cudaLibrary: join(release, 'libgmr_cuda.so') };
+}
+
+describe('a package whose CUDA library does not load', () => {
+  const { folder, cudaLibrary } = forgePackage();
+  after(() => rmSync(folder, { recursive: true }));
+
+  it("makes 'auto' the processor, with one warning", async () => {
+    const body = `
+      process.on('warning', ({ name, code, message, detail }) => console.log([name, code, message, detail].join('|')));
+      const kinds = await Promise.all([gmr.device(), gmr.device('auto')]);
+      console.log(...kinds.map(({ kind }) => kind), gmr.tensor([1]).device.kind);
+      console.log(await gmr.device('cuda').catch(({ code }) => code));`;
+    expect((await runChild(body, { GMR_CONV_PREBUILD: folder })).stdout).to.equal('cpu cpu cpu\nbackend_missing\n');
+    writeFileSync(cudaLibrary, 'no library'.repeat(100));
+    const { stdout, stderr } = await runChild(body, { GMR_CONV_PREBUILD: folder });
+    expect(stdout.split('\n').toSorted()).to.deep.equal([
+      '',
+      `GmrWarning|backend_broken|[device] expected the CUDA backend libgmr_cuda.so beside gmr.node to load: ${cudaLibrary}: ` +
+        "invalid ELF header|'auto' takes the processor instead, `npx gmr doctor` tests all that there is",
+      'backend_broken',
+      'cpu cpu cpu',
+    ]);
+    expect(stderr).to.match(/^\(node:\d+\) \[backend_broken\] GmrWarning: \[device\] expected the CUDA backend/);
+  });
+});
+
 describe('CUDA devices, opened', function () {
   let folder: string;
   before(function () {
     if (cudaSim === undefined) this.skip();
     // A package whose GPU is the interpreted one.
-    folder = mkdtempSync(join(tmpdir(), 'gmr-'));
-    const release = join(folder, 'build', 'Release');
-    mkdirSync(release, { recursive: true });
-    for (const file of readdirSync('build/Release')) {
-      if (/^gmr\.node$|^libgmr_cpu_\w+\.so$/.test(file)) copyFileSync(join('build/Release', file), join(release, file));
-    }
-    copyFileSync('build/Release/libgmr_cuda_sim.so', join(release, 'libgmr_cuda.so'));
+    const forged = forgePackage();
+    ({ folder } = forged);
+    copyFileSync('build/Release/libgmr_cuda_sim.so', forged.cudaLibrary);
   });
   after(() => {
     if (folder !== undefined) rmSync(folder, { recursive: true });
@@ -288,15 +319,18 @@ describe('CUDA devices, opened', function () {
     'a failure': `cudaLaunchKernel:1:${cudaError.launchFailure}`,
   };
   for (const [what, fail] of Object.entries(broken)) {
-    it(`'auto' passes a GPU over whose self-check ends with ${what}`, async () => {
-      const later = await run(`console.log(String(await gmr.device())); console.log(gmr.tensor([1]).device.kind);`, {
+    it(`'auto' passes a GPU over whose self-check ends with ${what}, and warns once`, async () => {
+      const listen = `process.on('warning', ({ code, message }) => console.log(code, message.replace(/, but .*/, '')));`;
+      const warning = 'device_failure [device] expected cuda_sim:0 to pass its self-check, a small ring convolution';
+      const later = await run(
+        `${listen} console.log((await gmr.device()).kind); console.log(gmr.tensor([1]).device.kind);`,
+        { GMR_CUDA_SIM_FAIL: fail },
+      );
+      expect(later.split('\n').toSorted()).to.deep.equal(['cpu', 'cpu', warning]);
+      const atOnce = await run(`${listen} console.log(gmr.tensor([1]).device.kind, (await gmr.device()).kind);`, {
         GMR_CUDA_SIM_FAIL: fail,
       });
-      expect(later).to.match(/^cpu \(.*\)\ncpu$/);
-      const atOnce = await run(`console.log(gmr.tensor([1]).device.kind, (await gmr.device()).kind);`, {
-        GMR_CUDA_SIM_FAIL: fail,
-      });
-      expect(atOnce).to.equal('cpu cpu');
+      expect(atOnce.split('\n').toSorted()).to.deep.equal(['cpu cpu', warning]);
     });
   }
 
