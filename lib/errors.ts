@@ -79,13 +79,32 @@ export function expectPlainObject(where: string, argument: string, value: unknow
 /** @internal The names that an interface of options has: with one forgotten, or one too many, it does not compile. */
 export type OptionNames<O> = Readonly<Record<keyof O, true>>;
 
-/** Whether two names differ by one letter at most, whatever their case and underscores. */
-function isClose(a: string, b: string): boolean {
-  const [x, y] = [a, b].map((name) => name.toLowerCase().replaceAll('_', '')) as [string, string];
-  let same = 0;
-  while (same < x.length && x[same] === y[same]) same += 1;
-  const [restX, restY] = [x.slice(same), y.slice(same)];
-  return restX.slice(1) === restY || restX === restY.slice(1) || restX.slice(1) === restY.slice(1);
+/** Letters to insert, drop or change that make `b` of `a` (Levenshtein's distance). */
+function letterChanges(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j); // of the first letters of a, none at first
+  for (const [i, letter] of [...a].entries()) {
+    const next = [i + 1];
+    for (let j = 0; j < b.length; ++j) {
+      next.push(Math.min(row[j]! + (letter === b[j] ? 0 : 1), row[j + 1]! + 1, next[j]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+/** The name that was probably meant, if there is one: a letter in three may differ, whatever the case and underscores. */
+function closest(unknown: string, names: readonly string[]): string | undefined {
+  const plain = (name: string): string => name.toLowerCase().replaceAll('_', '');
+  const wanted = plain(unknown);
+  let most = Math.max(1, Math.floor(wanted.length / 3));
+  let found: string | undefined;
+  for (const name of names) {
+    if (Math.abs(plain(name).length - wanted.length) > most) continue; // and no work on names of any length
+    const changes = letterChanges(wanted, plain(name));
+    if (changes > most) continue;
+    [found, most] = [name, changes - 1];
+  }
+  return found;
 }
 
 /** @internal Options of known names, or an error: what is misspelt would be ignored without a word. */
@@ -99,7 +118,7 @@ export function expectOptions<O extends object>(
   const unknown = Object.keys(options).find((key) => !Object.hasOwn(names, key));
   if (unknown === undefined) return;
   const known = Object.keys(names);
-  const close = known.find((name) => isClose(name, unknown));
+  const close = closest(unknown, known);
   const received = `${show(unknown)}${close === undefined ? '' : ` (did you mean '${close}'?)`}`;
   fail(where, argument, `hold only ${known.join(', ')}`, new Described(received));
 }

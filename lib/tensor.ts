@@ -2,7 +2,7 @@ import type { BufferHandle, PassName, PassParams } from '../binding.js';
 import { backward, record, type GradNode } from './autograd.js';
 import { roundToBfloat16, widenBfloat16 } from './bfloat16.js';
 import { defaultDevice, Device, resolveDevice, type DeviceSpec } from './device.js';
-import { Described, expectArray, expectBoolean, expectInteger, expectOptions, fail } from './errors.js';
+import { Described, expectArray, expectBoolean, expectInteger, expectOptions, fail, isPlainObject } from './errors.js';
 import { runInScope, Storage, track, untrack } from './memory.js';
 import { attempt, native, toGmrError } from './native.js';
 import { currentLabel } from './profile.js';
@@ -163,6 +163,7 @@ export function sameShape(a: Shape, b: Shape): boolean {
 }
 
 function inferShape(extents: readonly number[], size: number): number[] {
+  if (Array.isArray(extents[0])) fail('reshape', 'extents', 'be numbers, as in reshape(2, -1)', extents[0]);
   const shape = extents.map((extent, axis) => expectInteger('reshape', `extent ${axis}`, extent, -1));
   const open = shape.indexOf(-1);
   if (open >= 0) {
@@ -257,6 +258,9 @@ export function tensor(
     const remedy = kind === undefined ? '' : ` (Float32Array.from(data) converts it)`;
     const expected = `be a Float32Array, an Int32Array, a Uint16Array or nested numbers${remedy}`;
     return fail('tensor', 'data', expected, data);
+  }
+  if (isPlainObject(shape)) {
+    fail('tensor', 'shape', 'be an array of integers (options come third: tensor(data, undefined, options))', shape);
   }
   const target = expectShape('tensor', 'shape', shape ?? natural);
   if (elementCount(target) !== values.length) {

@@ -1,7 +1,7 @@
 import { expectBoolean, expectInteger, expectNumber, expectOptions, type OptionNames } from '../errors.js';
 import { batchNorm } from '../ops/index.js';
 import { activationDTypes, expectTensor, type Tensor } from '../tensor.js';
-import { withBatch } from './batch_axis.js';
+import { expectChannelCount, withBatch } from './batch_axis.js';
 import { expectGenerator } from '../random.js';
 import { constantParameter, layerOptionNames, type LayerOptions } from './init.js';
 import { Module } from './module.js';
@@ -92,12 +92,13 @@ export abstract class BatchNormBase extends Module<[x: Tensor, fused?: Fused]> {
 
   protected override compute(x: Tensor, fused: Fused = {}): Tensor {
     expectOptions(this.layer, fused, fusedNames, 'fused');
-    return withBatch(this.layer, x, this.spatialDims, (batch) => {
+    const apply = (batch: Tensor): Tensor => {
       const { residual } = fused;
       if (batch === x || residual === undefined) return this.normalise(batch, fused);
       expectTensor(this.layer, 'residual', residual, { shape: x.shape, dtype: x.dtype });
       return this.normalise(batch, { ...fused, residual: residual.reshape(...batch.shape) });
-    });
+    };
+    return withBatch(this.layer, x, this.spatialDims, apply, { name: 'numFeatures', count: this.numFeatures });
   }
 }
 
@@ -114,7 +115,9 @@ export class BatchNorm1d extends BatchNormBase {
 
   protected override compute(x: Tensor, fused: Fused = {}): Tensor {
     expectOptions(this.layer, fused, fusedNames, 'fused');
-    return this.normalise(expectTensor(this.layer, 'x', x, { rank: [2, 3], dtype: activationDTypes }), fused);
+    expectTensor(this.layer, 'x', x, { rank: [2, 3], dtype: activationDTypes });
+    expectChannelCount(this.layer, x, 1, { name: 'numFeatures', count: this.numFeatures });
+    return this.normalise(x, fused);
   }
 }
 

@@ -156,12 +156,13 @@ export abstract class ConvBase extends Module {
   protected override compute(x: Tensor): Tensor {
     const { stride, dilation, groups, bias } = this;
     const geometry = { stride, dilation, groups, bias };
-    return withBatch(this.layer, x, this.kernelSize.length, (batch) => {
+    const apply = (batch: Tensor): Tensor => {
       if (this.paddingMode === 'zeros' && this.padding.every(([low, high]) => low === high)) {
         return this.convolve(batch, { ...geometry, padding: this.padding.map(([low]) => low) });
       }
       const padded = pad(batch, this.padding, this.paddingMode);
       return this.convolve(padded, { ...geometry, padding: stride.map(() => 0) });
-    });
+    };
+    return withBatch(this.layer, x, this.kernelSize.length, apply, { name: 'inChannels', count: this.inChannels });
   }
 }

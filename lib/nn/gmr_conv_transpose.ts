@@ -104,9 +104,9 @@ class GMRConvTransposeNd extends Module {
     const { stride, padding, outputPadding, dilation, groups, bias } = this;
     const { kernelSize, circular } = this.kernel;
     const options = { stride, padding, outputPadding, dilation, groups, bias, kernelSize, circular };
-    return withBatch(this.layer, x, kernelSize.length, (batch) =>
-      ringConvTranspose(batch, effectiveWeight(this.weight, this.logSigmas), options),
-    );
+    const apply = (batch: Tensor): Tensor =>
+      ringConvTranspose(batch, effectiveWeight(this.weight, this.logSigmas), options);
+    return withBatch(this.layer, x, kernelSize.length, apply, { name: 'inChannels', count: this.inChannels });
   }
 
   protected override derivedState(): Readonly<Record<string, Shape>> {

@@ -99,22 +99,21 @@ export class MaxPool3d extends MaxPoolNd {
   }
 }
 
-/** Mean over all spatial axes: `[N, C, ...]` -> `[N, C]`. */
+/**
+ * Mean over all spatial axes: `[N, C, H, W]` -> `[N, C]`, or `[C, H, W]` -> `[C]`. As in every layer, the number of spatial axes is the
+ * layer's own, so that the input's axes tell whether there is a batch; for 1-D and 3-D networks it must be said.
+ */
 export class GlobalAvgPool extends Module {
-  readonly spatialDims: number | undefined;
+  readonly spatialDims: number;
 
-  /** @param options.spatialDims When given (1, 2 or 3), input without a batch axis is known as such: `[C, ...]` -> `[C]`. */
+  /** @param options.spatialDims 1, 2 (the default) or 3. */
   constructor(options: { spatialDims?: number } = {}) {
     super();
     expectOptions('GlobalAvgPool', options, { spatialDims: true });
-    const { spatialDims } = options;
-    this.spatialDims =
-      spatialDims === undefined ? undefined : expectInteger('GlobalAvgPool', 'spatialDims', spatialDims, 1, 3);
+    this.spatialDims = expectInteger('GlobalAvgPool', 'spatialDims', options.spatialDims ?? 2, 1, 3);
   }
 
   protected override compute(x: Tensor): Tensor {
-    return this.spatialDims === undefined
-      ? globalAvgPool(x)
-      : withBatch('GlobalAvgPool', x, this.spatialDims, globalAvgPool);
+    return withBatch('GlobalAvgPool', x, this.spatialDims, globalAvgPool);
   }
 }

@@ -34,6 +34,21 @@ describeRows('options that there are not', {
     'invalid_argument',
     `received "epz" (did you mean 'eps'?)`,
   ],
+  'another number': [
+    () => gmr.models.gmrResnet18({ numClass: 10 } as never),
+    'invalid_argument',
+    `received "numClass" (did you mean 'numClasses'?)`,
+  ],
+  'letters in another order': [
+    () => new nn.Conv2d(1, 1, 3, { padidng: 1 } as never),
+    'invalid_argument',
+    `received "padidng" (did you mean 'padding'?)`,
+  ],
+  'the closest of several': [
+    () => new nn.Conv2d(1, 1, 3, { paddingmod: 'zeros' } as never),
+    'invalid_argument',
+    `received "paddingmod" (did you mean 'paddingMode'?)`,
+  ],
   'nothing like any': [
     () => new nn.Conv2d(1, 1, 3, { numRings: undefined } as never),
     'invalid_argument',

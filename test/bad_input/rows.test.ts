@@ -277,6 +277,16 @@ describeRows('tensors', {
     'invalid_shape',
     '[tensor] expected data to be nested arrays of numbers of equal lengths',
   ],
+  'options where the shape belongs': [
+    () => gmr.tensor([1, 2], { dtype: 'bfloat16' } as never),
+    'invalid_argument',
+    '[tensor] expected shape to be an array of integers (options come third: tensor(data, undefined, options)), received Object',
+  ],
+  'reshape to an array': [
+    () => zeros([6]).reshape([2, 3] as never),
+    'invalid_argument',
+    '[reshape] expected extents to be numbers, as in reshape(2, -1), received [2, 3]',
+  ],
   'a shape with a hole': [
     // oxlint-disable-next-line no-sparse-arrays -- the hole is what is tested
     () => gmr.tensor(new Float32Array(2), [, 2] as never),

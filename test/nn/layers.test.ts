@@ -81,7 +81,12 @@ describe('layers: input', () => {
         [new nn.BatchNorm3d(3, options), [3, 4, 5, 2]],
         [new nn.AvgPool2d(2), [3, 4, 5]],
         [new nn.MaxPool1d(2), [3, 5]],
-        [new nn.GlobalAvgPool({ spatialDims: 2 }), [3, 4, 5]],
+        [new nn.GlobalAvgPool(), [3, 4, 5]],
+        [new nn.GlobalAvgPool({ spatialDims: 1 }), [3, 4]],
+        [
+          new nn.Sequential(new nn.GMRConv2d(3, 4, 3, options), new nn.GlobalAvgPool(), new nn.Linear(4, 2, options)),
+          [3, 6, 7],
+        ],
         [new nn.Linear(5, 2, options), [5]],
       ];
       for (const [layer, shape] of cases) {
@@ -113,7 +118,28 @@ describe('layers: input', () => {
   it('of the wrong shape is refused with the layer or op', () => {
     using layer = new nn.GMRConv2d(3, 2, 3);
     expectFailure(() => layer.forward(random([3, 4])), 'invalid_shape', '[GMRConv2d] expected x to have 3 to 4 axes');
-    expect(() => layer.forward(random([1, 2, 5, 5]))).to.throw(gmr.GmrError, 'have 3 channels');
+    const others: [gmr.nn.Module, string, number[]][] = [
+      [layer, '[GMRConv2d] expected x to have 3 channels (inChannels)', [1, 2, 5, 5]],
+      [layer, '[GMRConv2d] expected x to have 3 channels (inChannels)', [5, 2, 5]],
+      [new nn.Conv3d(4, 2, 3, { groups: 2 }), '[Conv3d] expected x to have 4 channels (inChannels)', [2, 5, 5, 5]],
+      [
+        new nn.GMRConvTranspose1d(4, 2, 3),
+        '[GMRConvTranspose1d] expected x to have 4 channels (inChannels)',
+        [2, 2, 5],
+      ],
+      [new nn.BatchNorm1d(4), '[BatchNorm1d] expected x to have 4 channels (numFeatures)', [4, 3]],
+      [new nn.BatchNorm2d(4), '[BatchNorm2d] expected x to have 4 channels (numFeatures)', [4, 3, 5, 5]],
+    ];
+    for (const [other, message, shape] of others) {
+      const received = `${message}, received [${shape.join(', ')}]`;
+      expectFailure(() => other.forward(random(shape)), 'invalid_shape', received);
+    }
+    const pool = new nn.GlobalAvgPool();
+    expectFailure(
+      () => pool.forward(random([2, 3, 4, 5, 6])),
+      'invalid_shape',
+      '[GlobalAvgPool] expected x to have 3 to 4 axes, received [2, 3, 4, 5, 6]',
+    );
     using linear = new nn.Linear(3, 2);
     expectFailure(() => linear.forward(random([2, 4])), 'invalid_shape', '[Linear] expected x to have shape [2, 3]');
     expect(() => linear.forward('x' as never)).to.throw(gmr.GmrError, '[Linear] expected x to be a Tensor');

@@ -122,21 +122,21 @@ describe('Module: failures', () => {
     });
     const error = failureOf(net, image);
     expect(error).to.be.instanceOf(gmr.GmrError).with.property('code', 'invalid_shape');
-    const message = 'in body.1.0: [conv] expected x to have 3 channels (as w does), received [1, 1, 32, 32]';
+    const message = 'in body.1.0: [Conv2d] expected x to have 3 channels (inChannels), received [1, 1, 32, 32]';
     expect(error.message).to.equal(message);
     expect(error.stack)
       .to.include(message)
       .and.to.match(/at .*compute/);
-    expect(failureOf(net.layers[0]!, image).message).to.match(/^in 1\.0: \[conv\]/);
+    expect(failureOf(net.layers[0]!, image).message).to.match(/^in 1\.0: \[Conv2d\]/);
   });
 
   it('say so in a ResNet, and while it is profiled', async () => {
     using net = gmr.models.gmrResnet18({ inChannels: 1, inplanes: 1 });
     net.layer2.eval();
     Object.assign(net.layer2.layers[1]!, { conv2: new nn.Conv2d(7, 2, 1) });
-    expect(failureOf(net, image).message).to.match(/^in layer2\.1\.conv2: \[conv\] expected x/);
+    expect(failureOf(net, image).message).to.match(/^in layer2\.1\.conv2: \[Conv2d\] expected x/);
     await gmr.profile(image.device, async () => {
-      expect(failureOf(net, image).message).to.match(/^in layer2\.1\.conv2: \[conv\] expected x/);
+      expect(failureOf(net, image).message).to.match(/^in layer2\.1\.conv2: \[Conv2d\] expected x/);
     });
   });
 
@@ -153,7 +153,7 @@ describe('Module: failures', () => {
   });
 
   it('are as they were where there is no parent, and where they are no GmrError', () => {
-    expect(failureOf(new nn.Conv2d(3, 2, 3), image).message).to.match(/^\[conv\]/);
+    expect(failureOf(new nn.Conv2d(3, 2, 3), image).message).to.match(/^\[Conv2d\]/);
     class Wrong extends nn.Module {
       protected override compute(): gmr.Tensor {
         throw new RangeError('mine');
