@@ -3,6 +3,7 @@ import { backward, record, type GradNode } from './autograd.js';
 import { roundToBfloat16, widenBfloat16 } from './bfloat16.js';
 import { defaultDevice, Device, resolveDevice, type DeviceSpec } from './device.js';
 import { Described, expectArray, expectBoolean, expectInteger, expectOptions, fail, isPlainObject } from './errors.js';
+import { inspectMethod } from './inspect.js';
 import { runInScope, Storage, track, untrack } from './memory.js';
 import { attempt, native, toGmrError } from './native.js';
 import { currentLabel } from './profile.js';
@@ -134,6 +135,19 @@ export class Tensor {
   /** The same data, not connected to the tape. Shares memory. */
   detach(): Tensor {
     return new Tensor(this.live('detach').retain(), this.shape, this.dtype);
+  }
+
+  /** What it is, without its elements, which only `data()` reads: `Tensor float32 [2, 3] on cpu, requiresGrad`. */
+  toString(): string {
+    const { kind, index } = this.device;
+    const state = [this.requiresGrad && 'requiresGrad', this.isDisposed && 'disposed'].filter((word) => word !== false);
+    const place = kind === 'cpu' ? kind : `${kind}:${index}`;
+    return [`Tensor ${this.dtype} [${this.shape.join(', ')}] on ${place}`, ...state].join(', ');
+  }
+
+  /** @internal */
+  [inspectMethod](): string {
+    return this.toString();
   }
 
   /** Frees the tensor's share of its memory, its gradient, and the part of the tape that only it needed. Harmless twice. */

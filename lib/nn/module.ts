@@ -1,6 +1,7 @@
 import { type Device, type DeviceSpec, resolveDevice } from '../device.js';
 import { expectBoolean, expectOptions, expectString, GmrError } from '../errors.js';
 import { namedEntries } from '../io/host_array.js';
+import { inspectMethod } from '../inspect.js';
 import { withoutScope } from '../memory.js';
 import { currentLabel, isProfiling, withLabel } from '../profile.js';
 import { scope, Tensor, tensor, type Shape } from '../tensor.js';
@@ -21,6 +22,9 @@ export type AnyModule = Module<any[]>;
 
 /** Dotted paths in the module whose `forward` was called from outside; kept only while it runs and is profiled. */
 let paths: ReadonlyMap<AnyModule, string> | undefined;
+
+/** Properties that `toString` leaves out: what holds for all of a network, or is in the class's name. */
+const unsaid = new Set(['training', 'layer', 'names', 'spatialDims']);
 
 /** `runningMean` -> `running_mean`: the names of state dicts are the reference's. */
 function snakeCase(name: string): string {
@@ -220,6 +224,37 @@ export abstract class Module<Args extends unknown[] = [x: Tensor]> {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  /**
+   * The tree of modules, a line each; layers with what they were made with, as far as it is numbers, words or flags:
+   * `Sequential(\n  (0) GMRConv2d(inChannels: 3, outChannels: 8, kernelSize: 9, ...)\n  (1) ReLU()\n)`.
+   */
+  toString(): string {
+    const children = [...this.namedChildren()].map(([name, child]) => `(${name}) ${child.toString()}`);
+    if (children.length === 0) return `${this.constructor.name}(${this.settings()})`;
+    const body = children.join('\n').replaceAll(/^/gm, '  ');
+    return `${this.constructor.name}(\n${body}\n)`;
+  }
+
+  /** @internal */
+  [inspectMethod](): string {
+    return this.toString();
+  }
+
+  private settings(): string {
+    const isPlain = (value: unknown): boolean =>
+      Array.isArray(value) ? value.length > 0 && value.every(isPlain) : /^(number|boolean|string)$/.test(typeof value);
+    // What is the same for all axes is said once.
+    const text = (value: unknown): string => {
+      if (!Array.isArray(value)) return String(value);
+      const items = value.map(text);
+      return items.every((item) => item === items[0]) ? items[0]! : `[${items.join(', ')}]`;
+    };
+    return Object.entries(this)
+      .filter(([name, value]) => !unsaid.has(name) && isPlain(value))
+      .map(([name, value]) => `${name}: ${text(value)}`)
+      .join(', ');
   }
 
   /** Names and shapes of what the reference's state dict holds beside this module's own state; see `loadStateDict`. */

@@ -1,8 +1,9 @@
 import { expect } from 'chai';
+import { inspect } from 'node:util';
 import * as gmr from '../../lib/index.js';
 import { native } from '../../lib/native.js';
 import { copyInto } from '../../lib/tensor.js';
-import { devices, nameOf } from '../support/devices.js';
+import { cudaSim, devices, nameOf } from '../support/devices.js';
 import { runChild } from '../support/child.js';
 import { expectFailure, expectRejection } from '../support/failure.js';
 import { heldMemory } from '../support/memory.js';
@@ -37,6 +38,16 @@ describe('tensor', () => {
     const detached = new Float32Array(4);
     structuredClone(detached, { transfer: [detached.buffer] });
     expectFailure(() => gmr.tensor(detached, [4]), 'invalid_argument', 'lie within a live buffer');
+  });
+
+  it('prints what it is, also inside of other things, and reads nothing', () => {
+    const x = gmr.tensor([[1, 2]], undefined, { device: 'cpu', requiresGrad: true });
+    expect(String(x)).to.equal('Tensor float32 [1, 2] on cpu, requiresGrad');
+    expect(inspect({ batch: [x] })).to.equal('{ batch: [ Tensor float32 [1, 2] on cpu, requiresGrad ] }');
+    const y = gmr.tensor(Int32Array.of(1), [], { device: 'cpu' });
+    y.dispose();
+    expect(inspect(y)).to.equal('Tensor int32 [] on cpu, disposed');
+    if (cudaSim !== undefined) expect(`${gmr.tensor(1, [], { device: cudaSim })}`).to.match(/ on cuda_sim:0$/);
   });
 
   it('reshapes, shares memory, and refuses shapes of another size', async () => {

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import * as gmr from '../../lib/index.js';
 import { devices } from '../support/devices.js';
 import { expectFailure } from '../support/failure.js';
@@ -61,6 +62,29 @@ describe('Module: structure', () => {
     expect(Object.keys(net.stateDict())).to.have.members([...parameterNames, ...bufferNames]);
     expect([...net.namedChildren()].map(([name]) => name)).to.deep.equal(['conv1', 'bn1', 'heads.0', 'heads.1']);
     expect([...net.modules()]).to.have.length(5);
+  });
+
+  it('prints as a tree, with what layers were made with', () => {
+    using net = new nn.Sequential({
+      body: new nn.Sequential(
+        new nn.GMRConv2d(1, 8, 9, { padding: 'same' }),
+        new nn.Conv1d(1, 8, 4, { padding: 'same', bias: false }),
+      ),
+      pool: new nn.AvgPool2d([2, 3]),
+      other: new (class Own extends nn.ReLU {})(),
+    });
+    const geometry = 'stride: 1, padding: 4, dilation: 1, groups: 1, paddingMode: zeros';
+    const text = `Sequential(
+  (body) Sequential(
+    (0) GMRConv2d(inChannels: 1, outChannels: 8, kernelSize: 9, ${geometry})
+    (1) Conv1d(inChannels: 1, outChannels: 8, kernelSize: 4, ${geometry.replace('4', '[1, 2]')})
+  )
+  (pool) AvgPool2d(kernelSize: [2, 3], stride: [2, 3], padding: 0, countIncludePad: true)
+  (other) Own()
+)`;
+    expect(String(net)).to.equal(text);
+    expect(inspect(net)).to.equal(text);
+    expect(String(new Net())).to.match(/^Net\(\n {2}\(conv1\) GMRConv2d.*\n.*\n {2}\(heads\.0\) Linear\(/);
   });
 
   it('yields a shared parameter once, and has both names in the state dict', () => {
