@@ -121,9 +121,7 @@ export async function installPackages(heading) {
     console.log(`${heading}  installed`);
     return;
   }
-  // What package-lock.json says; not `npm ci`, which refuses a lock file that lacks the linter's binaries for other platforms.
-  const args = ['install', '--no-save', '--no-audit', '--no-fund'];
-  await step(`${heading} (npm install)`, 'npm', args, 'It needs the npm registry.');
+  await step(`${heading} (npm ci)`, 'npm', ['ci', '--no-audit', '--no-fund'], 'It needs the npm registry.');
 }
 
 /** @param options CMake's, e.g. `GMR_WERROR=ON`; what is not named stays as the last build had it. */
