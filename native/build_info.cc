@@ -1,3 +1,5 @@
 #include "build_info.h"
 
-const char gmr_build[] = GMR_BUILD;
+#include "commit.h"
+
+const char gmr_build[] = GMR_COMMIT ", " GMR_COMPILERS;

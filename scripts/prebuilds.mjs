@@ -21,7 +21,7 @@ const machines = {
 function commit() {
   const git = (...args) => spawnSync('git', args, { cwd: root, encoding: 'utf8' }).stdout?.trim() ?? '';
   const hash = git('rev-parse', 'HEAD') || 'unknown';
-  return git('status', '--porcelain', '--untracked-files=no') === '' ? hash : `${hash}-with-changes`;
+  return git('status', '--porcelain', '--untracked-files=no') === '' ? hash : `${hash}+changes`;
 }
 
 /** Builds, copies and checks the binaries of one architecture; resolves to their folder. */

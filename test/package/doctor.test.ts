@@ -53,7 +53,7 @@ describe('doctor', () => {
     // What this process loaded: the sanitizer build is in another folder.
     expect(report.addon.path).to.equal(addonPath());
     expect(report.addon.path).to.match(/build\/Release\/gmr\.node$/);
-    expect(report.addon.build).to.match(/^unreleased, \w+ \d+/);
+    expect(report.addon.build).to.match(/^([0-9a-f]{40}(\+changes)?|unreleased), \w+ \d+/);
     const working = report.backends.filter(({ kind, status }) => kind === 'cpu' && status === 'works');
     expect(working.map(({ name }) => name)).to.deep.equal(usableCpuLevels());
     for (const { error, build } of working) {

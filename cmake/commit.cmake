@@ -1,0 +1,15 @@
+# Writes HEADER, which says what is built: the commit that is checked out in SOURCE, "+changes" behind it where files differ from
+# it; "unreleased" without a git or a repository of our own. Every build runs this; where nothing is new the file stays as it is.
+set(commit "unreleased")
+if(GIT AND EXISTS ${SOURCE}/.git)
+  set(in_source WORKING_DIRECTORY ${SOURCE} OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  execute_process(COMMAND ${GIT} rev-parse HEAD OUTPUT_VARIABLE head RESULT_VARIABLE failure ${in_source})
+  if(failure EQUAL 0)
+    execute_process(COMMAND ${GIT} --no-optional-locks status --porcelain --untracked-files=no OUTPUT_VARIABLE changes ${in_source})
+    set(commit "${head}")
+    if(NOT changes STREQUAL "")
+      string(APPEND commit "+changes")
+    endif()
+  endif()
+endif()
+file(CONFIGURE OUTPUT ${HEADER} CONTENT "#define GMR_COMMIT \"${commit}\"\n")
