@@ -2,19 +2,26 @@
 import { parseCommand } from './cli_options.js';
 import { doctor } from './doctor/index.js';
 import { formatReport } from './doctor/report.js';
+import { packageVersion } from './native.js';
 
 const help = `Usage: gmr doctor [--json]
+       gmr --version
 
 doctor   says what this machine has for gmr-conv and tries every backend: versions, processor, GPUs or why there are
          none, memory, threads, a self-test of each. Exit code 1 when one that should work does not.
 
-  --json   the same as JSON
-  --help   this text`;
+  --json      the same as JSON
+  --version   of this package
+  --help      this text`;
 
 async function main(): Promise<number> {
   const command = parseCommand(process.argv.slice(2));
   if (command.name === 'help') {
     console.log(help);
+    return 0;
+  }
+  if (command.name === 'version') {
+    console.log(packageVersion());
     return 0;
   }
   if (command.name === 'mistake') {

@@ -21,6 +21,10 @@ export function packageRoot(): string {
   }
 }
 
+export function packageVersion(): string {
+  return (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
+}
+
 /** Turns what native code throws into a GmrError. */
 export function toGmrError(error: unknown): GmrError {
   if (error instanceof GmrError) return error;

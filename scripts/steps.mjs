@@ -137,10 +137,13 @@ export function compileTypeScript(heading) {
   return step(heading, process.execPath, [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', '.']);
 }
 
-/** Brings everything into place, then runs a compiled script with our arguments; resolves to its exit code. */
+/**
+ * Brings everything into place, then runs a compiled script with our arguments; resolves to its exit code. Its --help needs no native
+ * code, whose first build takes minutes.
+ */
 export async function runCompiled(what, ...script) {
   await installPackages('[1/4] Packages');
-  await buildNative('[2/4] Native code');
+  if (!process.argv.includes('--help')) await buildNative('[2/4] Native code');
   await compileTypeScript('[3/4] TypeScript');
   console.log(`[4/4] ${what}\n`);
   const path = join('build-ts', ...script);

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, freemem, release, totalmem } from 'node:os';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { packageRoot } from '../native.js';
+import { packageVersion } from '../native.js';
 import { cLibrary } from '../native_search.js';
 import type { ProbeLine } from './probe.js';
 import type { BackendCheck, DoctorReport } from './report.js';
@@ -125,11 +125,10 @@ export async function examine(gpuKind: string): Promise<DoctorReport> {
   const gpuName = working.find(({ name }) => name === `${gpuKind}:0`)?.name;
   const limit = process.constrainedMemory();
   const opened = pick(cpu.lines, 'device')[0]?.device;
-  const { version } = JSON.parse(readText(`${packageRoot()}/package.json`)) as { version: string };
   return {
     ok: working.length > 0 && backends.every(({ status }) => status !== 'failed'),
     versions: {
-      gmr: version,
+      gmr: packageVersion(),
       node: process.version,
       nodeApi: process.versions['napi'] ?? 'unknown',
       system: `${process.platform}-${process.arch} ${release()}`,

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { execFileSync } from 'node:child_process';
 import { parseOptions, UsageError } from '../../examples/mnist/options.js';
 import { fullLimits, fullSettings, learningRateAt, quickLimits, quickSettings } from '../../examples/mnist/settings.js';
 
@@ -33,6 +34,13 @@ describe('examples/mnist options', () => {
   it('asks for nothing else when help is wanted', () => {
     expect(parseOptions(['--help', '--quick'])).to.equal(undefined);
   });
+
+  for (const name of ['demo', 'bench']) {
+    it(`npm run ${name} -- --help builds no native code`, () => {
+      const output = execFileSync(process.execPath, [`scripts/${name}.mjs`, '--help'], { encoding: 'utf8' });
+      expect(output).to.include(`Usage: npm run ${name} -- [options]`).and.to.not.include('Native code');
+    });
+  }
 
   const mistakes: [string[], string][] = [
     [['--epochs', '0'], '--epochs must be an integer from 1 to 1000, not "0"'],

@@ -144,6 +144,13 @@ describe('doctor', () => {
     expect(help.output).to.match(/^Usage: gmr doctor \[--json\]/);
   });
 
+  for (const flag of ['--version', '-v']) {
+    it(`prints the package's version for ${flag}`, async () => {
+      const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+      expect(await runCli([flag])).to.deep.equal({ code: 0, output: `${version}\n` });
+    });
+  }
+
   for (const args of [[], ['heal'], ['doctor', 'doctor'], ['doctor', '--colour']]) {
     it(`refuses "gmr ${args.join(' ')}" with exit code 2 and the usage`, async () => {
       const { code, output } = await runCli(args);
