@@ -82,10 +82,10 @@ export type OptionNames<O> = Readonly<Record<keyof O, true>>;
 /** Letters to insert, drop or change that make `b` of `a` (Levenshtein's distance). */
 function letterChanges(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j); // of the first letters of a, none at first
-  for (const [i, letter] of [...a].entries()) {
+  for (let i = 0; i < a.length; ++i) {
     const next = [i + 1];
     for (let j = 0; j < b.length; ++j) {
-      next.push(Math.min(row[j]! + (letter === b[j] ? 0 : 1), row[j + 1]! + 1, next[j]! + 1));
+      next.push(Math.min(row[j]! + (a[i] === b[j] ? 0 : 1), row[j + 1]! + 1, next[j]! + 1));
     }
     row = next;
   }
