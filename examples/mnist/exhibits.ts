@@ -9,7 +9,6 @@ import type { Settings } from './settings.js';
 import { makeOptimizer, queueStep } from './train.js';
 
 const sampleAngles = Array.from({ length: 8 }, (_, i) => 45 * i);
-const shownLayers = ['conv1', 'conv2', 'conv3', 'conv5'];
 const shownKernels = 16;
 const warmUpSteps = 2;
 const timedSteps = 15;
@@ -47,11 +46,10 @@ export async function sampleDigits(
   return samples;
 }
 
-/** Some layers' kernels, laid out densely: the first input channel of the first outputs. */
+/** The kernels of all layers, laid out densely: the first input channel of the first outputs. */
 export async function learnedKernels({ convolutions }: Network): Promise<RingKernels[]> {
   const result: RingKernels[] = [];
-  for (const layer of shownLayers) {
-    const convolution = convolutions.get(layer);
+  for (const [layer, convolution] of convolutions) {
     if (!(convolution instanceof gmr.nn.GMRConv2d)) continue;
     const { weight, logSigmas, kernelSize } = convolution;
     if (logSigmas === null) continue;

@@ -15,8 +15,23 @@ export function duration(seconds: number): string {
   return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`;
 }
 
+/**
+ * A share of 1 in per cent, without the sign, rounded as one does on paper: 0.1545 is 15.5 with one digit. (`toFixed` rounds the binary
+ * number, which is a little less here; `Intl` goes by the shortest decimal one.)
+ */
+export function percentage(share: number, digits: number): string {
+  return share
+    .toLocaleString('en', {
+      style: 'percent',
+      minimumFractionDigits: digits,
+      maximumFractionDigits: digits,
+      useGrouping: false,
+    })
+    .slice(0, -1);
+}
+
 export function percent(share: number): string {
-  return `${(100 * share).toFixed(2)} %`;
+  return `${percentage(share, 2)} %`;
 }
 
 /** Of the minus sign and the digits. */

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { loadDigits } from '../../examples/mnist/data.js';
-import { medianRows, profileStep } from '../../examples/mnist/exhibits.js';
+import { learnedKernels, medianRows, profileStep } from '../../examples/mnist/exhibits.js';
+import { gmrNetwork, gmrStages } from '../../examples/mnist/networks.js';
 import { quickSettings } from '../../examples/mnist/settings.js';
 import * as gmr from '../../lib/index.js';
 
@@ -12,6 +13,13 @@ describe('examples/mnist exhibits', () => {
     ];
     const rows = medianRows([run(10, 3), run(9, 1).toReversed(), run(200, 2)]);
     expect(rows).to.deep.equal(run(10, 2));
+  });
+
+  it('have the kernels of all ring layers', async () => {
+    const kernels = await learnedKernels(gmrNetwork(1, await gmr.device()));
+    expect(kernels.map(({ layer, side }) => `${layer} ${side}`)).to.deep.equal(
+      gmrStages.map(({ kernel }, i) => `conv${i + 1} ${kernel}`),
+    );
   });
 
   it('profile a whole step', async () => {

@@ -6,7 +6,14 @@ import { pngAddress } from '../../examples/mnist/report/png.js';
 import { checkPromises } from '../../examples/mnist/promises.js';
 import { fullLimits, fullSettings } from '../../examples/mnist/settings.js';
 import { byModule } from '../../examples/mnist/report/timing.js';
-import { accuracyNotPromised, scientific, startProgress, summary, verdict } from '../../examples/mnist/terminal.js';
+import {
+  accuracyNotPromised,
+  percent,
+  scientific,
+  startProgress,
+  summary,
+  verdict,
+} from '../../examples/mnist/terminal.js';
 import { resultsFixture } from './results_fixture.js';
 
 function occurrences(text: string, part: string): number {
@@ -89,6 +96,26 @@ describe('examples/mnist report', () => {
     expect(share(0.9999)).to.equal('99.9');
     expect(share(1)).to.equal('100.0');
     expect(share(0.987)).to.equal('98.7');
+  });
+
+  it('rounds halves of what was counted up', () => {
+    expect(share(0.1545)).to.equal('15.5');
+    expect(share(0.1655)).to.equal('16.6');
+    expect(percent(0.10045)).to.equal('10.05 %');
+    expect(percent(0)).to.equal('0.00 %');
+  });
+
+  it('claims what was measured', () => {
+    expect(page).to.include('Read at any angle.').and.to.not.include('quick version');
+    const quick = { ...resultsFixture(), quick: true };
+    quick.networks.gmr.worstAngle.accuracy = 0.7;
+    const text = renderReport(quick);
+    expect(text).to.include('Tested at any angle.').and.to.include('The quick version trains too little');
+    expect(text).to.not.include('Read at any angle.');
+  });
+
+  it('has the labels of the plot in front of its curves', () => {
+    expect(page.indexOf('class="axis halo"')).to.be.greaterThan(page.lastIndexOf('class="area line"'));
   });
 
   it('writes small numbers as people do', () => {

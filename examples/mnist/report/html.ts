@@ -1,5 +1,5 @@
 // Markup as strings, with no DOM: `html` escapes what it is given, unless that is markup itself.
-import { superscripts } from '../terminal.js';
+import { percentage, superscripts } from '../terminal.js';
 
 /** Text that is markup already. */
 export class Markup {
@@ -28,7 +28,7 @@ export function thousands(value: number): string {
 
 /** A share of 1 as a percentage with one digit. 99.96 % is not 100 %. */
 export function share(value: number): string {
-  return (value < 1 ? Math.min(99.9, 100 * value) : 100 * value).toFixed(1);
+  return percentage(value < 1 ? Math.min(0.999, value) : value, 1);
 }
 
 /** Text with its superscript characters as superscripts proper: few fonts have all of these characters. */

@@ -2,6 +2,7 @@
 import { scaleLinear } from 'd3-scale';
 import { curveLinearClosed, lineRadial } from 'd3-shape';
 import type { NetworkResult, Results, SampleDigit } from '../results.js';
+import { percent } from '../terminal.js';
 import { at, html, type Markup } from './html.js';
 import { digitAddress } from './digits.js';
 
@@ -35,11 +36,15 @@ function grid(): Markup {
     return html`<line x2="${at(x)}" y2="${at(y)}" />`;
   });
   const circles = rings.map((value) => html`<circle r="${at(radius(value))}" />`);
+  return html`<g class="grid">${spokes}${circles}</g>`;
+}
+
+function gridLabels(): Markup {
   const labels = labelledRings.map((value) => {
     const { x, y } = place(labelAngle, radius(value));
     return html`<text x="${at(x)}" y="${at(y + 4)}">${Math.round(100 * value)} %</text>`;
   });
-  return html`<g class="grid">${spokes}${circles}</g><g class="axis halo" text-anchor="middle">${labels}</g>`;
+  return html`<g class="axis halo" text-anchor="middle">${labels}</g>`;
 }
 
 function curve(points: readonly Turn[], kind: string): Markup {
@@ -50,9 +55,7 @@ function curve(points: readonly Turn[], kind: string): Markup {
     .digits(2);
   const dots = points.map(({ degrees, accuracy }) => {
     const { x, y } = place(radians(degrees), radius(accuracy));
-    return html`<circle cx="${at(x)}" cy="${at(y)}" r="2.4"
-      ><title>${degrees}°: ${(100 * accuracy).toFixed(2)} %</title></circle
-    >`;
+    return html`<circle cx="${at(x)}" cy="${at(y)}" r="2.4"><title>${degrees}°: ${percent(accuracy)}</title></circle>`;
   });
   return html`<g class="${kind}"
     ><path class="area line" d="${line([...points]) ?? ''}" /><g class="dots">${dots}</g></g
@@ -89,10 +92,7 @@ export function polarPlot({ networks, samples, image }: Results): Markup {
     role="img"
     aria-label="Accuracy against angle for both networks"
   >
-    ${grid()}${curve(turns(networks.cnn), 'cnn')}${curve(turns(networks.gmr), 'gmr')}${rim(
-      four,
-      image.height,
-      image.width,
-    )}
+    ${grid()}${curve(turns(networks.cnn), 'cnn')}${curve(turns(networks.gmr), 'gmr')}${gridLabels()}
+    ${rim(four, image.height, image.width)}
   </svg>`;
 }
