@@ -1,7 +1,7 @@
 // Tables of numbers: the exact symmetries, the networks, what was used, the machine.
 import type { NetworkResult, Results } from '../results.js';
 import { transformName } from '../results.js';
-import { duration, scientific } from '../terminal.js';
+import { duration, percentage, scientific } from '../terminal.js';
 import { html, raised, share, thousands, type Markup } from './html.js';
 
 function definitions(entries: readonly (readonly [string, string | Markup])[]): Markup {
@@ -75,7 +75,7 @@ export function recipe({ settings, normalisation, evaluationSeconds, totalSecond
     ['optimiser', `SGD, Nesterov momentum ${s.momentum}, weight decay ${s.weightDecay}`],
     [
       'learning rate',
-      `per step; cosine up to ${s.learningRate} over ${share(s.warmUp)} % of the steps, cosine down to ${s.finalLearningRate}; weights averaged over the last ${share(s.averagedShare)} %`,
+      `per step; cosine up to ${s.learningRate} over ${percentage(s.warmUp, 0)} % of the steps, cosine down to ${s.finalLearningRate}; weights averaged over the last ${percentage(s.averagedShare, 0)} %`,
     ],
     ['loss', `cross-entropy, label smoothing ${s.labelSmoothing}`],
     ['seed', String(s.seed)],
