@@ -26,6 +26,22 @@ let paths: ReadonlyMap<AnyModule, string> | undefined;
 /** Properties that `toString` leaves out: what holds for all of a network, or is in the class's name. */
 const unsaid = new Set(['training', 'layer', 'names', 'spatialDims']);
 
+/** What a module was made with, as far as it is numbers, words or flags. */
+function settingsOf(module: AnyModule): string {
+  const isPlain = (value: unknown): boolean =>
+    Array.isArray(value) ? value.length > 0 && value.every(isPlain) : /^(number|boolean|string)$/.test(typeof value);
+  // What is the same for all axes is said once.
+  const text = (value: unknown): string => {
+    if (!Array.isArray(value)) return String(value);
+    const items = value.map(text);
+    return items.every((item) => item === items[0]) ? items[0]! : `[${items.join(', ')}]`;
+  };
+  return Object.entries(module)
+    .filter(([name, value]) => !unsaid.has(name) && isPlain(value))
+    .map(([name, value]) => `${name}: ${text(value)}`)
+    .join(', ');
+}
+
 /** `runningMean` -> `running_mean`: the names of state dicts are the reference's. */
 function snakeCase(name: string): string {
   return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
@@ -232,7 +248,7 @@ export abstract class Module<Args extends unknown[] = [x: Tensor]> {
    */
   toString(): string {
     const children = [...this.namedChildren()].map(([name, child]) => `(${name}) ${child.toString()}`);
-    if (children.length === 0) return `${this.constructor.name}(${this.settings()})`;
+    if (children.length === 0) return `${this.constructor.name}(${settingsOf(this)})`;
     const body = children.join('\n').replaceAll(/^/gm, '  ');
     return `${this.constructor.name}(\n${body}\n)`;
   }
@@ -240,21 +256,6 @@ export abstract class Module<Args extends unknown[] = [x: Tensor]> {
   /** @internal */
   [inspectMethod](): string {
     return this.toString();
-  }
-
-  private settings(): string {
-    const isPlain = (value: unknown): boolean =>
-      Array.isArray(value) ? value.length > 0 && value.every(isPlain) : /^(number|boolean|string)$/.test(typeof value);
-    // What is the same for all axes is said once.
-    const text = (value: unknown): string => {
-      if (!Array.isArray(value)) return String(value);
-      const items = value.map(text);
-      return items.every((item) => item === items[0]) ? items[0]! : `[${items.join(', ')}]`;
-    };
-    return Object.entries(this)
-      .filter(([name, value]) => !unsaid.has(name) && isPlain(value))
-      .map(([name, value]) => `${name}: ${text(value)}`)
-      .join(', ');
   }
 
   /** Names and shapes of what the reference's state dict holds beside this module's own state; see `loadStateDict`. */

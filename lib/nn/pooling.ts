@@ -114,6 +114,7 @@ export class GlobalAvgPool extends Module {
   }
 
   protected override compute(x: Tensor): Tensor {
-    return withBatch('GlobalAvgPool', x, this.spatialDims, globalAvgPool);
+    const { spatialDims } = this;
+    return withBatch(`GlobalAvgPool(spatialDims: ${spatialDims})`, x, spatialDims, globalAvgPool);
   }
 }

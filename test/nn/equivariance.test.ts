@@ -132,7 +132,7 @@ describe('invariance of logits', function () {
         new nn.GMRConv3d(4, 6, 3, { padding: 'same', ...options }),
         new nn.LeakyReLU(0.1),
         new nn.MaxPool3d(2),
-        new nn.GlobalAvgPool(),
+        new nn.GlobalAvgPool({ spatialDims: 3 }),
         new nn.Linear(6, 3, options),
       );
       disturbStatistics(model).eval();

@@ -138,7 +138,7 @@ describe('layers: input', () => {
     expectFailure(
       () => pool.forward(random([2, 3, 4, 5, 6])),
       'invalid_shape',
-      '[GlobalAvgPool] expected x to have 3 to 4 axes, received [2, 3, 4, 5, 6]',
+      '[GlobalAvgPool(spatialDims: 2)] expected x to have 3 to 4 axes, received [2, 3, 4, 5, 6]',
     );
     using linear = new nn.Linear(3, 2);
     expectFailure(() => linear.forward(random([2, 4])), 'invalid_shape', '[Linear] expected x to have shape [2, 3]');

@@ -146,6 +146,7 @@ const moduleCalls: Record<string, PublicCall> = {
   'nn.Module.eval': { args: noArguments, call: () => layer().eval() },
   'nn.Module.to': { args: () => ['cpu'], call: (device) => layer().to(device) },
   'nn.Module.zeroGrad': { args: noArguments, call: () => layer().zeroGrad() },
+  'nn.Module.toString': { args: noArguments, call: () => layer().toString() },
   'nn.Module.dispose': { args: noArguments, call: () => layer().dispose() },
   'nn.uniformFanIn': { args: () => [6, { in: 3, out: 2 }, new gmr.Generator(1)], call: nn.uniformFanIn },
   'nn.kaimingNormalFanOut': { args: () => [6, { in: 3, out: 2 }, new gmr.Generator(1)], call: nn.kaimingNormalFanOut },
@@ -365,6 +366,7 @@ const coreCalls: Record<string, PublicCall> = {
   'Tensor.item': { args: noArguments, call: () => plain(1).item() },
   'Tensor.backward': { args: () => [plain(2)], call: (gradient) => ops.activation(leaf(2)).backward(gradient) },
   'Tensor.reshape': { args: () => [2, -1], call: (...extents: number[]) => plain(2, 3).reshape(...extents) },
+  'Tensor.toString': { args: noArguments, call: () => plain(2).toString() },
   'Tensor.detach': { args: noArguments, call: () => plain(2).detach() },
   'Tensor.dispose': { args: noArguments, call: () => plain(2).dispose() },
   'Tensor.grad': {
