@@ -158,7 +158,8 @@ export function resolveDevice(device: Device | DeviceSpec | undefined): Device {
  *   cores, or what a container's quota pays for), GMR_MEMORY_LIMIT how many bytes (`4G`, `500M`) the tensors of all
  *   threads may take (default: nine tenths of the machine's or the container's memory; of a GPU, all).
  * @throws GmrError `backend_missing` where the package was built without CUDA, `backend_broken` where its library does
- *   not load, `device_unavailable` where there is no driver, an old one, no such GPU, or one that the kernels were not built for. The message says what to do.
+ *   not load, `device_unavailable` where there is no driver, an old one, no such GPU, or one that the kernels were not
+ *   built for. The message says what to do.
  */
 export async function device(spec: DeviceSpec = 'auto'): Promise<Device> {
   if ((spec as unknown) instanceof Device) return spec as unknown as Device;
