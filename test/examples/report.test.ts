@@ -110,7 +110,7 @@ describe('examples/mnist report', () => {
     const quick = { ...resultsFixture(), quick: true };
     quick.networks.gmr.worstAngle.accuracy = 0.7;
     const text = renderReport(quick);
-    expect(text).to.include('Tested at any angle.').and.to.include('The quick version trains too little');
+    expect(text).to.include('Tested turned and mirrored.').and.to.include('The quick version trains too little');
     expect(text).to.not.include('Read at any angle.');
   });
 

@@ -80,7 +80,7 @@ function body(results: Results): Markup {
   return html`<main>
     <header>
       <p class="over">gmr-conv · handwritten digits${quick ? ' · quick version' : ''}</p>
-      <h1>Trained upright.<br />${readsWell(results) ? 'Read at any angle.' : 'Tested at any angle.'}</h1>
+      <h1>Trained upright.<br />${readsWell(results) ? 'Read at any angle.' : 'Tested turned and mirrored.'}</h1>
       <p class="lead">
         Two small networks learned ${thousands(settings.trainImages)} handwritten digits exactly as they were written.
         Then each read ${thousands(settings.testImages)} new ones: upright, turned, and mirrored. The kernels of one are
