@@ -1,5 +1,4 @@
 // Random numbers that a seed repeats: initial weights, shuffles, augmentation. Host side, Mersenne Twister.
-import { randomInt } from 'node:crypto';
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { mersenne, mersenneFromState } from 'pure-rand/generator/mersenne';
@@ -7,15 +6,16 @@ import { expectArray, expectInteger, expectNumber, fail } from './errors.js';
 
 const seeds = 2 ** 32;
 
+// By the global `crypto`, which Node loads when it is first used: node:crypto would cost every import 4 ms.
+const systemSeed = (): number => crypto.getRandomValues(new Uint32Array(1))[0] as number;
+
 /** A seeded source of random numbers (mt19937). Equal seeds give equal numbers on every machine. */
 export class Generator {
   private source: ReturnType<typeof mersenne>;
 
   /** @param seed An integer in [0, 2^32); left out, one is drawn from the system. */
   constructor(seed?: number) {
-    this.source = mersenne(
-      seed === undefined ? randomInt(seeds) : expectInteger('Generator', 'seed', seed, 0, seeds - 1),
-    );
+    this.source = mersenne(seed === undefined ? systemSeed() : expectInteger('Generator', 'seed', seed, 0, seeds - 1));
   }
 
   /** Starts anew from `seed`, an integer in [0, 2^32). */

@@ -4,7 +4,6 @@
 // Functions are constexpr so that code for other processors than the host's may use them too.
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -19,8 +18,9 @@ struct bfloat16 {
   uint16_t bits;
 };
 
+// std::bit_cast by the compiler's own name: Debian 11's library, against which releases are built, has none.
 constexpr float to_float(float value) { return value; }
-constexpr float to_float(bfloat16 value) { return std::bit_cast<float>(static_cast<uint32_t>(value.bits) << 16); }
+constexpr float to_float(bfloat16 value) { return __builtin_bit_cast(float, static_cast<uint32_t>(value.bits) << 16); }
 
 // The nearest element, of two that are equally near the even one. NaN stays NaN.
 template <typename Element>
@@ -33,7 +33,7 @@ constexpr float to_element<float>(float value) {
 
 template <>
 constexpr bfloat16 to_element<bfloat16>(float value) {
-  const auto bits = std::bit_cast<uint32_t>(value);
+  const auto bits = __builtin_bit_cast(uint32_t, value);
   const bool is_nan = (bits & 0x7fffffffu) > 0x7f800000u;
   // A NaN whose payload is all in the lower half would become infinity, and one of ones would overflow into the sign.
   const uint32_t upper = is_nan ? (bits >> 16) | 0x40u : (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
