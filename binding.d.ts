@@ -81,6 +81,12 @@ export interface ConvPass extends ConvGeometry, ElementType {
   precision: number;
 }
 
+/** native/ops/conv/epilogue.h */
+export type Epilogue = { bias: BufferHandle | null } & (
+  | { normalises: false }
+  | { normalises: true; mean: BufferHandle; scale: BufferHandle; shift: BufferHandle | null; relu: boolean }
+);
+
 /** native/ops/ring_conv/ring_conv.h, RingKernel */
 export interface RingKernel {
   rings: number;
@@ -206,8 +212,15 @@ export interface PassParams {
     dresidual: BufferHandle | null;
     training: boolean;
   };
+  batch_norm_scale: {
+    weight: BufferHandle | null;
+    runningVariance: BufferHandle;
+    scale: BufferHandle;
+    channels: number;
+    eps: number;
+  };
   cast_forward: { x: BufferHandle; y: BufferHandle; xType: number; yType: number; count: number };
-  conv_forward: ConvPass & { x: BufferHandle; w: BufferHandle; bias: BufferHandle | null; y: BufferHandle };
+  conv_forward: ConvPass & Epilogue & { x: BufferHandle; w: BufferHandle; y: BufferHandle };
   conv_backward_input: ConvPass & {
     dy: BufferHandle;
     w: BufferHandle;
@@ -225,8 +238,7 @@ export interface PassParams {
   pad_backward_input: { dy: BufferHandle; dx: BufferHandle } & PadGeometry;
   reduce_forward: ReduceExtents & { x: BufferHandle; y: BufferHandle };
   reduce_backward_input: ReduceExtents & { dy: BufferHandle; dx: BufferHandle };
-  ring_conv_forward: ConvPass &
-    RingKernel & { x: BufferHandle; v: BufferHandle; bias: BufferHandle | null; y: BufferHandle };
+  ring_conv_forward: ConvPass & RingKernel & Epilogue & { x: BufferHandle; v: BufferHandle; y: BufferHandle };
   ring_conv_backward_input: ConvPass &
     RingKernel & { dy: BufferHandle; v: BufferHandle; bias: BufferHandle | null; dx: BufferHandle };
   ring_conv_backward_weight: ConvPass & RingKernel & { x: BufferHandle; dy: BufferHandle; dv: BufferHandle };

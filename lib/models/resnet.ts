@@ -11,12 +11,14 @@ import {
   kaimingNormalFanOut,
   Linear,
   Module,
+  ReLU,
   Sequential,
   type LayerOptions,
 } from '../nn/index.js';
 import { withBatch } from '../nn/batch_axis.js';
 import { layerOptionNames } from '../nn/init.js';
 import { pipe } from '../nn/pipe.js';
+import { inTurn } from '../nn/sequential.js';
 import { perAxis } from '../ops/spatial.js';
 import type { Tensor } from '../tensor.js';
 
@@ -94,6 +96,8 @@ function shortcut({ inChannels, stride, layer }: BlockOptions, outChannels: numb
   );
 }
 
+const relu = new ReLU();
+
 /** Two ring convolutions. */
 class BasicBlock extends Module {
   readonly outChannels: number;
@@ -118,8 +122,7 @@ class BasicBlock extends Module {
     const residual = this.downsample?.forward(x) ?? x;
     return pipe(
       x,
-      (h) => this.conv1.forward(h),
-      (h) => this.bn1.forward(h, { relu: true }),
+      (h) => inTurn(h, [this.conv1, this.bn1, relu]),
       (h) => this.conv2.forward(h),
       (h) => this.bn2.forward(h, { relu: true, residual }),
     );
@@ -154,10 +157,7 @@ class Bottleneck extends Module {
     const residual = this.downsample?.forward(x) ?? x;
     return pipe(
       x,
-      (h) => this.conv1.forward(h),
-      (h) => this.bn1.forward(h, { relu: true }),
-      (h) => this.conv2.forward(h),
-      (h) => this.bn2.forward(h, { relu: true }),
+      (h) => inTurn(h, [this.conv1, this.bn1, relu, this.conv2, this.bn2, relu]),
       (h) => this.conv3.forward(h),
       (h) => this.bn3.forward(h, { relu: true, residual }),
     );
@@ -251,8 +251,7 @@ export class GmrResNet extends Module {
     return withBatch('GmrResNet', x, 2, (batch) =>
       pipe(
         batch,
-        (h) => this.conv1.forward(h),
-        (h) => this.bn1.forward(h, { relu: true }),
+        (h) => inTurn(h, [this.conv1, this.bn1, relu]),
         (h) => this.pool.forward(h),
         (h) => this.layer1.forward(h),
         (h) => this.layer2.forward(h),

@@ -1,4 +1,7 @@
+import type { Device } from '../device.js';
 import { expectBoolean, expectInteger, expectNumber, expectOptions, type OptionNames } from '../errors.js';
+import { batchNormScale } from '../ops/batch_norm.js';
+import type { Normalisation } from '../ops/conv_geometry.js';
 import { batchNorm } from '../ops/index.js';
 import { activationDTypes, expectTensor, type Tensor } from '../tensor.js';
 import { expectChannelCount, withBatch } from './batch_axis.js';
@@ -88,6 +91,18 @@ export abstract class BatchNormBase extends Module<[x: Tensor, fused?: Fused]> {
     const y = batchNorm(x, weight, bias, running, { training, momentum, eps, relu, residual });
     if (tracks && training) numBatchesTracked.value += 1;
     return y;
+  }
+
+  /**
+   * What a convolution with batches of `[N, outChannels, ...]` needs to do this layer's work too, or null where it cannot: in training,
+   * or for layers that do not fit together.
+   * @internal
+   */
+  runningNormalisation(outChannels: number, spatialDims: number, device: Device): Omit<Normalisation, 'relu'> | null {
+    const { runningMean: mean, runningVar, weight, bias: shift, eps } = this;
+    if (this.training || mean === null || runningVar === null) return null;
+    if (outChannels !== this.numFeatures || spatialDims !== this.spatialDims || device !== mean.device) return null;
+    return { mean, scale: this.within(() => batchNormScale(weight, runningVar, eps)), shift };
   }
 
   protected override compute(x: Tensor, fused: Fused = {}): Tensor {

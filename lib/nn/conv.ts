@@ -1,4 +1,6 @@
 import { expectOptions } from '../errors.js';
+import { convNormalised } from '../ops/conv.js';
+import type { Normalisation } from '../ops/conv_geometry.js';
 import { conv } from '../ops/index.js';
 import { perAxis, type Extents } from '../ops/spatial.js';
 import type { Tensor } from '../tensor.js';
@@ -19,8 +21,8 @@ class ConvNd extends ConvBase {
   }
 
   /** @internal */
-  protected override convolve(x: Tensor, geometry: ConvArguments): Tensor {
-    return conv(x, this.weight, geometry);
+  protected override convolve(x: Tensor, geometry: ConvArguments, norm: Normalisation | null): Tensor {
+    return norm === null ? conv(x, this.weight, geometry) : convNormalised(x, this.weight, geometry, norm);
   }
 }
 

@@ -1,6 +1,7 @@
 // What plain and ring convolution layers share: arguments, padding, the missing batch axis, first values.
 import { expectBoolean, expectInteger, fail, type OptionNames } from '../errors.js';
 import { pad, type PadMode } from '../ops/index.js';
+import type { Normalisation } from '../ops/conv_geometry.js';
 import { perAxis, type Extents } from '../ops/spatial.js';
 import { elementCount, type Shape, type Tensor } from '../tensor.js';
 import { withBatch } from './batch_axis.js';
@@ -151,17 +152,26 @@ export abstract class ConvBase extends Module {
   }
 
   /** @internal The op on `[N, C, ...]`. */
-  protected abstract convolve(x: Tensor, geometry: ConvArguments): Tensor;
+  protected abstract convolve(x: Tensor, geometry: ConvArguments, norm: Normalisation | null): Tensor;
 
   protected override compute(x: Tensor): Tensor {
+    return this.padAndConvolve(x, null);
+  }
+
+  /** @internal `forward` and, in the same pass over memory, a normalisation. */
+  forwardNormalised(x: Tensor, norm: Normalisation): Tensor {
+    return this.within(() => this.padAndConvolve(x, norm));
+  }
+
+  private padAndConvolve(x: Tensor, norm: Normalisation | null): Tensor {
     const { stride, dilation, groups, bias } = this;
     const geometry = { stride, dilation, groups, bias };
     const apply = (batch: Tensor): Tensor => {
       if (this.paddingMode === 'zeros' && this.padding.every(([low, high]) => low === high)) {
-        return this.convolve(batch, { ...geometry, padding: this.padding.map(([low]) => low) });
+        return this.convolve(batch, { ...geometry, padding: this.padding.map(([low]) => low) }, norm);
       }
       const padded = pad(batch, this.padding, this.paddingMode);
-      return this.convolve(padded, { ...geometry, padding: stride.map(() => 0) });
+      return this.convolve(padded, { ...geometry, padding: stride.map(() => 0) }, norm);
     };
     return withBatch(this.layer, x, this.kernelSize.length, apply, { name: 'inChannels', count: this.inChannels });
   }

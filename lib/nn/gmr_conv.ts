@@ -1,6 +1,8 @@
 // GMR convolution layers: Du et al., "GMR-Conv", arXiv 2504.02819.
 import { expectOptions } from '../errors.js';
+import type { Normalisation } from '../ops/conv_geometry.js';
 import { ringConv } from '../ops/index.js';
+import { ringConvNormalised } from '../ops/ring_conv.js';
 import type { Extents } from '../ops/spatial.js';
 import type { Shape, Tensor } from '../tensor.js';
 import { ConvBase, convLayerOptionNames, type ConvArguments, type ConvLayerOptions } from './conv_base.js';
@@ -45,9 +47,11 @@ class GMRConvNd extends ConvBase {
   }
 
   /** @internal */
-  protected override convolve(x: Tensor, geometry: ConvArguments): Tensor {
+  protected override convolve(x: Tensor, geometry: ConvArguments, norm: Normalisation | null): Tensor {
     const { kernelSize, circular } = this.kernel;
-    return ringConv(x, effectiveWeight(this.weight, this.logSigmas), { ...geometry, kernelSize, circular });
+    const v = effectiveWeight(this.weight, this.logSigmas);
+    const options = { ...geometry, kernelSize, circular };
+    return norm === null ? ringConv(x, v, options) : ringConvNormalised(x, v, options, norm);
   }
 
   protected override derivedState(): Readonly<Record<string, Shape>> {

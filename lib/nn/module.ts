@@ -106,8 +106,13 @@ export abstract class Module<Args extends unknown[] = [x: Tensor]> {
    * @throws GmrError what a layer inside throws, with its path: `in layer1.0.conv1: [conv] expected ...`.
    */
   forward(...args: Args): Tensor {
+    return this.within(() => this.compute(...args));
+  }
+
+  /** @internal Runs a computation of this module as `forward` runs `compute`. */
+  protected within(compute: () => Tensor): Tensor {
     try {
-      return isProfiling() ? labelled(this, () => this.compute(...args)) : scope(() => this.compute(...args));
+      return isProfiling() ? labelled(this, compute) : scope(compute);
     } catch (error) {
       if (error instanceof GmrError) locate(error, this);
       throw error;

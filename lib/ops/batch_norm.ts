@@ -31,6 +31,17 @@ export interface BatchNormOptions {
 }
 
 /**
+ * What batch normalisation outside training multiplies by, `weight / sqrt(variance + eps)`, for a convolution that normalises
+ * what it stores. Its gradient is not recorded.
+ * @internal
+ */
+export function batchNormScale(weight: Tensor | null, runningVariance: Tensor, eps: number): Tensor {
+  const scale = emptyLike(runningVariance);
+  run('batch_norm_scale', { weight, runningVariance, scale, channels: scale.size, eps });
+  return scale;
+}
+
+/**
  * Batch normalisation: `(x - mean) / sqrt(variance + eps) * weight + bias` for each channel, then `+ residual` and the rectifier
  * if asked for, all in one pass over memory.
  *

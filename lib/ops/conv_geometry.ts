@@ -156,6 +156,25 @@ export function convTransposeGeometry(
   };
 }
 
+/**
+ * Batch normalisation by running statistics, and a rectifier behind it, that a convolution does to what it stores; all `[O]`, float32, on
+ * its device. Gradients are not recorded through it.
+ * @internal
+ */
+export interface Normalisation {
+  mean: Tensor;
+  /** From `batchNormScale`. */
+  scale: Tensor;
+  /** Null is 0. */
+  shift: Tensor | null;
+  relu: boolean;
+}
+
+/** @internal As the passes take it. */
+export function epilogue(norm: Normalisation | null): { normalises: false } | ({ normalises: true } & Normalisation) {
+  return norm === null ? { normalises: false } : { normalises: true, ...norm };
+}
+
 /** @internal The sum of `[N, C, ...]` over all axes but the channels. */
 export function biasGradient(dy: Tensor): Tensor {
   const axes = dy.shape.map((_, axis) => axis).filter((axis) => axis !== 1);

@@ -8,8 +8,10 @@ import {
   convOptionNames,
   convTransposeGeometry,
   convTransposeOptionNames,
+  epilogue,
   type ConvOptions,
   type ConvTransposeOptions,
+  type Normalisation,
 } from './conv_geometry.js';
 import { expectFewTaps } from './rings.js';
 import { perAxis, spatialRank } from './spatial.js';
@@ -47,6 +49,17 @@ function ringKernel(op: string, x: Tensor, v: Tensor, options: RingConvOptions):
   return { rings, firstSide: sides[0]!, circular: expectBoolean(op, 'circular', options.circular ?? true) };
 }
 
+function forward(x: Tensor, v: Tensor, options: RingConvOptions, norm: Normalisation | null) {
+  expectOptions('ring_conv', options, ringConvNames);
+  const rings = ringKernel('ring_conv', x, v, options);
+  const bias = options.bias ?? null;
+  if (bias !== null) expectTensor('ring_conv', 'bias', bias, { shape: [v.shape[0]!], device: x.device });
+  const { geometry, shape } = convGeometry('ring_conv', x, { name: 'v', tensor: v }, options.kernelSize, options);
+  const y = emptyLike(x, shape);
+  run('ring_conv_forward', { ...geometry, ...rings, ...epilogue(norm), x, v, bias, y });
+  return { y, bias, geometry, rings };
+}
+
 /**
  * GMR convolution by effective ring weights: the kernel has the value `v[o, c, l]` at each tap of ring `l` (arXiv 2504.02819). It is
  * computed as ring sums times `v`, R C/G multiply-adds an output instead of k^2 C/G.
@@ -55,13 +68,7 @@ function ringKernel(op: string, x: Tensor, v: Tensor, options: RingConvOptions):
  * @returns `[N, O, ...]` of x's type, extents as of `conv`.
  */
 export function ringConv(x: Tensor, v: Tensor, options: RingConvOptions): Tensor {
-  expectOptions('ring_conv', options, ringConvNames);
-  const rings = ringKernel('ring_conv', x, v, options);
-  const bias = options.bias ?? null;
-  if (bias !== null) expectTensor('ring_conv', 'bias', bias, { shape: [v.shape[0]!], device: x.device });
-  const { geometry, shape } = convGeometry('ring_conv', x, { name: 'v', tensor: v }, options.kernelSize, options);
-  const y = emptyLike(x, shape);
-  run('ring_conv_forward', { ...geometry, ...rings, x, v, bias, y });
+  const { y, bias, geometry, rings } = forward(x, v, options, null);
   return record('ring_conv', y, [x, v, bias], { x, v }, (dy, saved, needs) => {
     const dx = needs[0] ? emptyLike(saved.x) : null;
     if (dx !== null) run('ring_conv_backward_input', { ...geometry, ...rings, dy, v: saved.v, bias: null, dx });
@@ -69,6 +76,11 @@ export function ringConv(x: Tensor, v: Tensor, options: RingConvOptions): Tensor
     if (dv !== null) run('ring_conv_backward_weight', { ...geometry, ...rings, x: saved.x, dy, dv });
     return [dx, dv, needs[2] ? biasGradient(dy) : null];
   });
+}
+
+/** @internal `ringConv` and, in the same pass, a normalisation. */
+export function ringConvNormalised(x: Tensor, v: Tensor, options: RingConvOptions, norm: Normalisation): Tensor {
+  return forward(x, v, options, norm).y;
 }
 
 /**
@@ -88,7 +100,9 @@ export function ringConvTranspose(x: Tensor, v: Tensor, options: RingConvTranspo
   run('ring_conv_backward_input', { ...geometry, ...rings, dy: x, v, bias, dx: y });
   return record('ring_conv', y, [x, v, bias], { x, v }, (dy, saved, needs) => {
     const dx = needs[0] ? emptyLike(saved.x) : null;
-    if (dx !== null) run('ring_conv_forward', { ...geometry, ...rings, x: dy, v: saved.v, bias: null, y: dx });
+    if (dx !== null) {
+      run('ring_conv_forward', { ...geometry, ...rings, ...epilogue(null), x: dy, v: saved.v, bias: null, y: dx });
+    }
     const dv = needs[1] ? emptyLike(saved.v) : null;
     if (dv !== null) run('ring_conv_backward_weight', { ...geometry, ...rings, x: dy, dy: saved.x, dv });
     return [dx, dv, needs[2] ? biasGradient(dy) : null];

@@ -20,7 +20,7 @@
 namespace gmr {
 
 // Raise it when this file, ops.def's order or a params struct changes its meaning.
-constexpr uint32_t backend_abi = 4;
+constexpr uint32_t backend_abi = 5;
 
 // Each backend defines its own.
 struct BackendDevice;

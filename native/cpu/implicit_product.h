@@ -1,7 +1,7 @@
-// The implicit matrix product behind every convolution: y[o, p] = bias[o] + sum_k a[o, k] operand[k, p], where a gather
-// makes the operand rows of a channel from its plane, tile by tile, into a panel that stays in cache (an implicit GEMM,
-// with the gather in the place of im2col). Extra memory is a few panels a thread; a weight gradient also keeps partial
-// sums and, up to most_shared_floats, a transposed dy.
+// The implicit matrix product behind every convolution: sum_k a[o, k] operand[k, p], and an epilogue that makes y[o, p]
+// of it, where a gather makes the operand rows of a channel from its plane, tile by tile, into a panel that stays in
+// cache (an implicit GEMM, with the gather in the place of im2col). Extra memory is a few panels a thread; a weight
+// gradient also keeps partial sums and, up to most_shared_floats, a transposed dy.
 //
 // A gather has
 //   int64_t rows() const                                   operand rows a channel
@@ -21,6 +21,7 @@
 #include "cpu/product.h"
 #include "cpu/thread_pool.h"
 #include "cpu/transpose.h"
+#include "ops/conv/epilogue.h"
 
 namespace gmr::cpu {
 
@@ -203,10 +204,10 @@ class GradientOperand {
 
 }  // namespace detail
 
-// a: [groups][outputs][channels * rows], rows `a_pitch` apart; bias: [groups * outputs] or nullptr.
+// a: [groups][outputs][channels * rows], rows `a_pitch` apart; the epilogue is of groups * outputs.
 template <typename Element, typename Gather>
 void product_forward(const ProductShape& shape, const Gather& gather, const Element* x, const float* a, int64_t a_pitch,
-                     const float* bias, Element* y) {
+                     const Epilogue& epilogue, Element* y) {
   using namespace detail;
   constexpr int64_t line = 64 / sizeof(Element);  // of the cache, in elements
   if (shape.images * shape.out_plane() * shape.outputs == 0) return;
@@ -245,16 +246,22 @@ void product_forward(const ProductShape& shape, const Gather& gather, const Elem
     }
     for (int64_t i = 0; i < task_outputs; ++i) {
       const int64_t o = group * shape.outputs + first_output + i;
-      const float offset = bias == nullptr ? 0 : bias[o];
-      for (int64_t image = 0; image < tile.images; ++image) {
-        Element* plane = y + ((tile.first_image + image) * shape.groups * shape.outputs + o) * shape.out_plane();
-        const float* columns_of_image = result + i * pitch + image * tile.box.size();
-        for_each_run(tile.box, shape.out, [&](int64_t at, int64_t column, int64_t length) {
-          for (int64_t p = 0; p < length; ++p) {
-            plane[at + p] = to_element<Element>(columns_of_image[column + p] + offset);
-          }
-          for (int64_t p = 0; p < length; p += line) __builtin_prefetch(plane + at + shape.out_plane() + p, 1);
-        });
+      const auto store_row = [&](auto finish) {
+        for (int64_t image = 0; image < tile.images; ++image) {
+          Element* plane = y + ((tile.first_image + image) * shape.groups * shape.outputs + o) * shape.out_plane();
+          const float* columns_of_image = result + i * pitch + image * tile.box.size();
+          for_each_run(tile.box, shape.out, [&](int64_t at, int64_t column, int64_t length) {
+            const float* sums = columns_of_image + column;
+            for (int64_t p = 0; p < length; ++p) plane[at + p] = to_element<Element>(finish(sums[p]));
+            for (int64_t p = 0; p < length; p += line) __builtin_prefetch(plane + at + shape.out_plane() + p, 1);
+          });
+        }
+      };
+      const float bias = epilogue.bias_of(o);
+      if (epilogue.normalises()) {
+        store_row([bias, norm = epilogue.norm_of(o)](float sum) { return norm(sum + bias); });
+      } else {
+        store_row([bias](float sum) { return sum + bias; });
       }
     }
   });

@@ -53,7 +53,7 @@ struct Bfloat16Product {
   ProductShape shape;
   Gather gather;
   const bfloat16* weights;  // packed
-  const float* bias;        // or nullptr
+  Epilogue epilogue;
   bfloat16* y;
   int64_t output_parts, chunks;
   Divisor by_parts, by_groups;
@@ -92,8 +92,20 @@ __device__ void start_sums(const Bfloat16Product<Gather>& p, int64_t group, int6
   const int64_t first = first_output + product.output(0);
 #pragma unroll
   for (int i = 0; i < Tile::outputs_a_thread; ++i) {
-    const bool is_there = p.bias != nullptr && first + 8 * i < p.shape.outputs;
-    product.start(i, is_there ? p.bias[group * p.shape.outputs + first + 8 * i] : 0);
+    const bool is_there = first + 8 * i < p.shape.outputs;
+    product.start(i, is_there ? p.epilogue.bias_of(group * p.shape.outputs + first + 8 * i) : 0);
+  }
+}
+
+// What follows when the sums are whole.
+template <typename Gather, typename Tile>
+__device__ void finish_sums(const Bfloat16Product<Gather>& p, int64_t group, int64_t first_output, Tile& product) {
+  if (!p.epilogue.normalises()) return;
+  const int64_t first = first_output + product.output(0);
+#pragma unroll
+  for (int i = 0; i < Tile::outputs_a_thread; ++i) {
+    if (first + 8 * i >= p.shape.outputs) continue;
+    product.finish(i, p.epilogue.norm_of(group * p.shape.outputs + first + 8 * i));
   }
 }
 
@@ -173,6 +185,7 @@ __device__ void bfloat16_product(const Bfloat16Product<Gather>& p) {
       __syncthreads();
       chunk = next;
     }
+    finish_sums(p, group, part * Tile::outputs, product);
     store_tile(p, at_tile, product, group, part * Tile::outputs, reinterpret_cast<PairOffsets*>(weights));
   }
 }
@@ -199,7 +212,7 @@ void with_outputs(const ProductShape& shape, F&& f) {
 template <typename Gather>
 void launch_bfloat16_forward(BackendDevice& device, const Kernel<Bfloat16Product<Gather>>& kernel, int tile,
                              const ProductShape& shape, const Gather& gather, const ProductWeights& weights,
-                             const float* bias, bfloat16* y) {
+                             const Epilogue& epilogue, bfloat16* y) {
   const int64_t parts = (shape.outputs + tile - 1) / tile;
   const int64_t all_rows = shape.channels * gather.rows;
   const int64_t chunks = (all_rows + gather.chunk_depth - 1) / gather.chunk_depth;
@@ -209,7 +222,7 @@ void launch_bfloat16_forward(BackendDevice& device, const Kernel<Bfloat16Product
   pack_weights(device, {weights, order_of(gather), shape.outputs, all_rows, fragments, m_tiles, Divisor(m_tiles),
                         Divisor(gather.steps), Divisor(chunks), Divisor(parts), packed});
   const Bfloat16Product<Gather> product{
-      shape, gather, packed, bias, y, parts, chunks, Divisor(parts), Divisor(shape.groups)};
+      shape, gather, packed, epilogue, y, parts, chunks, Divisor(parts), Divisor(shape.groups)};
   const size_t bytes = product_tile_bytes<Gather::panel_rows, Gather::pixels>(tile) + work_bytes(gather);
   launch(device, kernel, block_each(product.items(), Gather::threads, bytes), product);
 }

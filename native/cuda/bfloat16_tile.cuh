@@ -126,6 +126,15 @@ struct Bfloat16Tile {
 #pragma unroll
     for (int j = 0; j < n_tiles; ++j) sums.sum[i / 2][j][i % 2 * 2] = sums.sum[i / 2][j][i % 2 * 2 + 1] = value;
   }
+  template <typename F>
+  __device__ void finish(int i, const F& f) {
+#pragma unroll
+    for (int j = 0; j < n_tiles; ++j) {
+      float *first = &sums.sum[i / 2][j][i % 2 * 2], *second = first + 1;
+      *first = f(*first);
+      *second = f(*second);
+    }
+  }
   __device__ uint32_t pair(int i, int j) const {
     return rounded_pair(sums.sum[i / 2][j][i % 2 * 2], sums.sum[i / 2][j][i % 2 * 2 + 1]);
   }

@@ -1,5 +1,6 @@
-// The implicit matrix product behind every convolution: y[o, p] = bias[o] + sum_k a[o, k] operand[k, p], and its weight
-// gradient dw[o, k] = sum_p dy[o, p] operand[k, p]. A gather makes the operand rows, tile by tile, in shared memory.
+// The implicit matrix product behind every convolution: sum_k a[o, k] operand[k, p], and an epilogue that makes y[o, p]
+// of it; and its weight gradient dw[o, k] = sum_p dy[o, p] operand[k, p]. A gather makes the operand rows, tile by tile,
+// in shared memory.
 //
 // A gather is a plain struct with
 //   int rows                                 operand rows a channel
@@ -24,6 +25,7 @@
 #include "cuda/product_tile.cuh"
 #include "cuda/sums.h"
 #include "ops/conv/conv_geometry.h"
+#include "ops/conv/epilogue.h"
 #include "ops/conv/float32_precision.h"
 
 namespace gmr::cuda {
@@ -111,7 +113,7 @@ struct ForwardProduct {
   ProductShape shape;
   Gather gather;
   ProductWeights weights;
-  const float* bias;  // or nullptr
+  Epilogue epilogue;
   float* y;
   int64_t output_parts;
   Divisor by_parts, by_groups;
@@ -186,9 +188,9 @@ __device__ void forward_product(const ForwardProduct<Gather>& p) {
       for (int i = 0; i < Tile::outputs_a_thread; ++i) {
         if (first_output + product.output(i) >= p.shape.outputs) continue;
         const int64_t o = group * p.shape.outputs + first_output + product.output(i);
-        const float offset = p.bias == nullptr ? 0 : p.bias[o];
+        const float y = product.value(i, j) + p.epilogue.bias_of(o);
         p.y[(place.image * p.shape.groups * p.shape.outputs + o) * p.shape.out_plane + place.pixel] =
-            product.value(i, j) + offset;
+            p.epilogue.normalises() ? p.epilogue.norm_of(o)(y) : y;
       }
     }
   }
@@ -302,11 +304,12 @@ struct BackwardWeightKernels {
 
 template <typename Gather>
 void launch_forward(BackendDevice& device, const ForwardKernels<Gather>& kernels, const ProductShape& shape,
-                    Float32Precision precision, const Gather& gather, const ProductWeights& weights, const float* bias,
-                    float* y) {
+                    Float32Precision precision, const Gather& gather, const ProductWeights& weights,
+                    const Epilogue& epilogue, float* y) {
   const int tile = forward_tile(shape);
   const int64_t parts = (shape.outputs + tile - 1) / tile;
-  const ForwardProduct<Gather> product{shape, gather, weights, bias, y, parts, Divisor(parts), Divisor(shape.groups)};
+  const ForwardProduct<Gather> product{shape, gather, weights,        epilogue,
+                                       y,     parts,  Divisor(parts), Divisor(shape.groups)};
   const size_t shared_bytes = static_cast<size_t>(forward_floats(tile) + gather.work_floats) * sizeof(float);
   launch(device, kernels.choose(tile, precision), block_each(product.items(), block_threads, shared_bytes), product);
 }

@@ -41,8 +41,8 @@ const hash = await hashOfStep(x); // the second step's gradients are added to th
 console.log((await gmr.device()).threads, hash, await hashOfStep(gmr.ops.cast(x, 'bfloat16')));
 `;
 
-// Some steps of training from a seed: everything that is random comes from it. Prints the hashes of the state, parameters and
-// running statistics, after the seeds 1, 1 and 2.
+// Some steps of training from a seed, and an evaluation: everything that is random comes from it. Prints the hashes of its logits and of the
+// state, parameters and running statistics, after the seeds 1, 1 and 2.
 const training = `${helpers}
 async function train(seed) {
   const generator = new gmr.Generator(seed);
@@ -69,6 +69,8 @@ async function train(seed) {
       return loss;
     }));
   }
+  const image = gmr.tensor(Float32Array.from({ length: 400 }, () => generator.uniform()), [1, 1, 20, 20]);
+  losses.push(gmr.noGrad(() => model.eval().forward(image)));
   const tensors = [...model.parameters(), ...[...model.namedBuffers()].map(([, value]) => value).filter((value) => value instanceof gmr.Tensor)];
   const hash = await hashOf([...losses, ...tensors]);
   model.dispose();

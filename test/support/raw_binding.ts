@@ -9,6 +9,16 @@ export function rawBinding(): Record<string, NativeFunction> {
   return native();
 }
 
+/** Convolutions in evaluation, that normalise what they store: their passes take the most params. */
+function evaluateNormalised(): void {
+  const { nn } = gmr;
+  const image = gmr.tensor(new Float32Array(16), [1, 1, 4, 4]);
+  for (const conv of [new nn.Conv2d(1, 1, 3), new nn.GMRConv2d(1, 1, 3)]) {
+    const net = new nn.Sequential(conv, new nn.BatchNorm2d(1), new nn.ReLU()).eval();
+    gmr.noGrad(() => net.forward(image));
+  }
+}
+
 /** Valid params of every pass, from one call of each op and its gradient. Their buffers stay: nobody disposes of them. */
 export function recordParams(): Map<string, Record<string, unknown>> {
   const binding = rawBinding();
@@ -22,6 +32,7 @@ export function recordParams(): Map<string, Record<string, unknown>> {
     };
   }
   try {
+    evaluateNormalised();
     for (const [name, { args, call }] of Object.entries(publicCalls)) {
       if (!name.startsWith('ops.')) continue;
       const y = call(...args());

@@ -36,7 +36,8 @@ const std::vector<NamedLayer>& ring_layers() {
       {"1-D k=7", {.n = 2, .c = 3, .o = 4, .in = {1, 1, 37}, .kernel = {1, 1, 7}, .padding = {0, 0, 3}}},
       {"3-D k=3", cube_layer(1, 2, 3, 5, 3)},
       {"3-D k=9", cube_layer(1, 1, 2, 5, 9)},
-      {"valid, bias", {.n = 2, .c = 2, .o = 3, .in = {1, 11, 12}, .kernel = {1, 7, 7}, .bias = true}},
+      {"valid, bias, normalised",
+       {.n = 2, .c = 2, .o = 3, .in = {1, 11, 12}, .kernel = {1, 7, 7}, .bias = true, .normalised = true}},
       {"stride 2 and 3",
        {.n = 2, .c = 2, .o = 3, .in = {1, 13, 16}, .kernel = {1, 9, 9}, .padding = {0, 4, 4}, .stride = {1, 2, 3}}},
       {"dilation",
@@ -65,8 +66,15 @@ const std::vector<NamedLayer>& ring_layers() {
         .padding = {0, 2, 2},
         .rings = 4,
         .circular = false}},
-      {"more outputs than a tile, bias",
-       {.n = 1, .c = 2, .o = 67, .in = {1, 7, 7}, .kernel = {1, 5, 5}, .padding = {0, 2, 2}, .bias = true}},
+      {"more outputs than a tile, bias, normalised",
+       {.n = 1,
+        .c = 2,
+        .o = 67,
+        .in = {1, 7, 7},
+        .kernel = {1, 5, 5},
+        .padding = {0, 2, 2},
+        .bias = true,
+        .normalised = true}},
       {"several chunks of channels", plane_layer(1, 67, 2, 5, 5)},
       {"several tiles, wide rows",
        {.n = 1, .c = 1, .o = 2, .in = {1, 10, 131}, .kernel = {1, 5, 5}, .padding = {0, 2, 2}}},
@@ -78,7 +86,8 @@ const std::vector<NamedLayer>& ring_layers() {
 
 const std::vector<NamedLayer>& plain_layers() {
   static const std::vector<NamedLayer> list = {
-      {"1x1, bias", {.n = 2, .c = 3, .o = 4, .in = {1, 5, 7}, .kernel = {1, 1, 1}, .bias = true}},
+      {"1x1, bias, normalised",
+       {.n = 2, .c = 3, .o = 4, .in = {1, 5, 7}, .kernel = {1, 1, 1}, .bias = true, .normalised = true}},
       {"linear", {.n = 19, .c = 7, .o = 5, .in = {1, 1, 1}, .kernel = {1, 1, 1}, .bias = true}},
       {"1-D k=5", {.n = 2, .c = 3, .o = 7, .in = {1, 1, 29}, .kernel = {1, 1, 5}, .padding = {0, 0, 2}}},
       {"3x3", plane_layer(2, 19, 67, 9, 3)},
@@ -98,8 +107,8 @@ const std::vector<NamedLayer>& plain_layers() {
       {"groups",
        {.n = 2, .c = 6, .o = 9, .in = {1, 5, 5}, .kernel = {1, 3, 3}, .padding = {0, 1, 1}, .groups = 3, .bias = true}},
       {"depthwise", {.n = 1, .c = 5, .o = 5, .in = {1, 9, 9}, .kernel = {1, 7, 7}, .padding = {0, 3, 3}, .groups = 5}},
-      {"depthwise, more rows than a thread",
-       {.n = 2, .c = 3, .o = 3, .in = {1, 10, 35}, .kernel = {1, 4, 2}, .groups = 3, .bias = true}},
+      {"depthwise, normalised, more rows than a thread",
+       {.n = 2, .c = 3, .o = 3, .in = {1, 10, 35}, .kernel = {1, 4, 2}, .groups = 3, .bias = true, .normalised = true}},
       {"depthwise, stride and dilation",
        {.n = 1,
         .c = 3,
@@ -169,6 +178,7 @@ void add_elementwise(Table& table) {
 
 void add_sums(Table& table) {
   table.add(batch_norm_cases("odd", 3, 5, 77, {}));
+  table.add({batch_norm_scale_case("odd", 77, {}), batch_norm_scale_case("no affine", 5, {.affine = false})});
   table.add(batch_norm_cases("no affine, no running", 7, 5, 1, {.affine = false, .running = false}));
   table.add(batch_norm_cases("relu, residual", 3, 5, 77, {.relu = true, .residual = true}));
   table.add(batch_norm_cases("channels and one more", 5, 65, 1, {.relu = true}));

@@ -43,6 +43,17 @@ Counts counts_of(const ConvGeometry& g, int64_t weights_a_channel) {
           2.0 * static_cast<double>(y) * static_cast<double>(g.c / g.groups * weights_a_channel)};
 }
 
+template <typename Builder>
+void read_epilogue(Builder& forward, const ConvLayer& layer) {
+  Epilogue& epilogue = forward.params.epilogue;
+  if (layer.bias) forward.read("bias", epilogue.bias, layer.o);
+  if (!layer.normalised) return;
+  forward.read("mean", epilogue.mean, layer.o);
+  forward.read("scale", epilogue.scale, layer.o);
+  forward.read("shift", epilogue.shift, layer.o);
+  epilogue.relu = true;
+}
+
 // Additions a pixel and channel for all ring sums when they are built hierarchically: row runs grow by two additions
 // each, the ball of each ring's outer edge is a sum of one run for each (dz, dy) that it reaches. As in
 // bench/support/ring_work.ts.
@@ -96,7 +107,7 @@ std::vector<Case> conv_cases(const std::string& name, const ConvLayer& layer) {
   forward.params.geometry = g;
   forward.read("x", forward.params.x, counts.x);
   forward.read("w", forward.params.w, counts.w);
-  if (layer.bias) forward.read("bias", forward.params.bias, g.o);
+  read_epilogue(forward, layer);
   forward.write("y", forward.params.y, counts.y);
 
   CaseBuilder<ConvBackwardInput> input(Pass::conv_backward_input, name);
@@ -130,7 +141,7 @@ std::vector<Case> ring_conv_cases(const std::string& name, const ConvLayer& laye
   forward.params.rings = kernel;
   forward.read("x", forward.params.x, counts.x);
   forward.read("v", forward.params.v, counts.w);
-  if (layer.bias) forward.read("bias", forward.params.bias, g.o);
+  read_epilogue(forward, layer);
   forward.write("y", forward.params.y, counts.y);
 
   CaseBuilder<RingConvBackwardInput> input(Pass::ring_conv_backward_input, name);

@@ -20,6 +20,7 @@ struct ConvLayer {
   Extents dilation = {1, 1, 1};
   int64_t groups = 1;
   bool bias = false;
+  bool normalised = false;  // the forward pass
   // Ring convolutions alone.
   int64_t rings = 0;  // 0: what the kernel's first side gives
   bool circular = true;

@@ -196,6 +196,16 @@ std::vector<Case> batch_norm_cases(const std::string& name, int64_t n, int64_t c
   return {forward.finish(5 * values), inference.finish(2 * values), input.finish(7 * values)};
 }
 
+Case batch_norm_scale_case(const std::string& name, int64_t c, const BatchNormOptions& options) {
+  CaseBuilder<BatchNormScale> scale(Pass::batch_norm_scale, name);
+  scale.params.channels = c;
+  scale.params.eps = 1e-5f;
+  if (options.affine) scale.read("weight", scale.params.weight, c);
+  scale.read("running_variance", scale.params.running_variance, c, uniform(0.5f, 1.5f));
+  scale.write("scale", scale.params.scale, c);
+  return scale.finish(static_cast<double>(c));
+}
+
 std::vector<Case> cross_entropy_cases(const std::string& name, int64_t rows, int64_t classes, float label_smoothing) {
   const int64_t count = rows * classes;
   const Fill targets = integers_below(static_cast<int32_t>(classes));

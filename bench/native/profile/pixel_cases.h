@@ -35,6 +35,7 @@ std::vector<Case> max_pool_cases(const std::string& name, const PoolGeometry& ge
 std::vector<Case> global_avg_pool_cases(const std::string& name, int64_t planes, int64_t extent);
 std::vector<Case> batch_norm_cases(const std::string& name, int64_t n, int64_t c, int64_t pixels,
                                    const BatchNormOptions& options);
+Case batch_norm_scale_case(const std::string& name, int64_t c, const BatchNormOptions& options);
 std::vector<Case> cross_entropy_cases(const std::string& name, int64_t rows, int64_t classes, float label_smoothing);
 std::vector<Case> pad_cases(const std::string& name, const PadGeometry& geometry);
 std::vector<Case> reduce_cases(const std::string& name, int64_t outer, int64_t reduced, int64_t inner, int64_t divisor);

@@ -48,6 +48,15 @@ struct BatchNormForwardInference {
   const float* running_variance;
 };
 
+// What inference multiplies by, scale = weight inverse_std, for a convolution that normalises what it stores.
+struct BatchNormScale {
+  const float* weight;  // [C] or nullptr
+  const float* running_variance;
+  float* scale;  // [C]
+  int64_t channels;
+  float eps;
+};
+
 struct BatchNormBackwardInput {
   const void* x;
   const void* y;        // nullptr without rectifier

@@ -40,6 +40,14 @@ void batch_norm_forward_inference_read(ParamsReader& r, BatchNormForwardInferenc
   r.in("runningVariance", p.running_variance, p.affine.extents.channels);
 }
 
+void batch_norm_scale_read(ParamsReader& r, BatchNormScale& p) {
+  p.channels = r.integer("channels");
+  p.eps = r.number("eps");
+  r.in_optional("weight", p.weight, p.channels);
+  r.in("runningVariance", p.running_variance, p.channels);
+  r.out("scale", p.scale, p.channels);
+}
+
 void batch_norm_backward_input_read(ParamsReader& r, BatchNormBackwardInput& p) {
   p.type = r.element_type();
   p.training = r.flag("training");

@@ -272,6 +272,13 @@ void batch_norm_forward_inference(const BatchNormForwardInference& p) {
   with_element_type(p.affine.type, [&]<typename Element>() { forward_inference<Element>(p); });
 }
 
+void batch_norm_scale(const BatchNormScale& p) {
+  for (int64_t c = 0; c < p.channels; ++c) {
+    const float inverse_std = inverse_root(p.running_variance[c], p.eps);
+    p.scale[c] = p.weight == nullptr ? inverse_std : p.weight[c] * inverse_std;
+  }
+}
+
 void batch_norm_backward_input(const BatchNormBackwardInput& p) {
   with_element_type(
       p.type, [&]<typename Element>() { p.y == nullptr ? backward<Element, false>(p) : backward<Element, true>(p); });

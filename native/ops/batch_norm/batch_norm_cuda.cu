@@ -130,6 +130,13 @@ __global__ void batch_norm_running_statistics_kernel(const __grid_constant__ Bat
   }
 }
 
+__global__ void batch_norm_scale_kernel(const __grid_constant__ BatchNormScale p) {
+  for (int64_t c = first_item(); c < p.channels; c += item_step()) {
+    const float inverse_std = inverse_root(p.running_variance[c], p.eps);
+    p.scale[c] = p.weight == nullptr ? inverse_std : p.weight[c] * inverse_std;
+  }
+}
+
 template <typename T>
 __global__ void batch_norm_normalise_kernel(const __grid_constant__ BatchNormAffine p,
                                             const __grid_constant__ Partition partition, int64_t groups) {
@@ -239,6 +246,10 @@ void batch_norm_forward_inference(BackendDevice& device, const BatchNormForwardI
   launch(device, Kernel{"batch_norm_running_statistics_kernel", batch_norm_running_statistics_kernel},
          thread_each(device, p.affine.extents.channels), p);
   with_element_type(p.affine.type, [&]<typename T>() { normalise<T>(device, p.affine, Partition(p.affine.extents)); });
+}
+
+void batch_norm_scale(BackendDevice& device, const BatchNormScale& p) {
+  launch(device, Kernel{"batch_norm_scale_kernel", batch_norm_scale_kernel}, thread_each(device, p.channels), p);
 }
 
 void batch_norm_backward_input(BackendDevice& device, const BatchNormBackwardInput& p) {

@@ -8,7 +8,7 @@
 namespace gmr::cuda {
 
 void conv_bfloat16(BackendDevice& device, const WindowGeometry& window, const ProductShape& shape, const bfloat16* x,
-                   const ProductWeights& weights, const float* bias, bfloat16* y);
+                   const ProductWeights& weights, const Epilogue& epilogue, bfloat16* y);
 void conv_bfloat16_backward_weight(BackendDevice& device, const WindowGeometry& window, const ProductShape& shape,
                                    const bfloat16* x, const bfloat16* dy, float* dw);
 

@@ -34,11 +34,11 @@ Taps gather_of(BackendDevice& device, const WindowGeometry& window, const Produc
 // launchers
 
 void conv_bfloat16(BackendDevice& device, const WindowGeometry& window, const ProductShape& shape, const bfloat16* x,
-                   const ProductWeights& weights, const float* bias, bfloat16* y) {
+                   const ProductWeights& weights, const Epilogue& epilogue, bfloat16* y) {
   const Taps gather = gather_of(device, window, shape, x);
   with_outputs(shape, [&](auto outputs) {
     launch_bfloat16_forward(device, Kernel{"conv_bfloat16_kernel", conv_bfloat16_kernel<outputs>}, outputs, shape,
-                            gather, weights, bias, y);
+                            gather, weights, epilogue, y);
   });
 }
 

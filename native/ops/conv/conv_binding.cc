@@ -16,7 +16,7 @@ void conv_forward_read(ParamsReader& r, ConvForward& p) {
   p.precision = r.choice("precision", Float32Precision::high);
   r.in("x", p.x, p.type, input_count(p.geometry));
   r.in("w", p.w, weight_count(p.geometry));
-  r.in_optional("bias", p.bias, p.geometry.o);
+  read_epilogue(r, p.geometry, p.epilogue);
   r.out("y", p.y, p.type, output_count(p.geometry));
 }
 

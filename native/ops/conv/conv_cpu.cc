@@ -67,7 +67,7 @@ void conv_forward(const ConvForward& p) {
   const TapGather gather(forward_window(g));
   const ProductShape shape{g.n, g.groups, g.c / g.groups, g.o / g.groups, g.in[0] * g.in[1] * g.in[2], g.out};
   with_element_type(p.type, [&]<typename Element>() {
-    product_forward(shape, gather, static_cast<const Element*>(p.x), p.w, shape.channels * gather.rows(), p.bias,
+    product_forward(shape, gather, static_cast<const Element*>(p.x), p.w, shape.channels * gather.rows(), p.epilogue,
                     static_cast<Element*>(p.y));
   });
 }
@@ -78,8 +78,8 @@ void conv_backward_input(const ConvBackwardInput& p) {
   const ProductShape shape{g.n, g.groups, g.o / g.groups, g.c / g.groups, g.out[0] * g.out[1] * g.out[2], g.in};
   const float* w = transpose_weight<TapOrder::reversed>(p.w, g.groups, g.o / g.groups, g.c / g.groups, gather.rows());
   with_element_type(p.type, [&]<typename Element>() {
-    product_forward(shape, gather, static_cast<const Element*>(p.dy), w, shape.channels * gather.rows(), p.bias,
-                    static_cast<Element*>(p.dx));
+    product_forward(shape, gather, static_cast<const Element*>(p.dy), w, shape.channels * gather.rows(),
+                    {.bias = p.bias}, static_cast<Element*>(p.dx));
   });
 }
 

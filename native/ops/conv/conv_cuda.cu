@@ -84,15 +84,15 @@ struct Problem {
 };
 
 void implicit_product(BackendDevice& device, const Problem& p, const float* x, const ProductWeights& weights,
-                      const float* bias, float* y) {
+                      const Epilogue& epilogue, float* y) {
   const TapGather<float> gather(x, device.table(one_tap_a_row(p.window.kernel)), weights.rows, p.window, p.shape.images,
                                 p.shape.groups * p.shape.channels);
-  launch_forward(device, product_kernels, p.shape, p.precision, gather, weights, bias, y);
+  launch_forward(device, product_kernels, p.shape, p.precision, gather, weights, epilogue, y);
 }
 
 void implicit_product(BackendDevice& device, const Problem& p, const bfloat16* x, const ProductWeights& weights,
-                      const float* bias, bfloat16* y) {
-  conv_bfloat16(device, p.window, p.shape, x, weights, bias, y);
+                      const Epilogue& epilogue, bfloat16* y) {
+  conv_bfloat16(device, p.window, p.shape, x, weights, epilogue, y);
 }
 
 void implicit_weight_product(BackendDevice& device, const Problem& p, const float* x, const float* dy, float* dw) {
@@ -107,19 +107,19 @@ void implicit_weight_product(BackendDevice& device, const Problem& p, const bflo
 }
 
 template <typename T>
-void product(BackendDevice& device, const Problem& p, const void* x, const ProductWeights& weights, const float* bias,
-             void* y) {
+void product(BackendDevice& device, const Problem& p, const void* x, const ProductWeights& weights,
+             const Epilogue& epilogue, void* y) {
   if (p.shape.images * p.shape.out_plane == 0) return;
   const auto* from = static_cast<const T*>(x);
   auto* to = static_cast<T*>(y);
   if (const Box box = choose_direct_box(p.shape, p.window); box.extent[0] > 0) {
-    const DirectConv<T> conv(p.shape, p.window, box, weights, from, bias, to);
+    const DirectConv<T> conv(p.shape, p.window, box, weights, from, epilogue, to);
     const size_t shared_bytes = static_cast<size_t>(box.window_floats() + conv.taps) * sizeof(float);
     launch(device, Kernel{"conv_direct_kernel", conv_direct_kernel<T>},
            block_each(conv.items(), block_threads, shared_bytes), conv);
     return;
   }
-  implicit_product(device, p, from, weights, bias, to);
+  implicit_product(device, p, from, weights, epilogue, to);
 }
 
 template <typename T>
@@ -153,14 +153,14 @@ void conv_forward(BackendDevice& device, const ConvForward& p) {
   const ConvGeometry& g = p.geometry;
   const Problem problem{forward_window(g), forward_shape(g), p.precision};
   const ProductWeights weights = forward_weights(problem.shape, p.w, volume(g.kernel));
-  with_element_type(p.type, [&]<typename T>() { product<T>(device, problem, p.x, weights, p.bias, p.y); });
+  with_element_type(p.type, [&]<typename T>() { product<T>(device, problem, p.x, weights, p.epilogue, p.y); });
 }
 
 void conv_backward_input(BackendDevice& device, const ConvBackwardInput& p) {
   const ConvGeometry& g = p.geometry;
   const Problem problem{adjoint_window(g), adjoint_shape(g), p.precision};
   const ProductWeights weights = transposed_weights(problem.shape, p.w, volume(g.kernel), RowOrder::reversed);
-  with_element_type(p.type, [&]<typename T>() { product<T>(device, problem, p.dy, weights, p.bias, p.dx); });
+  with_element_type(p.type, [&]<typename T>() { product<T>(device, problem, p.dy, weights, {.bias = p.bias}, p.dx); });
 }
 
 void conv_backward_weight(BackendDevice& device, const ConvBackwardWeight& p) {

@@ -24,4 +24,13 @@ int64_t input_count(const ConvGeometry& g) { return element_count({g.n, g.c, g.i
 
 int64_t output_count(const ConvGeometry& g) { return element_count({g.n, g.o, g.out[0], g.out[1], g.out[2]}); }
 
+void read_epilogue(ParamsReader& r, const ConvGeometry& g, Epilogue& epilogue) {
+  r.in_optional("bias", epilogue.bias, g.o);
+  if (!r.flag("normalises")) return;
+  r.in("mean", epilogue.mean, g.o);
+  r.in("scale", epilogue.scale, g.o);
+  r.in_optional("shift", epilogue.shift, g.o);
+  epilogue.relu = r.flag("relu");
+}
+
 }  // namespace gmr

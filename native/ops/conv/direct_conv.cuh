@@ -16,19 +16,19 @@ struct DirectConv {
   BoxTiling tiling;
   ProductWeights weights;
   const T* x;
-  const float* bias;  // or nullptr
+  Epilogue epilogue;
   T* y;
   int taps;
   Divisor by_all_outputs, by_outputs;
   SmallDivisor box_x, row_groups, box_z;
 
   DirectConv(const ProductShape& shape, const WindowGeometry& window, const Box& box, const ProductWeights& weights,
-             const T* x, const float* bias, T* y)
+             const T* x, const Epilogue& epilogue, T* y)
       : shape(shape),
         tiling(window, box, shape.images),
         weights(weights),
         x(x),
-        bias(bias),
+        epilogue(epilogue),
         y(y),
         taps(static_cast<int>(weights.rows)),
         by_all_outputs(shape.groups * shape.outputs),
@@ -147,13 +147,15 @@ __device__ void direct_conv(const DirectConv<T>& p) {
     const int64_t image = corner.image + column.image;
     const int z = corner.z + column.z, x = corner.x + column.x;
     if (!column.is_in_box || image >= p.shape.images || z >= out[0] || x >= out[2]) continue;
-    const float offset = p.bias == nullptr ? 0 : p.bias[o];
+    const float bias = p.epilogue.bias_of(o);
     T* plane = p.y + (image * all_outputs + o) * p.shape.out_plane;
 #pragma unroll
     for (int j = 0; j < direct_rows; ++j) {
       const int y = corner.y + column.row + j;
       if (column.row + j < p.tiling.box.extent[1] && y < out[1]) {
-        plane[(int64_t{z} * out[1] + y) * out[2] + x] = rounded<T>(column.sum[j] + offset);
+        const float sum = column.sum[j] + bias;
+        plane[(int64_t{z} * out[1] + y) * out[2] + x] =
+            rounded<T>(p.epilogue.normalises() ? p.epilogue.norm_of(o)(sum) : sum);
       }
     }
   }

@@ -93,12 +93,12 @@ Box choose_columns_box(const WindowGeometry& g, int64_t images, int rings) {
 // launchers
 
 bool ring_columns_forward(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights,
-                          const float* bias, bfloat16* y) {
+                          const Epilogue& epilogue, bfloat16* y) {
   return with_side(p, [&](auto side) {
     const auto gather = gather_of<side, false>(p);
     const auto launch_tile = [&](auto outputs) {
       launch_bfloat16_forward(device, Kernel{"ring_columns_kernel", ring_columns_kernel<side, outputs>}, outputs,
-                              p.shape, gather, weights, bias, y);
+                              p.shape, gather, weights, epilogue, y);
     };
     if (use_wide_tiles(p.shape, gather.tiles)) {
       launch_tile(std::integral_constant<int, product_wide_outputs>{});

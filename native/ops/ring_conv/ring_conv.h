@@ -1,7 +1,8 @@
 // GMR convolution in ring space: the kernel has one weight a ring, v [O, C/G, R], so
 //   y[n,o,p] = bias[o] + sum_{c,l} v[o,c,l] s_l(x[n,c])[p],   s_l(x)[p] = sum of x over the taps of ring l around p
-// which is a matrix product of depth R C/G instead of k^2 C/G or k^3 C/G, over ring sums that take additions only. Ring
-// sums are never stored: they feed the product tile by tile. Which taps form ring l: native/ops/rings.h.
+// and what else ops/conv/epilogue.h says: a matrix product of depth R C/G instead of k^2 C/G or k^3 C/G, over ring sums
+// that take additions only. Ring sums are never stored: they feed the product tile by tile. Which taps form ring l:
+// native/ops/rings.h.
 //
 // A ring is the difference of two discs, so its sum is exact up to rounding of the *disc's* sum: an input 1e8 times
 // its neighbours, or an infinite one, spoils the rings around it (infinity - infinity is NaN).
@@ -16,6 +17,7 @@
 
 #include "backend/element_type.h"
 #include "ops/conv/conv_geometry.h"
+#include "ops/conv/epilogue.h"
 #include "ops/conv/float32_precision.h"
 
 namespace gmr {
@@ -29,10 +31,10 @@ struct RingKernel {
 struct RingConvForward {
   ConvGeometry geometry;
   RingKernel rings;
-  const void* x;      // [N, C, in]
-  const float* v;     // [O, C/G, R]
-  const float* bias;  // [O] or nullptr
-  void* y;            // [N, O, out]
+  const void* x;   // [N, C, in]
+  const float* v;  // [O, C/G, R]
+  Epilogue epilogue;
+  void* y;  // [N, O, out]
   Float32Precision precision = Float32Precision::highest;
   ElementType type = ElementType::float32;
 };

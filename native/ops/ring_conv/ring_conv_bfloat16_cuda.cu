@@ -49,15 +49,15 @@ void with_gather(BackendDevice& device, const RingConvBfloat16& p, int64_t most_
 // launchers
 
 void ring_conv_bfloat16(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights,
-                        const float* bias, bfloat16* y) {
+                        const Epilogue& epilogue, bfloat16* y) {
   if (p.shape.images * p.shape.out_plane == 0) return;
-  if (ring_columns_forward(device, p, weights, bias, y)) return;
+  if (ring_columns_forward(device, p, weights, epilogue, y)) return;
   with_outputs(p.shape, [&](auto outputs) {
     with_gather(device, p, product_shared_bytes - product_tile_bytes<product_depth, product_pixels>(outputs),
                 [&](const auto& gather) {
                   using Gather = std::decay_t<decltype(gather)>;
                   const Kernel kernel{"ring_conv_bfloat16_kernel", ring_conv_bfloat16_kernel<Gather, outputs>};
-                  launch_bfloat16_forward(device, kernel, outputs, p.shape, gather, weights, bias, y);
+                  launch_bfloat16_forward(device, kernel, outputs, p.shape, gather, weights, epilogue, y);
                 });
   });
 }

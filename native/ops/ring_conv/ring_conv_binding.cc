@@ -37,7 +37,7 @@ void ring_conv_forward_read(ParamsReader& r, RingConvForward& p) {
   p.rings = read_rings(r, p.geometry);
   r.in("x", p.x, p.type, input_count(p.geometry));
   r.in("v", p.v, weight_count(p.geometry, p.rings));
-  r.in_optional("bias", p.bias, p.geometry.o);
+  read_epilogue(r, p.geometry, p.epilogue);
   r.out("y", p.y, p.type, output_count(p.geometry));
 }
 

@@ -11,7 +11,7 @@ void ring_conv_forward(const RingConvForward& p) {
   const RingGather gather(forward_window(g), p.rings);
   const ProductShape shape{g.n, g.groups, g.c / g.groups, g.o / g.groups, g.in[0] * g.in[1] * g.in[2], g.out};
   with_element_type(p.type, [&]<typename Element>() {
-    product_forward(shape, gather, static_cast<const Element*>(p.x), p.v, shape.channels * gather.rows(), p.bias,
+    product_forward(shape, gather, static_cast<const Element*>(p.x), p.v, shape.channels * gather.rows(), p.epilogue,
                     static_cast<Element*>(p.y));
   });
 }
@@ -23,8 +23,8 @@ void ring_conv_backward_input(const RingConvBackwardInput& p) {
   // Rings have no direction: reversed taps are the same rings.
   const float* v = transpose_weight<TapOrder::kept>(p.v, g.groups, g.o / g.groups, g.c / g.groups, gather.rows());
   with_element_type(p.type, [&]<typename Element>() {
-    product_forward(shape, gather, static_cast<const Element*>(p.dy), v, shape.channels * gather.rows(), p.bias,
-                    static_cast<Element*>(p.dx));
+    product_forward(shape, gather, static_cast<const Element*>(p.dy), v, shape.channels * gather.rows(),
+                    {.bias = p.bias}, static_cast<Element*>(p.dx));
   });
 }
 

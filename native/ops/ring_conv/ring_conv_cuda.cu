@@ -142,11 +142,12 @@ void with_gather(BackendDevice& device, const float* x, const WindowGeometry& wi
 }
 
 void forward(BackendDevice& device, const WindowGeometry& window, const RingKernel& rings, const ProductShape& shape,
-             Float32Precision precision, const float* x, const ProductWeights& weights, const float* bias, float* y) {
+             Float32Precision precision, const float* x, const ProductWeights& weights, const Epilogue& epilogue,
+             float* y) {
   if (shape.images * shape.out_plane == 0) return;
   const int64_t most_floats = product_shared_floats - forward_floats(forward_tile(shape));
   with_gather(device, x, window, rings, shape, most_floats, [&](const auto& gather) {
-    launch_forward(device, product_kernels.of(gather), shape, precision, gather, weights, bias, y);
+    launch_forward(device, product_kernels.of(gather), shape, precision, gather, weights, epilogue, y);
   });
 }
 
@@ -159,10 +160,10 @@ void ring_conv_forward(BackendDevice& device, const RingConvForward& p) {
   const ProductShape shape = forward_shape(p.geometry);
   const ProductWeights weights = forward_weights(shape, p.v, p.rings.rings);
   if (p.type == ElementType::bfloat16) {
-    ring_conv_bfloat16(device, {window, p.rings, shape, static_cast<const bfloat16*>(p.x)}, weights, p.bias,
+    ring_conv_bfloat16(device, {window, p.rings, shape, static_cast<const bfloat16*>(p.x)}, weights, p.epilogue,
                        static_cast<bfloat16*>(p.y));
   } else {
-    forward(device, window, p.rings, shape, p.precision, static_cast<const float*>(p.x), weights, p.bias,
+    forward(device, window, p.rings, shape, p.precision, static_cast<const float*>(p.x), weights, p.epilogue,
             static_cast<float*>(p.y));
   }
 }
@@ -173,10 +174,10 @@ void ring_conv_backward_input(BackendDevice& device, const RingConvBackwardInput
   // Rings have no direction: reversed taps are the same rings.
   const ProductWeights weights = transposed_weights(shape, p.v, p.rings.rings, RowOrder::kept);
   if (p.type == ElementType::bfloat16) {
-    ring_conv_bfloat16(device, {window, p.rings, shape, static_cast<const bfloat16*>(p.dy)}, weights, p.bias,
+    ring_conv_bfloat16(device, {window, p.rings, shape, static_cast<const bfloat16*>(p.dy)}, weights, {.bias = p.bias},
                        static_cast<bfloat16*>(p.dx));
   } else {
-    forward(device, window, p.rings, shape, p.precision, static_cast<const float*>(p.dy), weights, p.bias,
+    forward(device, window, p.rings, shape, p.precision, static_cast<const float*>(p.dy), weights, {.bias = p.bias},
             static_cast<float*>(p.dx));
   }
 }
