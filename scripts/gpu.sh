@@ -188,26 +188,27 @@ fi
 readonly programs profile=$programs/gmr_profile
 
 if $dry; then
-  readonly batch=1 samples=(--repeat 3) device=cpu
+  readonly batch=1 samples=(--repeat 3) device=cpu suite_seconds=240 # seconds where nothing else runs
   if [[ -e $programs/libgmr_cuda_sim.so ]]; then
     step check-cuda-sim 120 60 "$profile" --check --device cuda_sim --against cpu --json "$report/check.json"
   else
     skip check-cuda-sim 'there is no nvcc, so there is no interpreter'
   fi
 else
-  readonly batch=32 samples=() device=cuda
+  readonly batch=32 samples=() device=cuda suite_seconds=60
   step check 60 60 "$profile" --check --device cuda --against cpu --json "$report/check.json"
   # The same cases on the GPU and on the interpreter of the very same kernels: what differs is the interpreter's error.
   GMR_CUDA_SIM_ARCH=$capability step calibration 60 60 \
     "$profile" --check --device cuda --against cuda_sim --json "$report/calibration.json"
 fi
 
-step profile-layers 60 200 \
-  "$profile" --device $device --suite layers --batch $batch "${samples[@]}" --json "$report/layers.json"
-step profile-resnet18 60 200 \
-  "$profile" --device $device --suite resnet18 --batch $batch "${samples[@]}" --json "$report/resnet18.json"
-step profile-cold 60 200 \
-  "$profile" --device $device --suite all --batch $batch "${samples[@]}" --cold --json "$report/cold.json" \
+readonly types=(--dtype 'float32,bf16') precisions=(--precision 'highest,high')
+suite() {
+  step "$1" $suite_seconds 300 "$profile" --device $device --batch $batch "${samples[@]}" "${types[@]}" --suite "${@:2}"
+}
+suite profile-layers layers "${precisions[@]}" --json "$report/layers.json"
+suite profile-resnet18 resnet18 --json "$report/resnet18.json"
+suite profile-cold all --cold --json "$report/cold.json" \
   --op activation,add,avg_pool,batch_norm,cross_entropy,global_avg_pool,max_pool,pad,reduce,rotate,sgd
 
 if $dry; then
@@ -215,11 +216,11 @@ if $dry; then
   skip nsys 'it needs a GPU'
 else
   # The same without what launches cost: what is much faster so waits for the host.
-  step profile-graph 60 80 "$profile" --device cuda --suite layers --batch $batch --graph
+  step profile-graph 60 160 "$profile" --device cuda --suite layers --batch $batch "${types[@]}" --graph
   # The time of each kernel, where a pass has several.
   if command -v nsys >/dev/null; then
-    step nsys 60 80 nsys profile --trace cuda,nvtx --stats true --force-overwrite true --output "$scratch/nsys" \
-      "$profile" --device cuda --suite layers --batch $batch --once --nvtx
+    step nsys 60 160 nsys profile --trace cuda,nvtx --stats true --force-overwrite true --output "$scratch/nsys" \
+      "$profile" --device cuda --suite layers --batch $batch "${types[@]}" --once --nvtx
   else
     skip nsys 'there is no nsys'
   fi
@@ -229,7 +230,7 @@ peer=(python3 bench/peer/torch_peer.py --batch "$batch" --profile "$report/layer
 if ! $dry; then
   step peers 120 200 "${peer[@]}" --limit 90
 elif python3 -c 'import torch' 2>/dev/null; then
-  step peers 60 200 "${peer[@]}" --device cpu --most 3
+  step peers 60 200 "${peer[@]}" --device cpu --layers 1 --limit 40
 else
   skip peers 'python3 has no PyTorch'
 fi

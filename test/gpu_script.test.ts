@@ -16,13 +16,13 @@ interface Run {
 
 function run(args: readonly string[], environment: Record<string, string> = {}): Run {
   const { LD_PRELOAD: _, ...env } = process.env;
-  const options = { encoding: 'utf8', timeout: 170_000, env: { ...env, ...environment } } as const;
+  const options = { encoding: 'utf8', timeout: 590_000, env: { ...env, ...environment } } as const;
   const { status, stdout, stderr } = spawnSync(script, args, options);
   return { status, stdout, stderr };
 }
 
 describe('scripts/gpu.sh', function () {
-  this.timeout(180_000);
+  this.timeout(600_000);
 
   const isBuilt = existsSync(join(programs, 'gmr_profile'));
   if (!isBuilt) console.log('scripts/gpu.sh: not run, gmr_profile was not built (CMake option GMR_BENCH)');
@@ -47,7 +47,9 @@ describe('scripts/gpu.sh', function () {
       ).split(' '),
     );
     for (const [step, result] of results) expect(result, step).to.match(/^(ok|skipped: .+)$/);
-    expect(summary).to.match(/^ring_conv +backward_weight +1x64>64 56\^2 k=9 /m);
+    for (const type of ['float32', 'high', 'bf16']) {
+      expect(summary).to.match(new RegExp(String.raw`^ring_conv +backward_weight +1x64>64 56\^2 k=9 +${type} `, 'm'));
+    }
     for (const file of readdirSync(report).filter((name) => name.endsWith('.json'))) {
       expect(JSON.parse(readFileSync(join(report, file), 'utf8')), file).to.be.an('object');
     }
@@ -111,9 +113,9 @@ describe('scripts/gpu.sh', function () {
       for (const line of [
         'profile  --check --device cuda --against cpu --json check.json',
         'profile 90 --check --device cuda --against cuda_sim --json calibration.json',
-        'profile  --device cuda --suite layers --batch 32 --json layers.json',
-        'profile  --device cuda --suite resnet18 --batch 32 --json resnet18.json',
-        'profile  --device cuda --suite layers --batch 32 --graph',
+        'profile  --device cuda --batch 32 --dtype float32,bf16 --suite layers --precision highest,high --json layers.json',
+        'profile  --device cuda --batch 32 --dtype float32,bf16 --suite resnet18 --json resnet18.json',
+        'profile  --device cuda --suite layers --batch 32 --dtype float32,bf16 --graph',
         'python3 bench/peer/torch_peer.py --batch 32 --profile layers.json --json peers.json --limit 90',
         `--tool memcheck --error-exitcode 9 ${check}`,
         `--tool initcheck --error-exitcode 9 ${check}`,

@@ -3,8 +3,8 @@
     python3 bench/peer/torch_peer.py --profile layers.json --json peers.json
 
 For each layer of `gmr_profile --suite layers` in two dimensions: the dense k x k and 3 x 3 convolutions, and the
-depthwise k x k with a 1 x 1 behind it; in float32 ('highest'), TF32 and bf16; contiguous and channels-last; with
-cuDNN's benchmark mode. `train` is forward and both gradients. A peer that does not run is reported with its reason.
+depthwise k x k with a 1 x 1 behind it; in float32 ('highest'), TF32 (on a GPU) and bf16; contiguous and channels-last;
+with cuDNN's benchmark mode. `train` is forward and both gradients. A peer that does not run is reported with its reason.
 """
 
 import argparse
@@ -127,22 +127,23 @@ def time_peer(
 COMBINATIONS = [
     ("float32", "contiguous"),
     ("bf16", "channels-last"),
+    ("bf16", "contiguous"),
     ("tf32", "channels-last"),
     ("float32", "channels-last"),
-    ("bf16", "contiguous"),
     ("tf32", "contiguous"),
 ]
 
 
-def cases(batch: int):
-    """Layer, peer, precision, memory format, whether compiled."""
-    chosen = layers(batch)
-    for at, (precision, memory) in enumerate(COMBINATIONS):
+def cases(chosen: list[Layer], on_gpu: bool):
+    """Layer, peer, precision, memory format, whether compiled. A processor has no TF32."""
+    for precision, memory in COMBINATIONS:
+        if precision == "tf32" and not on_gpu:
+            continue
         for layer in chosen:
             for peer in PEERS:
                 yield layer, peer, precision, memory, False
         # Compiling takes many seconds; the pair is where fusion could gain.
-        if at < 3:
+        if on_gpu and memory == ("contiguous" if precision == "float32" else "channels-last"):
             yield chosen[0], "depthwise kxk + 1x1", precision, memory, True
 
 
@@ -154,37 +155,42 @@ def stop(*_) -> None:
     raise Stopped
 
 
-def ours(path: str | None) -> dict[str, dict[str, float]]:
-    """Forward and train times of ring_conv by layer, from gmr_profile's report."""
+# The type of ring_conv that a peer is set beside.
+OURS = {"float32": "float32", "tf32": "high", "bf16": "bf16"}
+
+
+def ours(path: str | None) -> dict[tuple[str, str], dict[str, float]]:
+    """Forward and train times of ring_conv by layer and type, from gmr_profile's report."""
     if path is None:
         return {}
     with open(path, encoding="utf-8") as file:
         results = json.load(file)["results"]
-    times: dict[str, dict[str, float]] = {}
+    times: dict[tuple[str, str], dict[str, float]] = {}
     for result in results:
         if result["op"] == "ring_conv":
-            times.setdefault(result["case"], {})[result["pass"]] = result["ms"]["median"]
+            layer = times.setdefault((result["case"], result["dtype"]), {})
+            layer[result["pass"]] = result["ms"]["median"]
     passes = {"forward", "backward_input", "backward_weight"}
     return {
-        name: {"forwardMs": by_pass["forward"], "trainMs": sum(by_pass.values())}
-        for name, by_pass in times.items()
+        layer: {"forwardMs": by_pass["forward"], "trainMs": sum(by_pass.values())}
+        for layer, by_pass in times.items()
         if by_pass.keys() == passes
     }
 
 
-def row(result: dict, gmr: dict[str, dict[str, float]]) -> list[str]:
+def row(result: dict, gmr: dict[tuple[str, str], dict[str, float]]) -> list[str]:
     title = result["peer"] + (", compiled" if result["compiled"] else "")
     cells = [result["layer"], title, result["precision"], result["memory"]]
     if "failure" in result:
         return [*cells, result["failure"]]
     for key in ("forwardMs", "trainMs"):
         cells.append(f"{result[key]:.4g}")
-        mine = gmr.get(result["layer"])
+        mine = gmr.get((result["layer"], OURS[result["precision"]]))
         cells.append("" if mine is None else f"{mine[key] / result[key]:.3g}")
     return cells
 
 
-def print_table(results: list[dict], gmr: dict[str, dict[str, float]]) -> None:
+def print_table(results: list[dict], gmr: dict[tuple[str, str], dict[str, float]]) -> None:
     heading = ["layer", "peer", "precision", "memory", "forward ms", "ours /", "train ms", "ours /"]
     rows = [heading, *(row(result, gmr) for result in results)]
     widths = [max(len(cells[i]) for cells in rows if len(cells) == len(heading)) for i in range(len(heading))]
@@ -199,10 +205,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--profile", help="gmr_profile's report of the suite layers, of the same batch")
     parser.add_argument("--json", help="also write everything to a file")
     parser.add_argument("--limit", type=float, default=100, help="seconds after which no more peers are timed")
-    parser.add_argument("--most", type=int, help="time only the first so many peers")
+    parser.add_argument("--layers", type=int, default=6, help="only the first so many layers (default 6, all)")
     arguments = parser.parse_args()
-    if arguments.batch < 1:
-        parser.error(f"expected --batch to be at least 1, received {arguments.batch}")
+    for name in ("batch", "layers"):
+        if getattr(arguments, name) < 1:
+            parser.error(f"expected --{name} to be at least 1, received {getattr(arguments, name)}")
     if arguments.device == "cuda" and not torch.cuda.is_available():
         parser.error("expected a GPU that PyTorch can use, there is none; --device cpu times the processor")
     return arguments
@@ -214,7 +221,7 @@ def main() -> int:
     torch.manual_seed(1)
     torch.backends.cudnn.benchmark = True
     gmr = ours(arguments.profile)
-    wanted = list(cases(arguments.batch))[: arguments.most]
+    wanted = list(cases(layers(arguments.batch)[: arguments.layers], device.type == "cuda"))
     results: list[dict] = []
     end = time.monotonic() + arguments.limit
     signal.signal(signal.SIGTERM, stop)
@@ -232,13 +239,14 @@ def main() -> int:
         pass  # what was timed is still reported
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     print(f"PyTorch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}, {name}")
-    print("ours /: ring_conv's time, in float32, over the peer's; empty where there is no report of it\n")
+    print("ours /: ring_conv's time over the peer's, at precision high beside TF32; empty where there is no report of it\n")
     print_table(results, gmr)
     if len(results) < len(wanted):
         print(f"\n{len(wanted) - len(results)} of {len(wanted)} peers were not timed: the time was over")
     if arguments.json is not None:
         with open(arguments.json, "w", encoding="utf-8") as file:
-            json.dump({"torch": torch.__version__, "device": name, "ours": gmr, "results": results}, file, indent=1)
+            mine = [{"layer": layer, "dtype": dtype, **times} for (layer, dtype), times in gmr.items()]
+            json.dump({"torch": torch.__version__, "device": name, "ours": mine, "results": results}, file, indent=1)
     failures = sum("failure" in result and not result["compiled"] for result in results)
     return 1 if failures > 0 or not results else 0
 

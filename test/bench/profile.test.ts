@@ -19,7 +19,7 @@ interface Run {
 function profile(args: readonly string[], environment: Record<string, string> = {}): Run {
   // A sanitizer's runtime that Node was started with is not for this program.
   const { LD_PRELOAD: _, ...env } = process.env;
-  const options = { encoding: 'utf8', timeout: 50_000, env: { ...env, ...environment } } as const;
+  const options = { encoding: 'utf8', timeout: 170_000, env: { ...env, ...environment } } as const;
   const { status, stdout, stderr } = spawnSync(program, args, options);
   return { status, stdout, stderr };
 }
@@ -40,6 +40,7 @@ interface Result {
   op: string;
   pass: string;
   case: string;
+  dtype: string;
   uses: number;
   ms: Milliseconds;
   samples: number;
@@ -67,7 +68,16 @@ interface Report {
 }
 
 interface CheckReport {
-  checks: { op: string; pass: string; case: string; error: number; sameBits: boolean; failure: string }[];
+  checks: {
+    op: string;
+    pass: string;
+    case: string;
+    dtype: string;
+    tolerance: number;
+    error: number;
+    sameBits: boolean;
+    failure: string;
+  }[];
 }
 
 /** `<op> <pass>` of every line of ops.def. */
@@ -91,7 +101,7 @@ describe('gmr_profile', function () {
     console.log(`gmr_profile: skipped, ${program} was not built (CMake option GMR_BENCH)`);
     return;
   }
-  this.timeout(60_000);
+  this.timeout(180_000); // the interpreter goes through every pass in seconds, and in a minute on a busy machine
 
   let scratch: string;
   before(() => (scratch = mkdtempSync(join(tmpdir(), 'gmr-profile-'))));
@@ -124,6 +134,8 @@ describe('gmr_profile', function () {
       'op',
       'pass',
       'shape',
+      'dtype',
+      'precision',
       'suite',
       'batch',
       'device',
@@ -154,6 +166,48 @@ describe('gmr_profile', function () {
     expect(p5).to.be.greaterThan(0);
     expect(median).to.be.within(p5, p95);
     expect(result.gflops).to.be.closeTo(result.flops / median / 1e6, 1e-6 * result.gflops);
+  });
+
+  it('--dtype bf16: activations take half the bytes, weights do not', () => {
+    const args = ['--op', 'ring_conv', '--shape', '1,2,3,7,9,5', '--pass', 'forward', '--repeat', '1'];
+    const { results } = report([...args, '--dtype', 'float32,bf16']);
+    expect(results.map(({ dtype }) => dtype)).to.deep.equal(['float32', 'bf16']);
+    const [float32, bf16] = results as [Result, Result];
+    expect(bf16.bytes).to.equal(2 * (2 * 63 + 3 * 63) + 4 * 3 * 2 * 3);
+    expect(bf16).to.include({ flops: float32.flops, additions: float32.additions, case: float32.case });
+    const cast = report(['--op', 'cast', '--shape', '1,1,4,4', '--dtype', 'bf16', '--repeat', '1']).results;
+    expect(cast.map(({ bytes }) => bytes)).to.deep.equal([16 * (4 + 2)]);
+  });
+
+  it('an op that has float32 alone runs once for all types', () => {
+    const args = '--suite resnet18 --batch 1 --repeat 1 --op ring_weight,global_avg_pool --pass forward'.split(' ');
+    const file = join(scratch, 'types.json');
+    const text = succeed([...args, '--dtype', 'float32,bf16', '--json', file]);
+    const { results } = JSON.parse(readFileSync(file, 'utf8')) as Report;
+    const weights = results.filter(({ op }) => op === 'ring_weight');
+    expect(new Set(weights.map((each) => each.case)).size).to.equal(weights.length);
+    expect(weights.map(({ dtype }) => dtype))
+      .to.include('float32')
+      .and.not.to.include('bf16');
+    const pools = results.filter(({ op }) => op === 'global_avg_pool');
+    expect(pools.map(({ dtype }) => dtype)).to.deep.equal(['float32', 'bf16']);
+    // It counts in the sum of either.
+    const sum = (dtype: string): number =>
+      [...weights, pools.find((each) => each.dtype === dtype)!].reduce(
+        (ms, each) => ms + each.ms.median * each.uses,
+        0,
+      );
+    for (const dtype of ['float32', 'bf16']) {
+      const [, shown] = new RegExp(`^all, each as often as it is used, ${dtype}: (\\S+) ms$`, 'm').exec(text)!;
+      expect(Number(shown)).to.be.closeTo(sum(dtype), 0.01 * sum(dtype));
+    }
+  });
+
+  it('--precision high is for products', () => {
+    const args = '--suite layers --batch 1 --repeat 1 --op conv --pass forward --precision highest,high'.split(' ');
+    const names = report(args).results.map(({ case: name, dtype }) => `${name} ${dtype}`);
+    expect(names).to.have.length(12);
+    expect(names).to.include('1x64>64 56^2 k=3 float32').and.to.include('1x64>64 56^2 k=3 high');
   });
 
   it('the roofline: what is bound by arithmetic is below its ceiling', () => {
@@ -239,7 +293,12 @@ describe('gmr_profile', function () {
       expect([...new Set(done.map(({ op, pass }) => `${op} ${pass}`))].toSorted()).to.deep.equal(
         allPasses().toSorted(),
       );
-      expect(done.every(({ error, failure }) => error <= 1e-5 && failure === '')).to.equal(true);
+      expect(done.every(({ error, tolerance, failure }) => error <= tolerance && failure === '')).to.equal(true);
+      expect([...new Set(done.map(({ dtype, tolerance }) => `${dtype} ${tolerance}`))].toSorted()).to.deep.equal([
+        'bf16 0.00390625',
+        'float32 0.00001',
+        'high 0.00001',
+      ]);
     });
 
     it('a library agrees with itself to the bit', () => {
@@ -249,8 +308,12 @@ describe('gmr_profile', function () {
     });
 
     it('other cases than the small ones', () => {
-      const done = checks(['--device', 'cpu', '--against', 'cpu', ...smallRing]);
-      expect(done.map(({ pass }) => pass)).to.deep.equal(['forward', 'backward_input', 'backward_weight']);
+      const done = checks(['--device', 'cpu', '--against', 'cpu', ...smallRing, '--dtype', 'bf16']);
+      expect(done.map(({ pass, dtype }) => `${pass} ${dtype}`)).to.deep.equal([
+        'forward bf16',
+        'backward_input bf16',
+        'backward_weight bf16',
+      ]);
     });
 
     it('a difference beyond the tolerance is named, exit code 1', function () {
@@ -258,7 +321,9 @@ describe('gmr_profile', function () {
       const [against, level] = levels.slice(-2) as [string, string];
       const options = `--check --library libgmr_cpu_${level}.so --against libgmr_cpu_${against}.so`;
       const { status, stdout } = profile(
-        `${options} --op ring_conv --pass backward_weight --tolerance 1e-12`.split(' '),
+        `${options} --op ring_conv --pass backward_weight --precision highest --dtype float32 --tolerance 1e-12`.split(
+          ' ',
+        ),
       );
       expect(status).to.equal(1);
       expect(stdout).to.match(/^FAILED {2}ring_conv backward_weight, .*: dv is off by [\d.e-]+, relative$/m);
@@ -282,7 +347,7 @@ describe('gmr_profile', function () {
         });
         expect(status).to.equal(1);
         expect(stdout).to.match(/^FAILED {2}add forward, 105: cuda_sim: .*add_forward_kernel/m);
-        expect(stdout).to.match(/^1 of 3 cases agree/m);
+        expect(stdout).to.match(/^1 of 6 cases agree/m);
       });
 
       it('has no ceilings, and runs a case once for tools', () => {
@@ -414,6 +479,11 @@ describe('gmr_profile', function () {
       ['--op sgd --op sgd', 'expected --op once'],
       ['--op sgd --pass x', 'expected --pass to be one of backward_input, '],
       ['--op sgd --pass forward', 'to have a case in common'],
+      ['--op add --dtype bfloat16', "expected --dtype to be one of float32, bf16, received 'bfloat16'"],
+      ['--op sgd --dtype bf16', "expected --dtype to be float32, which is all that these ops have, received 'bf16'"],
+      ['--op add --precision medium', "expected --precision to be one of highest, high, received 'medium'"],
+      ['--op add --precision high', 'expected --precision to be highest, which is all that these ops have'],
+      ['--op conv --dtype bf16 --precision high', 'expected --precision to go with --dtype float32'],
       ['--suite x', 'expected --suite to be one of layers, resnet18, all, received'],
       ['--suite all --repeat 0', 'expected --repeat to be an integer from 1 to 10000'],
       ['--suite all --repeat 3x', "received '3x'"],

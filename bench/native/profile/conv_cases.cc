@@ -54,6 +54,12 @@ void read_epilogue(Builder& forward, const ConvLayer& layer) {
   epilogue.relu = true;
 }
 
+// A depthwise layer has sums of its own for each channel, and no matrix.
+std::vector<Case> as_products(std::vector<Case> cases, const ConvGeometry& g) {
+  for (Case& c : cases) c.is_product = g.c > g.groups || g.o > g.groups;
+  return cases;
+}
+
 // Additions a pixel and channel for all ring sums when they are built hierarchically: row runs grow by two additions
 // each, the ball of each ring's outer edge is a sum of one run for each (dz, dy) that it reaches. As in
 // bench/support/ring_work.ts.
@@ -123,7 +129,7 @@ std::vector<Case> conv_cases(const std::string& name, const ConvLayer& layer) {
   weight.read("dy", weight.params.dy, counts.y);
   weight.write("dw", weight.params.dw, counts.w);
 
-  return {forward.finish(counts.flops), input.finish(counts.flops), weight.finish(counts.flops)};
+  return as_products({forward.finish(counts.flops), input.finish(counts.flops), weight.finish(counts.flops)}, g);
 }
 
 std::vector<Case> ring_conv_cases(const std::string& name, const ConvLayer& layer) {
@@ -159,7 +165,8 @@ std::vector<Case> ring_conv_cases(const std::string& name, const ConvLayer& laye
   weight.read("dy", weight.params.dy, counts.y);
   weight.write("dv", weight.params.dv, counts.w);
 
-  return {forward.finish(counts.flops, of_x), input.finish(counts.flops, of_dy), weight.finish(counts.flops, of_x)};
+  return as_products(
+      {forward.finish(counts.flops, of_x), input.finish(counts.flops, of_dy), weight.finish(counts.flops, of_x)}, g);
 }
 
 std::vector<Case> ring_expand_cases(const std::string& name, int64_t rows, int64_t rings, const Extents& kernel,

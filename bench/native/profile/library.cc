@@ -1,6 +1,7 @@
 #include "library.h"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
@@ -150,14 +151,27 @@ PlacedCase::PlacedCase(Device& device, const Case& c, const HostValues& values)
     const Operand& operand = c.operands[i];
     memory_.push_back(device.allocate(operand.bytes()));
     void* data = memory_.back().data();
-    device.upload(data, values[i].data(), operand.bytes());
+    if (operand.type == OperandType::bfloat16) {
+      std::vector<bfloat16> rounded;
+      for (const uint32_t word : values[i]) rounded.push_back(to_element<bfloat16>(std::bit_cast<float>(word)));
+      device.upload(data, rounded.data(), operand.bytes());
+    } else {
+      device.upload(data, values[i].data(), operand.bytes());
+    }
     std::memcpy(params_.data() + operand.params_offset, &data, sizeof(data));
   }
 }
 
 std::vector<uint32_t> PlacedCase::download(size_t operand) {
-  std::vector<uint32_t> values(static_cast<size_t>(case_->operands[operand].count));
-  device_->download(values.data(), memory_[operand].data(), case_->operands[operand].bytes());
+  const Operand& of = case_->operands[operand];
+  std::vector<uint32_t> values(static_cast<size_t>(of.count));
+  if (of.type == OperandType::bfloat16) {
+    std::vector<bfloat16> elements(values.size());
+    device_->download(elements.data(), memory_[operand].data(), of.bytes());
+    for (size_t i = 0; i < values.size(); ++i) values[i] = std::bit_cast<uint32_t>(to_float(elements[i]));
+  } else {
+    device_->download(values.data(), memory_[operand].data(), of.bytes());
+  }
   return values;
 }
 

@@ -109,7 +109,7 @@ class DeviceMemory {
 };
 
 // Values of a case's operands, the same for each backend; what a pass only writes is filled with NaNs, so that an
-// element that it leaves out is seen.
+// element that it leaves out is seen. A word an element: bfloat16 as the float32 that it is rounded from.
 using HostValues = std::vector<std::vector<uint32_t>>;
 HostValues values_of(const Case& c);
 
@@ -119,7 +119,7 @@ class PlacedCase {
   PlacedCase(Device& device, const Case& c, const HostValues& values);
 
   void run() { device_->run(case_->pass, params_.data()); }
-  std::vector<uint32_t> download(size_t operand);
+  std::vector<uint32_t> download(size_t operand);  // a word an element, bfloat16 as float32
   const std::vector<DeviceMemory>& memory() const { return memory_; }
 
  private:

@@ -87,11 +87,9 @@ int run_check(const Options& options, Device& device) {
   const std::vector<Case> cases = selected_cases(options);
   print(device.description() + "\nagainst " + against.description() + "\n\n");
   const std::vector<CheckResult> results = check(device, against, cases, options.tolerance);
-  print(check_text(results, options.tolerance));
-  write_json(options.json, {{"device", device_json(device)},
-                            {"against", device_json(against)},
-                            {"tolerance", options.tolerance},
-                            {"checks", check_json(results)}});
+  print(check_text(results));
+  write_json(options.json,
+             {{"device", device_json(device)}, {"against", device_json(against)}, {"checks", check_json(results)}});
   for (const CheckResult& result : results) {
     if (!result.failure.empty()) return exit_failed;
   }
@@ -101,9 +99,9 @@ int run_check(const Options& options, Device& device) {
 int run_once(const Options& options, Device& device) {
   print(device.description() + "\n");
   for (const Case& c : selected_cases(options)) {
-    print(std::string(c.op) + " " + c.pass_name + ", " + c.name + "\n");
+    print(title_of(c) + "\n");
     PlacedCase placed(device, c, values_of(c));
-    const NvtxRange range(options.nvtx, std::string(c.op) + " " + c.pass_name + ", " + c.name);
+    const NvtxRange range(options.nvtx, title_of(c));
     placed.run();
     device.synchronise();
   }
@@ -121,8 +119,7 @@ int run_profile(const Options& options, Device& device) {
   std::vector<Result> results;
   for (const Case& c : cases) {
     if (show_progress) {
-      std::fprintf(stderr, "\r\x1b[K%zu of %zu: %s %s, %s", results.size() + 1, cases.size(), c.op, c.pass_name,
-                   c.name.c_str());
+      std::fprintf(stderr, "\r\x1b[K%zu of %zu: %s", results.size() + 1, cases.size(), title_of(c).c_str());
     }
     results.push_back(make_result(c, timer.time(c), meter, options.cold));
     if (baseline) baseline->compare(results.back(), meter);

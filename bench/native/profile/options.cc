@@ -73,6 +73,20 @@ double tolerance(const std::string& text) {
   return value;
 }
 
+std::vector<Arithmetic> arithmetics(const std::vector<std::string>& types, const std::vector<std::string>& precisions) {
+  std::vector<Arithmetic> list;
+  for (const std::string& type : types) {
+    if (type == "bf16") {
+      list.push_back(Arithmetic::bf16);
+      continue;
+    }
+    for (const std::string& precision : precisions) {
+      list.push_back(precision == "high" ? Arithmetic::high : Arithmetic::float32);
+    }
+  }
+  return list;
+}
+
 void check_shape(const Options& options) {
   if (options.shape.empty()) return;
   if (options.ops.size() != 1) throw UsageError("expected --shape to go with one --op");
@@ -158,6 +172,9 @@ Which cases
   --pass <name>       this pass alone: forward, backward_input, backward_weight, ...
   --shape <n,...>     shape for the one op of --op; --list says what its numbers are. Convolutions: n,c,o,h,w,k, with
                       stride 1 and padding that keeps the extents
+  --dtype <type,...>  type of the activations: float32 and bf16 (default float32, with --check both). Ops that have float32
+                      alone are run once
+  --precision <p,...> how exact products of float32 are: highest and high (default highest, with --check both)
 
 How they are timed
   --repeat <n>        samples of each case (default 20; slow cases get fewer, at least 3)
@@ -172,17 +189,19 @@ How they are timed
 Checking
   --check             compare values, on small cases of every op and pass unless --suite or --shape name others
   --against <name>    the backend to compare with: as for --device, or a path
-  --tolerance <x>     largest relative error, of norms (default 1e-5, as in the tests)
+  --tolerance <x>     largest relative error, of norms (default 1e-5 as in the tests, of bf16 2^-8)
 
-ms        median of the samples; a sample is as many calls, queued back to back, as take about 4 ms
-5-95 %    where nine of ten samples are
-bound     what limits the case at the measured ceilings: fma (multiply-adds, then the ring sums' additions), memory, or
-          caches: memory would, but 128 MiB or less are used again and again; --cold asks for the memory's limit
-of it     least time by that bound / measured time. A processor's multiply-add ceiling is measured next to each
-          sample, since its frequency moves with load
-baseline  its median, and slower or faster: both medians are outside the other's 5-95 %, and 3 % apart. Where fma
-          bounds a case on a processor, also after both are scaled to the same ceiling: a frequency that moved is no
-          change
+type         of the activations: float32 (high: at that precision) or bf16
+ms           median of the samples; a sample is as many calls, queued back to back, as take about 4 ms
+5-95 %       where nine of ten samples are
+bound        what limits the case at the measured ceilings: fma (float32 multiply-adds, then the ring sums' additions),
+             mma (a GPU's tensor cores, for products in bf16 and at precision high), memory, or caches: memory would, but
+             128 MiB or less are used again and again; --cold asks for the memory's limit
+of roofline  the least time that this bound allows / measured time. A processor's multiply-add ceiling is measured next
+             to each sample, since its frequency moves with load
+baseline     its median, and slower or faster: both medians are outside the other's 5-95 %, and 3 % apart. Where fma
+             bounds a case on a processor, also after both are scaled to the same ceiling: a frequency that moved is no
+             change
 
 Exit code: 0; 1 where a check failed, a case is slower than the baseline, or the device failed; 2 for a mistake in the
 options.
@@ -190,6 +209,7 @@ options.
 
 Options parse_options(const std::vector<std::string>& arguments) {
   Options options;
+  std::vector<std::string> types, precisions;
   const std::map<std::string, bool*> flags = {
       {"--help", &options.help},   {"--list", &options.list}, {"--cold", &options.cold},   {"--once", &options.once},
       {"--check", &options.check}, {"--ncu", &options.ncu},   {"--graph", &options.graph}, {"--nvtx", &options.nvtx},
@@ -219,6 +239,16 @@ Options parse_options(const std::vector<std::string>& arguments) {
          expect_one_of("--suite", suite_names(), text);
          options.suite = text;
        }},
+      {"--dtype",
+       [&](const std::string& text) {
+         types = split(text);
+         for (const std::string& type : types) expect_one_of("--dtype", {"float32", "bf16"}, type);
+       }},
+      {"--precision",
+       [&](const std::string& text) {
+         precisions = split(text);
+         for (const std::string& precision : precisions) expect_one_of("--precision", {"highest", "high"}, precision);
+       }},
       {"--shape",
        [&](const std::string& text) {
          for (const std::string& part : split(text)) options.shape.push_back(integer("--shape", part, 1 << 26));
@@ -241,6 +271,12 @@ Options parse_options(const std::vector<std::string>& arguments) {
       value->second(arguments[++i]);
     }
   }
+  if (types.empty()) types = options.check ? split("float32,bf16") : split("float32");
+  if (given.contains("--precision") && std::find(types.begin(), types.end(), "float32") == types.end()) {
+    throw UsageError("expected --precision to go with --dtype float32");
+  }
+  if (precisions.empty()) precisions = options.check ? split("highest,high") : split("highest");
+  options.arithmetics = arithmetics(types, precisions);
   check_combination(options, given);
   return options;
 }
@@ -263,9 +299,23 @@ std::vector<Case> selected_cases(const Options& options) {
   for (Case& c : candidates) {
     const bool is_wanted =
         options.ops.empty() || std::find(options.ops.begin(), options.ops.end(), c.op) != options.ops.end();
-    if (is_wanted && (options.pass.empty() || options.pass == c.pass_name)) cases.push_back(std::move(c));
+    if (!is_wanted || (!options.pass.empty() && options.pass != c.pass_name)) continue;
+    std::set<Arithmetic> had;
+    for (const Arithmetic arithmetic : options.arithmetics) {
+      Case made = in_arithmetic(c, arithmetic).value_or(c);
+      if (had.insert(made.arithmetic).second) cases.push_back(std::move(made));
+    }
   }
   if (cases.empty()) throw UsageError("expected --op, --pass and --suite to have a case in common");
+  const bool has_wanted = std::any_of(cases.begin(), cases.end(), [&](const Case& c) {
+    return std::find(options.arithmetics.begin(), options.arithmetics.end(), c.arithmetic) != options.arithmetics.end();
+  });
+  if (!has_wanted) {
+    constexpr const char* all = ", which is all that these ops have";
+    const Arithmetic asked = options.arithmetics.front();
+    if (asked == Arithmetic::high) reject("--precision", std::string("highest") + all, "high");
+    reject("--dtype", std::string("float32") + all, arithmetic_name(asked));
+  }
   return cases;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "text.h"
@@ -15,11 +16,14 @@ constexpr double beyond_caches_bytes = 128.0 * (1 << 20);
 // Changes below this are taken for noise of the machine, whatever the samples say.
 constexpr double least_change = 0.03;
 
-std::string key_of(const std::string& op, const std::string& pass, const std::string& name) {
-  return op + "\n" + pass + "\n" + name;
+std::string key_of(const std::string& op, const std::string& pass, const std::string& name, const std::string& dtype) {
+  return op + "\n" + pass + "\n" + name + "\n" + dtype;
 }
 
-std::string key_of(const Case& c) { return key_of(c.op, c.pass_name, c.name); }
+std::string key_of(const Case& c, Arithmetic arithmetic) {
+  return key_of(c.op, c.pass_name, c.name, arithmetic_name(arithmetic));
+}
+std::string key_of(const Case& c) { return key_of(c, c.arithmetic); }
 
 Json read_json(const std::string& path) {
   std::ifstream file(path);
@@ -59,10 +63,40 @@ Json kernels_json(const std::vector<KernelUse>& kernels) {
   return list;
 }
 
-double least_ms_of_fma(const Work& work, double fma_gflops, const Ceilings& ceilings) {
+// The ceiling of a case's product on tensor cores; 0 where it has none, or there are none that would help. Precision
+// high takes three products of TF32.
+double mma_gflops(const Case& c, const Ceilings& ceilings) {
+  if (!c.is_product || c.arithmetic == Arithmetic::float32) return 0;
+  if (c.arithmetic == Arithmetic::bf16) return ceilings.mma_bf16_gflops;
+  const double high_gflops = ceilings.mma_tf32_gflops / 3;
+  return high_gflops > ceilings.fma_gflops ? high_gflops : 0;
+}
+
+// What the float32 units have to do: products, where tensor cores do not, and the additions of ring sums.
+double least_ms_of_fma(const Case& c, double fma_gflops, const Ceilings& ceilings) {
   // Additions and multiply-adds use the same units: their ceilings move together.
   const double add_gadds = ceilings.add_gadds * fma_gflops / ceilings.fma_gflops;
-  return work.flops / fma_gflops / 1e6 + work.additions / add_gadds / 1e6;
+  const double flops = mma_gflops(c, ceilings) > 0 ? 0 : c.work.flops;
+  return flops / fma_gflops / 1e6 + c.work.additions / add_gadds / 1e6;
+}
+
+double least_ms_of_mma(const Case& c, const Ceilings& ceilings) {
+  const double gflops = mma_gflops(c, ceilings);
+  return gflops > 0 ? c.work.flops / gflops / 1e6 : 0;
+}
+
+// All cases of an arithmetic, and those of float32 that do not have it.
+double total_ms(const std::vector<Result>& results, Arithmetic arithmetic) {
+  std::set<std::string> keys;
+  for (const Result& result : results) keys.insert(key_of(*result.c));
+  double total = 0;
+  for (const Result& result : results) {
+    const Case& c = *result.c;
+    if (c.arithmetic == arithmetic || (c.arithmetic == Arithmetic::float32 && !keys.contains(key_of(c, arithmetic)))) {
+      total += result.timing.ms(0.5) * static_cast<double>(c.uses);
+    }
+  }
+  return total;
 }
 
 }  // namespace
@@ -71,6 +105,8 @@ const char* bound_name(Bound bound) {
   switch (bound) {
     case Bound::fma:
       return "fma";
+    case Bound::mma:
+      return "mma";
     case Bound::memory:
       return "memory";
     case Bound::caches:
@@ -85,16 +121,17 @@ Result make_result(const Case& c, Timing timing, const CeilingMeter& meter, bool
   const Ceilings& ceilings = meter.ceilings();
   if (ceilings.fma_gflops == 0) return result;
   const double memory_ms = c.work.bytes / ceilings.copy_gbs / 1e6;
-  if (memory_ms > least_ms_of_fma(c.work, ceilings.fma_gflops, ceilings)) {
+  const double mma_ms = least_ms_of_mma(c, ceilings), fma_ms = least_ms_of_fma(c, ceilings.fma_gflops, ceilings);
+  if (memory_ms > std::max(fma_ms, mma_ms)) {
     result.bound = cold || c.work.bytes >= beyond_caches_bytes ? Bound::memory : Bound::caches;
   } else {
-    result.bound = Bound::fma;
+    result.bound = mma_ms > fma_ms ? Bound::mma : Bound::fma;
   }
   if (result.bound == Bound::caches) return result;
   std::vector<double> fractions;
   for (const Sample& sample : result.timing.samples) {
-    const double least =
-        result.bound == Bound::memory ? memory_ms : least_ms_of_fma(c.work, sample.fma_gflops, ceilings);
+    double least = result.bound == Bound::memory ? memory_ms : mma_ms;
+    if (result.bound == Bound::fma) least = least_ms_of_fma(c, sample.fma_gflops, ceilings);
     fractions.push_back(least / sample.ms);
   }
   result.fraction = quantile(std::move(fractions), 0.5);
@@ -114,8 +151,9 @@ Baseline::Baseline(const std::string& path, const Device& device, bool cold, con
     }
     for (const Json& result : report.at("results").array()) {
       const Json& ms = result.at("ms");
-      entries_[key_of(result.at("op").string(), result.at("pass").string(), result.at("case").string())] = {
-          ms.at("median").number(), ms.at("p5").number(), ms.at("p95").number(), result.at("fmaGflops").number()};
+      entries_[key_of(result.at("op").string(), result.at("pass").string(), result.at("case").string(),
+                      result.at("dtype").string())] = {ms.at("median").number(), ms.at("p5").number(),
+                                                       ms.at("p95").number(), result.at("fmaGflops").number()};
     }
   } catch (const JsonError& error) {
     throw UsageError("expected --baseline to be a report that --json wrote, received '" + path + "': " + error.what());
@@ -166,13 +204,13 @@ std::string ceilings_text(const Device& device, const CeilingMeter& meter) {
 std::string results_text(const std::vector<Result>& results) {
   const bool has_uses = std::any_of(results.begin(), results.end(), [](const Result& r) { return r.c->uses > 1; });
   const bool has_baseline = std::any_of(results.begin(), results.end(), [](const Result& r) { return r.has_baseline; });
-  std::vector<std::string> heading = {"op", "pass", "case"};
-  std::string alignment = "lll";
+  std::vector<std::string> heading = {"op", "pass", "case", "type"};
+  std::string alignment = "llll";
   if (has_uses) {
     heading.emplace_back("uses");
     alignment += 'r';
   }
-  for (const char* title : {"ms", "5-95 %", "GFLOP/s", "GB/s", "bound", "of it"}) heading.emplace_back(title);
+  for (const char* title : {"ms", "5-95 %", "GFLOP/s", "GB/s", "bound", "of roofline"}) heading.emplace_back(title);
   alignment += "rrrrlr";
   if (has_baseline) {
     heading.emplace_back("baseline");
@@ -180,11 +218,11 @@ std::string results_text(const std::vector<Result>& results) {
     alignment += "rl";
   }
   Table table(heading, alignment);
-  double total = 0;
+  std::set<Arithmetic> arithmetics;
   for (const Result& result : results) {
     const Case& c = *result.c;
     const double ms = result.timing.ms(0.5);
-    std::vector<std::string> row = {c.op, c.pass_name, c.name};
+    std::vector<std::string> row = {c.op, c.pass_name, c.name, arithmetic_name(c.arithmetic)};
     if (has_uses) row.push_back(std::to_string(c.uses));
     row.push_back(number_text(ms));
     row.push_back(number_text(result.timing.ms(0.05)) + "-" + number_text(result.timing.ms(0.95)));
@@ -197,21 +235,26 @@ std::string results_text(const std::vector<Result>& results) {
       row.push_back(result.baseline.change);
     }
     table.add(std::move(row));
-    total += ms * static_cast<double>(c.uses);
+    arithmetics.insert(c.arithmetic);
   }
   std::string text = table.text();
-  if (has_uses) text += "\nall, each as often as it is used: " + number_text(total) + " ms\n";
-  return text;
+  if (!has_uses) return text;
+  for (const Arithmetic arithmetic : arithmetics) {
+    text += std::string("\nall, each as often as it is used, ") + arithmetic_name(arithmetic) + ": " +
+            number_text(total_ms(results, arithmetic)) + " ms";
+  }
+  return text + "\n";
 }
 
 std::string kernels_text(const std::vector<Result>& results) {
-  Table table(
-      {"op", "pass", "case", "ms", "kernel", "launches", "blocks", "threads", "registers", "shared", "occupancy"},
-      "lllrlrrrrrr");
+  Table table({"op", "pass", "case", "type", "ms", "kernel", "launches", "blocks", "threads", "registers", "shared",
+               "occupancy"},
+              "llllrlrrrrrr");
   bool has_kernels = false;
   for (const Result& result : results) {
     const Case& c = *result.c;
-    std::vector<std::string> row = {c.op, c.pass_name, c.name, number_text(result.timing.ms(0.5))};
+    std::vector<std::string> row = {c.op, c.pass_name, c.name, arithmetic_name(c.arithmetic),
+                                    number_text(result.timing.ms(0.5))};
     for (const KernelUse& use : result.timing.kernels) {
       has_kernels = true;
       const int64_t shared_bytes = use.static_shared_bytes + use.dynamic_shared_bytes;
@@ -222,7 +265,7 @@ std::string kernels_text(const std::vector<Result>& results) {
         row.push_back(text);
       }
       table.add(std::move(row));
-      row = {"", "", "", ""};
+      row.assign(5, "");
     }
   }
   return has_kernels ? "\n" + table.text() : "";
@@ -238,6 +281,7 @@ Json results_json(const std::vector<Result>& results) {
         {"op", c.op},
         {"pass", c.pass_name},
         {"case", c.name},
+        {"dtype", arithmetic_name(c.arithmetic)},
         {"uses", static_cast<double>(c.uses)},
         {"ms", Json::Object{{"median", ms}, {"p5", timing.ms(0.05)}, {"p95", timing.ms(0.95)}}},
         {"samples", static_cast<double>(timing.samples.size())},

@@ -11,7 +11,7 @@
 
 namespace gmr::profile {
 
-enum class Bound { none, fma, memory, caches };
+enum class Bound { none, fma, mma, memory, caches };
 const char* bound_name(Bound bound);
 
 // What an earlier report says about a case.

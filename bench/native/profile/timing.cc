@@ -119,7 +119,7 @@ Timing Timer::time(const Case& c) {
   std::vector<PlacedCase> sets;
   sets.emplace_back(device_, c, values);
   device_.synchronise();
-  const NvtxRange case_range(options_.nvtx, std::string(c.op) + " " + c.pass_name + ", " + c.name);
+  const NvtxRange case_range(options_.nvtx, title_of(c));
   Timing timing;
   timing.kernels = device_.watch([&] { run_calls(sets, 1); });  // and what a first call sets up
   device_.synchronise();
