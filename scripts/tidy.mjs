@@ -1,6 +1,6 @@
 // npm run lint:native: clang-tidy with the checks of .clang-tidy over the native code that is shipped, kernels for
-// GPUs among it (as plain C++). Arguments are parts of file names. Takes minutes: each file is compiled, and its paths
-// followed.
+// GPUs among it (as plain C++), and over what kernels' templates are instantiated to a query of ours. Arguments are parts
+// of file names. Takes minutes: each file is compiled, and its paths followed.
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -8,15 +8,38 @@ import { join, relative } from 'node:path';
 import { buildNative, installPackages, root, runMain, StepFailed } from './steps.mjs';
 
 const clangTidy = process.env.CLANG_TIDY || 'clang-tidy';
+let clangQuery;
 
 const widening = 'bugprone-implicit-widening-of-multiplication-result';
 
-/** Findings that are no faults: what they say is meant. A rule that no file needs any more is an error. */
+/**
+ * Findings that are no faults: what they say is meant. `text` is a part of the line, `code` begins where the finding does.
+ * A rule that no file needs any more is an error.
+ */
 const accepted = [
   {
     check: widening,
     file: /^native\/(cuda|ops\/\w+)\/\w+\.cuh$/,
-    why: "offsets within a block's shared memory, whose 48 KB native/cuda/launch.h sees to",
+    code: /^(reinterpret_cast<[^>]*>\()?(a_at|centre|column|dy|four_at|gradient|out|panel|planes\(\)|runs_|to|two_at|values|w|weights|windows?_?)(\)? \+|\[)/,
+    why: "offsets within a block's shared memory, whose size native/cuda/launch.h sees to",
+  },
+  {
+    check: widening,
+    file: /^native\/ops\/ring_conv\/ring_columns\.cuh$/,
+    code: /^from \+ \(\(image \* columns_channels/,
+    why: 'the same: planes that lie in shared memory',
+  },
+  {
+    check: widening,
+    file: /^native\/(cuda|ops\/\w+)\/\w+\.cuh$/,
+    code: /^(8 \* i|x\[2 \* i\]|sums\.sum\[|block_threads \* direct_rows|box_\w+ \* \w*(columns|rows)|width \* row_columns)/,
+    why: 'extents of a tile, and indices of what a thread holds',
+  },
+  {
+    check: widening,
+    file: /^native\/ops\/sgd\/sgd_cuda\.cu$/,
+    code: /^4 \* (threadIdx|blockDim)\.x/,
+    why: 'a block has 1024 threads at most',
   },
   {
     check: widening,
@@ -50,11 +73,16 @@ function faults(output) {
   const lines = output.split('\n');
   const found = [];
   lines.forEach((line, i) => {
-    const match = /^(\/[^:]+):\d+:\d+: (?:error|warning): .*\[([\w.-]+)(?:,-warnings-as-errors)?\]$/.exec(line);
+    const match = /^(\/[^:]+):\d+:(\d+): (?:error|warning): .*\[([\w.-]+)(?:,-warnings-as-errors)?\]$/.exec(line);
     if (match === null) return;
-    const file = relative(root, match[1]);
+    const [, path, column, name] = match;
+    const file = relative(root, path);
     const rule = accepted.find(
-      ({ check, file: files, text }) => check === match[2] && files.test(file) && (text?.test(lines[i + 1]) ?? true),
+      ({ check, file: files, text, code }) =>
+        check === name &&
+        files.test(file) &&
+        (text?.test(lines[i + 1]) ?? true) &&
+        (code?.test(lines[i + 1].slice(column - 1)) ?? true),
     );
     if (rule === undefined) found.push(line, lines[i + 1]);
     else needed.add(rule);
@@ -91,27 +119,54 @@ function sources(filters) {
   );
 }
 
-/** Resolves to what is wrong with a file, '' when nothing is. */
-function check([file, entry]) {
+/** Resolves to what a program prints about a file. */
+function outputOf(program, options, [file, entry]) {
   return new Promise((resolve, reject) => {
-    const args = ['--quiet', join(root, file), '--', ...argumentsOf(entry)];
-    const child = spawn(clangTidy, args, { cwd: root });
+    const child = spawn(program, [...options, join(root, file), '--', ...argumentsOf(entry)], { cwd: root });
     let findings = '';
     let notes = '';
     child.stdout.setEncoding('utf8').on('data', (text) => (findings += text));
     child.stderr.setEncoding('utf8').on('data', (text) => (notes += text));
     child.on('error', reject);
     child.on('close', (code) => {
-      if (code !== 0 && findings === '') reject(new StepFailed(`clang-tidy fails on ${file}:\n${notes}`));
-      else resolve(faults(findings));
+      if (code !== 0 && findings === '') reject(new StepFailed(`${program} fails on ${file}:\n${notes}`));
+      else resolve(findings);
     });
   });
 }
 
+/** Resolves to what is wrong with a file, '' when nothing is. */
+async function check(source) {
+  const found = faults(await outputOf(clangTidy, ['--quiet'], source));
+  if (!source[0].endsWith('.cu')) return found;
+  const matches = await outputOf(clangQuery, ['-f', join('scripts', 'tidy', 'widening.query')], source);
+  // One finding an instantiation: the same line once, as clang-tidy would have it.
+  const places = new Map(
+    [...matches.matchAll(/^(\/.+:\d+:\d+): note: "root" binds here\n(.*)$/gm)].map(([, ...at]) => at),
+  );
+  const warnings = [...places].map(
+    ([place, line]) => `${place}: warning: a product of 32 bits is widened in an instantiation [${widening}]\n${line}`,
+  );
+  return [found, faults(warnings.join('\n'))].filter(Boolean).join('\n');
+}
+
+/** The clang-query that goes with clang-tidy: Debian's has its version in its name. */
+function findClangQuery(tidyVersion) {
+  const [, major] = /version (\d+)/.exec(tidyVersion) ?? [];
+  const runs = (name) => spawnSync(name, ['--version']).status === 0;
+  const found = [process.env.CLANG_QUERY, 'clang-query', `clang-query-${major}`].find((name) => name && runs(name));
+  if (found === undefined) {
+    throw new StepFailed('Expected clang-query to run: install clang-tools, or name one in CLANG_QUERY.');
+  }
+  return found;
+}
+
 await runMain(async () => {
-  if (spawnSync(clangTidy, ['--version']).status !== 0) {
+  const { status, stdout } = spawnSync(clangTidy, ['--version'], { encoding: 'utf8' });
+  if (status !== 0) {
     throw new StepFailed(`Expected ${clangTidy} to run: install clang-tidy 14 or newer, or name one in CLANG_TIDY.`);
   }
+  clangQuery = findClangQuery(stdout);
   await installPackages('[1/3] Packages');
   await buildNative('[2/3] Native code');
   const waiting = sources(process.argv.slice(2));

@@ -15,7 +15,8 @@ __global__ void pack_weights_kernel(const __grid_constant__ WeightPacking p) {
     const auto [parts, chunk] = p.by_chunks.divide(chunks);
     const auto [group, part] = p.by_parts.divide(parts);
     const int64_t output = (part * p.m_tiles + m_tile) * 16 + g;
-    const auto weight = [&](int64_t o, int k) {
+    // Named, since clang before 16, with which the code is linted, captures no structured bindings by itself.
+    const auto weight = [&, group = group, chunk = chunk, step = step](int64_t o, int k) {
       const int row = p.order.row(static_cast<int>(step) * bfloat16_depth + k);
       const int64_t all = chunk * p.order.chunk_depth + row;
       const bool is_there = o < p.outputs && row < p.order.chunk_depth && all < p.all_rows;

@@ -28,6 +28,12 @@ template <typename T>
 T __shfl_xor_sync(unsigned, T value, int) {
   return value;
 }
+template <typename T>
+T __shfl_sync(unsigned, T value, int) {
+  return value;
+}
+inline size_t __cvta_generic_to_shared(const void* p) { return reinterpret_cast<size_t>(p); }
+inline size_t __cvta_generic_to_global(const void* p) { return reinterpret_cast<size_t>(p); }
 inline unsigned __float_as_uint(float value) { return static_cast<unsigned>(value); }
 inline float __uint_as_float(unsigned bits) { return static_cast<float>(bits); }
 inline unsigned __umulhi(unsigned a, unsigned b) {
