@@ -156,24 +156,15 @@ const Json& Json::at(const std::string& name) const {
   throw JsonError("expected a member '" + name + "'");
 }
 
-bool Json::boolean() const {
-  if (const auto* value = std::get_if<bool>(&value_)) return *value;
-  throw JsonError("expected true or false");
+template <typename T>
+const T& Json::as(const std::string& expected) const {
+  if (const auto* value = std::get_if<T>(&value_)) return *value;
+  throw JsonError("expected " + expected);
 }
 
-double Json::number() const {
-  if (const auto* value = std::get_if<double>(&value_)) return *value;
-  throw JsonError("expected a number");
-}
-
-const std::string& Json::string() const {
-  if (const auto* value = std::get_if<std::string>(&value_)) return *value;
-  throw JsonError("expected a string");
-}
-
-const Json::Array& Json::array() const {
-  if (const auto* value = std::get_if<Array>(&value_)) return *value;
-  throw JsonError("expected an array");
-}
+bool Json::boolean() const { return as<bool>("true or false"); }
+double Json::number() const { return as<double>("a number"); }
+const std::string& Json::string() const { return as<std::string>("a string"); }
+const Json::Array& Json::array() const { return as<Array>("an array"); }
 
 }  // namespace gmr::profile

@@ -39,6 +39,8 @@ class Json {
   const Array& array() const;
 
  private:
+  template <typename T>
+  const T& as(const std::string& expected) const;
   void write(std::string& to, int depth) const;
 
   std::variant<std::monostate, bool, double, std::string, Array, Object> value_;

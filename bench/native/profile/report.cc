@@ -167,20 +167,18 @@ void Baseline::compare(Result& result, const CeilingMeter& meter) const {
   const auto found = entries_.find(key_of(*result.c));
   if (found == entries_.end()) return;
   const Entry& before = found->second;
-  result.has_baseline = true;
-  result.baseline.ms = before.ms;
   std::string change = change_of(result.timing, before.ms, before.low, before.high);
   if (meter.moves() && result.bound == Bound::fma) {
     // A frequency that moved, or a reading of the ceiling that is off, moves one of the two.
     const double scale = before.fma_gflops / result.timing.fma_gflops();
     if (change != change_of(result.timing, before.ms * scale, before.low * scale, before.high * scale)) change = "";
   }
-  result.baseline.change = change;
+  result.baseline = {before.ms, change};
 }
 
 bool any_slower(const std::vector<Result>& results) {
   return std::any_of(results.begin(), results.end(),
-                     [](const Result& result) { return result.baseline.change == "slower"; });
+                     [](const Result& result) { return result.baseline && result.baseline->change == "slower"; });
 }
 
 std::string ceilings_text(const Device& device, const CeilingMeter& meter) {
@@ -203,7 +201,8 @@ std::string ceilings_text(const Device& device, const CeilingMeter& meter) {
 
 std::string results_text(const std::vector<Result>& results) {
   const bool has_uses = std::any_of(results.begin(), results.end(), [](const Result& r) { return r.c->uses > 1; });
-  const bool has_baseline = std::any_of(results.begin(), results.end(), [](const Result& r) { return r.has_baseline; });
+  const bool has_baseline =
+      std::any_of(results.begin(), results.end(), [](const Result& r) { return r.baseline.has_value(); });
   std::vector<std::string> heading = {"op", "pass", "case", "type"};
   std::string alignment = "llll";
   if (has_uses) {
@@ -231,8 +230,8 @@ std::string results_text(const std::vector<Result>& results) {
     row.emplace_back(bound_name(result.bound));
     row.push_back(result.fraction > 0 ? percent_text(result.fraction) : "");
     if (has_baseline) {
-      row.push_back(result.has_baseline ? number_text(result.baseline.ms) : "new");
-      row.push_back(result.baseline.change);
+      row.push_back(result.baseline ? number_text(result.baseline->ms) : "new");
+      row.push_back(result.baseline ? result.baseline->change : "");
     }
     table.add(std::move(row));
     arithmetics.insert(c.arithmetic);
@@ -296,8 +295,8 @@ Json results_json(const std::vector<Result>& results) {
         {"fraction", result.fraction > 0 ? Json(result.fraction) : Json()},
     };
     if (!timing.kernels.empty()) object.emplace_back("kernels", kernels_json(timing.kernels));
-    if (result.has_baseline) {
-      object.emplace_back("baseline", Json::Object{{"ms", result.baseline.ms}, {"change", result.baseline.change}});
+    if (result.baseline) {
+      object.emplace_back("baseline", Json::Object{{"ms", result.baseline->ms}, {"change", result.baseline->change}});
     }
     list.push_back(std::move(object));
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,8 @@ const char* bound_name(Bound bound);
 
 // What an earlier report says about a case.
 struct Comparison {
-  double ms = 0;            // the earlier median
-  std::string change = {};  // "slower", "faster", or empty: within the noise
+  double ms;           // the earlier median
+  std::string change;  // "slower", "faster", or empty: within the noise
 };
 
 struct Result {
@@ -25,8 +26,7 @@ struct Result {
   Timing timing;
   Bound bound = Bound::none;
   double fraction = 0;  // of the bound, 0 where there is none
-  bool has_baseline = false;
-  Comparison baseline = {};
+  std::optional<Comparison> baseline = {};
 };
 
 Result make_result(const Case& c, Timing timing, const CeilingMeter& meter, bool cold);
