@@ -6,6 +6,8 @@ option(GMR_CUDA_SIM "build the interpreter for tests" ${is_clone})
 # A developer's build: machine code for one GPU, and PTX, which is what the interpreter runs. `npm run prebuilds` asks for
 # all that a release has.
 set(GMR_CUDA_ARCHITECTURES "90-real;75-virtual" CACHE STRING "GPUs to build for, as in CMAKE_CUDA_ARCHITECTURES")
+set(GMR_CUDA_SIM_ARCHITECTURES "75-virtual;80-virtual;90-virtual;100-virtual;120-virtual" CACHE STRING
+  "PTX for the interpreter, of each family that kernels are compiled for")
 
 if(NOT GMR_CUDA)
   message(STATUS "CUDA backend: not built, GMR_CUDA is off")
@@ -25,8 +27,7 @@ if(NOT CMAKE_CUDA_COMPILER)
 endif()
 set(architectures ${GMR_CUDA_ARCHITECTURES})
 if(GMR_CUDA_SIM)
-  # What the interpreter runs: PTX of each family that kernels are compiled for. That of machine code costs nothing.
-  list(APPEND architectures 75-virtual 80-virtual 90-virtual 100-virtual 120-virtual)
+  list(APPEND architectures ${GMR_CUDA_SIM_ARCHITECTURES})
   list(REMOVE_DUPLICATES architectures)
 endif()
 set(CMAKE_CUDA_ARCHITECTURES ${architectures})
