@@ -3,14 +3,17 @@ import { expect } from 'chai';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Binding } from '../../binding.js';
 import * as gmr from '../../lib/index.js';
+import { addonPath } from '../../lib/native.js';
 import { runChild } from '../support/child.js';
 import { cudaError } from '../support/cuda_sim.js';
 import { cudaSim, devices } from '../support/devices.js';
 import { expectFailure, expectRejection } from '../support/failure.js';
 import { heldMemory } from '../support/memory.js';
+
+const binaries = dirname(addonPath());
 
 describe('devices', () => {
   it('refuses what names none', async () => {
@@ -45,7 +48,7 @@ describe('a package without a CUDA library', () => {
   const openCuda = (): unknown => (createRequire(import.meta.url)(addon) as Binding).openDeviceSync('cuda', 0, false);
 
   it('names the library and how to get it, or what is wrong with it', () => {
-    copyFileSync(join(process.cwd(), 'build/Release/gmr.node'), addon);
+    copyFileSync(addonPath(), addon);
     expect(openCuda)
       .to.throw(/expected the CUDA backend libgmr_cuda.so beside gmr.node: this build has none.*npm run build/)
       .with.property('code', 'backend_missing');
@@ -230,8 +233,8 @@ function forgePackage(): { folder: string; cudaLibrary: string } {
   const folder = mkdtempSync(join(tmpdir(), 'gmr-'));
   const release = join(folder, 'build', 'Release');
   mkdirSync(release, { recursive: true });
-  for (const file of readdirSync('build/Release')) {
-    if (/^gmr\.node$|^libgmr_cpu_\w+\.so$/.test(file)) copyFileSync(join('build/Release', file), join(release, file));
+  for (const file of readdirSync(binaries)) {
+    if (/^gmr\.node$|^libgmr_cpu_\w+\.so$/.test(file)) copyFileSync(join(binaries, file), join(release, file));
   }
   return { folder, cudaLibrary: join(release, 'libgmr_cuda.so') };
 }
@@ -267,7 +270,7 @@ describe('CUDA devices, opened', function () {
     // A package whose GPU is the interpreted one.
     const forged = forgePackage();
     ({ folder } = forged);
-    copyFileSync('build/Release/libgmr_cuda_sim.so', forged.cudaLibrary);
+    copyFileSync(join(binaries, 'libgmr_cuda_sim.so'), forged.cudaLibrary);
   });
   after(() => {
     if (folder !== undefined) rmSync(folder, { recursive: true });

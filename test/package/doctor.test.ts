@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { execFile } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { examine } from '../../lib/doctor/examine.js';
 import { formatReport, type BackendCheck, type DoctorReport } from '../../lib/doctor/report.js';
@@ -103,10 +103,11 @@ describe('doctor', () => {
   it('a CPU library that is damaged has failed, others work', async () => {
     const [best, next] = usableCpuLevels();
     if (next === undefined) return; // one level, as on arm64: nothing is left to work
+    const binaries = dirname(addonPath());
     const release = join(folder, 'damaged', 'build', 'Release');
     mkdirSync(release, { recursive: true });
     const library = (level: string): string => `libgmr_cpu_${level.replace('x86-64-', '')}.so`;
-    for (const name of ['gmr.node', library(next)]) copyFileSync(join('build/Release', name), join(release, name));
+    for (const name of ['gmr.node', library(next)]) copyFileSync(join(binaries, name), join(release, name));
     writeFileSync(join(release, library(best!)), 'no library'.repeat(100));
     const report = await examineWith({ GMR_CONV_PREBUILD: join(folder, 'damaged') });
     expect(report.ok).to.equal(false);

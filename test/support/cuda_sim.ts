@@ -1,6 +1,7 @@
 // The switches and findings of the CUDA interpreter (native/testing/cuda_sim/cuda_sim.h).
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { addonPath } from '../../lib/native.js';
 
 interface Control {
   open(library: string): void;
@@ -33,17 +34,16 @@ interface Control {
 /** cudaError_t, those that tests provoke. */
 export const cudaError = { memoryAllocation: 2, insufficientDriver: 35, noDevice: 100, launchFailure: 719 } as const;
 
-// Where gmr.node comes from: node-gyp-build goes by the same variable.
-const folder = join(process.env['GMR_CONV_PREBUILD'] ?? process.cwd(), 'build/Release');
+const binaries = dirname(addonPath());
 let control: Control | undefined;
 
 /**
  * Of the library that gmr.node uses, or of another one instead, which then stays. Only where libgmr_cuda_sim.so was
  * built: see `cudaSim` in devices.ts.
  */
-export function cudaSimControl(library = join(folder, 'libgmr_cuda_sim.so')): Control {
+export function cudaSimControl(library = join(binaries, 'libgmr_cuda_sim.so')): Control {
   if (control !== undefined) return control;
-  control = createRequire(import.meta.url)(join(folder, 'testing/gmr_cuda_sim_control.node')) as Control;
+  control = createRequire(import.meta.url)(join(binaries, 'testing/gmr_cuda_sim_control.node')) as Control;
   control.open(library);
   return control;
 }
