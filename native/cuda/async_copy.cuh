@@ -28,6 +28,22 @@ __device__ inline void copy_or_zero(T* to, const T* from, bool is_there) {
 #endif
 }
 
+// The first `bytes` of 16, an even number, and zeros behind them.
+__device__ inline void copy_some(uint4* to, const uint4* from, int bytes) {
+#if __CUDA_ARCH__ >= 800
+  const auto shared = static_cast<uint32_t>(__cvta_generic_to_shared(to));
+  const auto global = __cvta_generic_to_global(from);
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" : : "r"(shared), "l"(global), "r"(bytes) : "memory");
+#else
+  if (bytes == 16) {
+    *to = *from;
+  } else {
+    const auto* elements = reinterpret_cast<const uint16_t*>(from);
+    for (int i = 0; i < 8; ++i) reinterpret_cast<uint16_t*>(to)[i] = 2 * i < bytes ? elements[i] : 0;
+  }
+#endif
+}
+
 __device__ inline void finish_group() {
 #if __CUDA_ARCH__ >= 800
   asm volatile("cp.async.commit_group;" : : : "memory");

@@ -11,8 +11,11 @@ namespace gmr::cuda {
 // Whether `high` runs on tensor cores here. Three TF32 products must take less time than one on the float32 units. Per
 // multiprocessor and clock those do 64 (sm_80) or 128 multiply-adds; tensor cores 512 on sm_80, 1024 and more on sm_90
 // and sm_100, but at most 256 on sm_86, sm_89 and sm_120; sm_75 has no TF32.
+constexpr bool is_fast_at_tf32(int compute_capability) {
+  return compute_capability == 80 || compute_capability == 90 || compute_capability == 100;
+}
 #ifdef __CUDA_ARCH__
-constexpr bool has_fast_tf32 = __CUDA_ARCH__ == 800 || __CUDA_ARCH__ == 900 || __CUDA_ARCH__ == 1000;
+constexpr bool has_fast_tf32 = is_fast_at_tf32(__CUDA_ARCH__ / 10);
 #else
 constexpr bool has_fast_tf32 = false;
 #endif

@@ -17,15 +17,17 @@ describe('conv: special values', () => {
         const values = Float32Array.from({ length: channels * length }, (_, i) =>
           (i + 1) % length === 0 ? Infinity : 1,
         );
-        const x = gmr.tensor(values, [1, channels, length], { device });
-        for (const groups of [1, channels]) {
-          const inputs = channels / groups;
-          const weights = new Float32Array(channels * inputs * 3).fill(1);
-          const w = gmr.tensor(weights, [channels, inputs, 3], { device, requiresGrad: true });
-          const y = gmr.ops.conv(x, w, { stride: 2, groups });
-          expect(new Set(await y.data())).to.deep.equal(new Set([3 * inputs]));
-          y.backward(gmr.tensor(new Float32Array(channels * outputs).fill(1), y.shape, { device }));
-          expect(new Set(await w.grad!.data())).to.deep.equal(new Set([outputs]));
+        for (const dtype of ['float32', 'bfloat16'] as const) {
+          const x = gmr.tensor(values, [1, channels, length], { device, dtype });
+          for (const groups of [1, channels]) {
+            const inputs = channels / groups;
+            const weights = new Float32Array(channels * inputs * 3).fill(1);
+            const w = gmr.tensor(weights, [channels, inputs, 3], { device, requiresGrad: true });
+            const y = gmr.ops.conv(x, w, { stride: 2, groups });
+            expect(new Set(await y.data())).to.deep.equal(new Set([3 * inputs]));
+            y.backward(gmr.tensor(new Float32Array(channels * outputs).fill(1), y.shape, { device, dtype }));
+            expect(new Set(await w.grad!.data())).to.deep.equal(new Set([outputs]));
+          }
         }
       }
     });

@@ -1,5 +1,6 @@
 #include "cuda/tap_gather.cuh"
 #include "ops/conv/conv_bfloat16.cuh"
+#include "ops/conv/conv_window.cuh"
 
 namespace gmr::cuda {
 namespace {
@@ -35,6 +36,7 @@ Taps gather_of(BackendDevice& device, const WindowGeometry& window, const Produc
 
 void conv_bfloat16(BackendDevice& device, const WindowGeometry& window, const ProductShape& shape, const bfloat16* x,
                    const ProductWeights& weights, const Epilogue& epilogue, bfloat16* y) {
+  if (conv_window(device, window, shape, x, weights, epilogue, y)) return;
   const Taps gather = gather_of(device, window, shape, x);
   with_outputs(shape, [&](auto outputs) {
     launch_bfloat16_forward(device, Kernel{"conv_bfloat16_kernel", conv_bfloat16_kernel<outputs>}, outputs, shape,
@@ -44,6 +46,7 @@ void conv_bfloat16(BackendDevice& device, const WindowGeometry& window, const Pr
 
 void conv_bfloat16_backward_weight(BackendDevice& device, const WindowGeometry& window, const ProductShape& shape,
                                    const bfloat16* x, const bfloat16* dy, float* dw) {
+  if (conv_window_backward_weight(device, window, shape, x, dy, dw)) return;
   const Kernel kernel{"conv_bfloat16_backward_weight_kernel", conv_bfloat16_backward_weight_kernel};
   launch_bfloat16_backward_weight(device, kernel, product_outputs, shape, gather_of(device, window, shape, x), dy, dw);
 }

@@ -2,6 +2,7 @@
 #include "cuda/kernels.h"
 #include "cuda/tap_gather.cuh"
 #include "ops/conv/conv_bfloat16.cuh"
+#include "ops/conv/conv_window.cuh"
 #include "ops/conv/direct_conv.cuh"
 #include "ops/conv/direct_weight.cuh"
 
@@ -83,8 +84,16 @@ struct Problem {
   Float32Precision precision;
 };
 
+// Whether a panel on tensor cores takes less time than float32 products from windows, by the model: with TF32 and wide
+// tiles.
+bool is_for_tensor_cores(const BackendDevice& device, const Problem& p) {
+  return p.precision == Float32Precision::high && is_fast_at_tf32(device.compute_capability()) &&
+         p.shape.outputs > product_outputs;
+}
+
 void implicit_product(BackendDevice& device, const Problem& p, const float* x, const ProductWeights& weights,
                       const Epilogue& epilogue, float* y) {
+  if (!is_for_tensor_cores(device, p) && conv_window(device, p.window, p.shape, x, weights, epilogue, y)) return;
   const TapGather<float> gather(x, device.table(one_tap_a_row(p.window.kernel)), weights.rows, p.window, p.shape.images,
                                 p.shape.groups * p.shape.channels);
   launch_forward(device, product_kernels, p.shape, p.precision, gather, weights, epilogue, y);
@@ -96,6 +105,7 @@ void implicit_product(BackendDevice& device, const Problem& p, const bfloat16* x
 }
 
 void implicit_weight_product(BackendDevice& device, const Problem& p, const float* x, const float* dy, float* dw) {
+  if (conv_window_backward_weight(device, p.window, p.shape, x, dy, dw)) return;
   const TapGather<float> gather(x, device.table(one_tap_a_row(p.window.kernel)), volume(p.window.kernel), p.window,
                                 p.shape.images, p.shape.groups * p.shape.channels);
   launch_backward_weight(device, backward_weight_kernels, p.shape, p.precision, gather, dy, dw);

@@ -18,4 +18,33 @@ constexpr int64_t direct_most_taps = 4096;
 constexpr double direct_window_cost = 30;
 constexpr double direct_tap_cost = 8;
 
+// Products from windows. Shared memory of a block: what every GPU has.
+constexpr int window_shared_bytes = 64 * 1024;
+constexpr int window_most_places = 1024;
+
+// Of chunks of 16 channels of bfloat16 and 8 of float32; with fewer than these most of a chunk would be empty.
+constexpr int window_least_channels = 8;
+constexpr int float_window_least_channels = 5;
+
+// Of fewer outputs most of a tile would be empty.
+constexpr int window_least_outputs = 5;
+
+// Fewer blocks of larger tiles would leave multiprocessors of the largest GPUs (100 and more) without one.
+constexpr int64_t window_least_blocks = 96;
+
+// Blocks that a weight gradient from windows is cut into where there are tiles enough: two for each multiprocessor of an
+// H100, of float32 six. More would write more partial sums.
+constexpr int64_t window_weight_blocks = 264;
+constexpr int64_t float_window_weight_blocks = 792;
+
+// What the choice of a box weighs, in clocks of a multiprocessor, as the model counts them: a part of the kernel, a
+// place of its window, and a tap for a tile.
+constexpr double window_part_cost = 100;
+constexpr double window_place_cost = 1;
+constexpr double window_tap_cost = 120;
+constexpr double window_weight_part_cost = 900;
+constexpr double float_window_part_cost = 200;
+constexpr double float_window_place_cost = 1;
+constexpr double float_window_tap_cost = 8.0 / 128;  // for an output and pixel
+
 }  // namespace gmr::cuda

@@ -189,6 +189,49 @@ export const convSuite: OpSuite<ConvCaseOptions> = {
     convCase('many, transposed, stride 2', { x: [1, 6, 4, 5], w: [6, 5, 2, 3] }, { transposed: true, stride: 2 }),
     convCase('many, more than 64', { x: [1, 5, 7, 5], w: [70, 5, 3, 3], bias: [70] }, { padding: 1 }),
     convCase('many, more than 128', { x: [1, 3, 5, 4], w: [133, 3, 3, 3] }, { padding: 1 }),
+    // No windows, and more outputs than a narrow tile has.
+    convCase('many, 1x1, more than 64', { x: [1, 9, 5, 7], w: [70, 9, 1, 1], bias: [70] }),
+    // From windows: channels enough for them, and tiles of each size, which is chosen by the number of blocks.
+    convCase('windows, few outputs', { x: [3, 17, 7, 7], w: [12, 17, 3, 3], bias: [12] }, { padding: 1 }),
+    convCase('windows, several boxes', { x: [2, 16, 11, 30], w: [20, 16, 3, 3] }, { padding: 1 }),
+    convCase('windows, images side by side', { x: [5, 16, 7, 7], w: [20, 16, 3, 3] }, { padding: 1 }),
+    convCase(
+      'windows, many groups',
+      { x: [1, 768, 2, 3], w: [1632, 8, 1, 2], bias: [1632] },
+      { groups: 96, padding: [0, 1] },
+    ),
+    convCase('windows, wide tiles', { x: [1, 384, 1, 4], w: [6192, 8, 1, 2] }, { groups: 48 }),
+    convCase('windows, kernel of many rows', { x: [1, 9, 12, 17], w: [6, 9, 31, 2] }, { padding: [15, 1] }),
+    convCase('windows, kernel of many columns', { x: [1, 8, 5, 40], w: [18, 8, 2, 31] }, { padding: [1, 15] }),
+    convCase('windows, image smaller than the kernel', { x: [1, 8, 3, 4], w: [6, 8, 7, 9] }, { padding: [4, 6] }),
+    convCase('windows, padding beyond the kernel', { x: [1, 8, 3, 4], w: [6, 8, 3, 3] }, { padding: [7, 9] }),
+    convCase('windows, 1-D', { x: [2, 9, 131], w: [17, 9, 5] }, { padding: 2 }),
+    convCase('windows, 3-D k=9', { x: [1, 8, 5, 4, 6], w: [6, 8, 9, 3, 9] }, { padding: [4, 1, 4] }),
+    convCase(
+      'windows, 3-D, several images and slices',
+      { x: [3, 8, 2, 3, 5], w: [6, 8, 3, 3, 3] },
+      { padding: 1, stride: [1, 2, 1] },
+    ),
+    convCase(
+      'windows, stride and dilation',
+      { x: [2, 8, 21, 23], w: [18, 8, 3, 5], bias: [18] },
+      { stride: [2, 3], dilation: [2, 2], padding: [2, 4] },
+    ),
+    convCase(
+      'windows, stride beyond the kernel',
+      { x: [1, 8, 15, 31], w: [6, 8, 2, 3] },
+      { stride: [4, 5], padding: 1 },
+    ),
+    convCase(
+      'windows, dilation beyond a window',
+      { x: [1, 8, 6, 40], w: [6, 8, 2, 3] },
+      { dilation: [5, 999], padding: [3, 999] },
+    ),
+    convCase(
+      'windows, transposed',
+      { x: [1, 9, 6, 7], w: [9, 10, 3, 3], bias: [10] },
+      { transposed: true, padding: 1 },
+    ),
     convCase('transposed', { x: [2, 3, 4, 5], w: [3, 4, 3, 3], bias: [4] }, { transposed: true, padding: 1 }),
     convCase(
       'transposed, stride 2',
