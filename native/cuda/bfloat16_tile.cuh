@@ -165,9 +165,11 @@ struct Bfloat16Tile {
 };
 
 // outputs x rows of the weight gradient: dy as [output][pixel], the panel as [row][pixel].
-template <int tile_outputs, int tile_rows, int tile_pixels, int tile_threads>
+template <int tile_outputs, int tile_rows, int tile_pixels, int tile_threads, int tile_chunks>
 struct Bfloat16WeightTile {
+  using Element = bfloat16;
   static constexpr int outputs = tile_outputs, rows = tile_rows, pixels = tile_pixels, threads = tile_threads;
+  static constexpr int chunks = tile_chunks;
   static constexpr int warps = threads / warp_threads;
   static constexpr int output_warps = std::min(outputs / 16, warps == 8 ? 4 : 2), row_warps = warps / output_warps;
   static constexpr int warp_outputs = outputs / output_warps, warp_rows = rows / row_warps;
@@ -188,8 +190,8 @@ struct Bfloat16WeightTile {
   __device__ static int row(int j) { return first_row() + 8 * (j / 2) + 2 * fragment_column() + j % 2; }
   __device__ float value(int i, int j) const { return sums.sum[i / 2][j / 2][i % 2 * 2 + j % 2]; }
 
-  // sum += gradient panel^T over the tile's pixels.
-  __device__ void add(const bfloat16* gradient, const bfloat16* panel) {
+  // sum += gradient panel^T over the tile's pixels. Rows of the panel beyond a chunk's depth are zero.
+  __device__ void add(const bfloat16* gradient, const bfloat16* panel, int /*depth*/) {
     const bfloat16* a_at = gradient + (first_output() + lane() % 16) * pitch + lane() / 16 * 8;
     const bfloat16* four_at = panel + (first_row() + lane() / 16 * 8 + lane() % 8) * pitch + lane() / 8 % 2 * 8;
     const bfloat16* two_at = panel + (first_row() + (n_tiles - 1) * 8 + lane() % 8) * pitch + lane() / 8 % 2 * 8;

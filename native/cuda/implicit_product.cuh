@@ -1,6 +1,5 @@
 // The implicit matrix product behind every convolution: sum_k a[o, k] operand[k, p], and an epilogue that makes y[o, p]
-// of it; and its weight gradient dw[o, k] = sum_p dy[o, p] operand[k, p]. A gather makes the operand rows, tile by tile,
-// in shared memory.
+// of it. A gather makes the operand rows, tile by tile, in shared memory. The weight gradient is in weight_product.cuh.
 //
 // A gather is a plain struct with
 //   int rows                                 operand rows a channel
@@ -23,7 +22,6 @@
 #include "cuda/elements.cuh"
 #include "cuda/grid_index.h"
 #include "cuda/product_tile.cuh"
-#include "cuda/sums.h"
 #include "ops/conv/conv_geometry.h"
 #include "ops/conv/epilogue.h"
 #include "ops/conv/float32_precision.h"
@@ -196,88 +194,12 @@ __device__ void forward_product(const ForwardProduct<Gather>& p) {
   }
 }
 
-template <typename Gather>
-struct BackwardWeightProduct {
-  ProductShape shape;
-  Gather gather;
-  const float* dy;
-  float* partials;  // [splits][groups][outputs][channels][rows]
-  int64_t output_parts, chunks, splits;
-  Divisor by_parts, by_chunks, by_groups;
-
-  __host__ __device__ int64_t items() const { return splits * shape.groups * chunks * output_parts; }
-};
-
-// Starts to copy dy of outputs first_output .. of a group over a tile, [outputs][pixels], with zeros where there is
-// none.
-template <typename Tile, typename Gather>
-__device__ void copy_gradient(const BackwardWeightProduct<Gather>& p, const typename Gather::AtTile& at_tile,
-                              int64_t group, int64_t first_output, float* gradient) {
-  constexpr int output_step = block_threads / product_pixels;
-  const int column = static_cast<int>(threadIdx.x) % product_pixels;
-  const int first = static_cast<int>(threadIdx.x) / product_pixels;
-  const Place place = at_tile.place(column);
-  const int there =
-      place.image >= 0 ? static_cast<int>(min(int64_t{Tile::outputs}, p.shape.outputs - first_output)) : 0;
-  const int64_t plane = (place.image * p.shape.groups + group) * p.shape.outputs + first_output + first;
-  const float* from = p.dy + plane * p.shape.out_plane + place.pixel;
-#pragma unroll 4
-  for (int o = first; o < Tile::outputs; o += output_step, from += output_step * p.shape.out_plane) {
-    copy_or_zero(gradient + o * product_pitch + column, from, o < there);
-  }
-}
-
-template <typename Tile, typename Gather>
-__device__ void backward_weight_product(const BackwardWeightProduct<Gather>& p) {
-  extern __shared__ float4 shared_memory[];
-  float* panel = reinterpret_cast<float*>(shared_memory);
-  float* gradient = panel + product_depth * product_pitch;  // dy, [outputs][pixels]
-  float* work = gradient + Tile::outputs * product_pitch;
-  const int64_t all_rows = p.shape.channels * p.gather.rows;
-  const int64_t size = p.shape.groups * p.shape.outputs * all_rows;
-
-  for (int64_t item = blockIdx.x; item < p.items(); item += gridDim.x) {
-    const auto [rest, part] = p.by_parts.divide(item);
-    const auto [split_and_group, chunk_index] = p.by_chunks.divide(rest);
-    const auto [split, group] = p.by_groups.divide(split_and_group);
-    const int64_t first_output = part * Tile::outputs, first_row = chunk_index * p.gather.chunk_depth;
-    const Chunk chunk{first_row, static_cast<int>(min(int64_t{p.gather.chunk_depth}, all_rows - first_row))};
-    const int64_t first_channel = group * p.shape.channels;
-    Tile product;
-    const int64_t last_tile = p.gather.tiles * (split + 1) / p.splits;
-    for (int64_t tile = p.gather.tiles * split / p.splits; tile < last_tile; ++tile) {
-      typename Gather::AtTile at_tile(p.gather, tile, work);
-      at_tile.start(first_channel, chunk);
-      copy_gradient<Tile>(p, at_tile, group, first_output, gradient);
-      finish_group();
-      at_tile.fill(panel, first_channel, chunk, Chunk{});
-      wait_for_all_groups_but<1>();
-      __syncthreads();
-      product.add(gradient, panel, chunk.depth);
-      __syncthreads();
-    }
-#pragma unroll
-    for (int i = 0; i < Tile::outputs_a_thread; ++i) {
-      const int64_t o = first_output + product.output(i);
-      if (product.output(i) >= Tile::outputs || o >= p.shape.outputs) continue;
-      float* row = p.partials + split * size + (group * p.shape.outputs + o) * all_rows + chunk.first_row;
-#pragma unroll
-      for (int j = 0; j < Tile::rows_a_thread; ++j) {
-        if (product.row(j) < chunk.depth) row[product.row(j)] = product.value(i, j);
-      }
-    }
-  }
-}
-
 // launchers: each op has its own kernels, one call of the functions above
 
 // Outputs of a tile.
 inline int forward_tile(const ProductShape& shape) {
   if (shape.outputs <= product_few_outputs) return product_few_outputs;
   return shape.outputs <= product_outputs ? product_outputs : product_wide_outputs;
-}
-inline int backward_weight_tile(const ProductShape& shape) {
-  return shape.outputs <= product_few_outputs ? product_few_outputs : product_outputs;
 }
 
 // The kernels of one gather, by tile and precision. Of few outputs tensor cores would leave most of a tile empty.
@@ -293,16 +215,6 @@ struct ForwardKernels {
 };
 
 template <typename Gather>
-struct BackwardWeightKernels {
-  Kernel<BackwardWeightProduct<Gather>> few, many, many_high;
-
-  const auto& choose(int tile, Float32Precision precision) const {
-    if (tile == product_few_outputs) return few;
-    return precision == Float32Precision::high ? many_high : many;
-  }
-};
-
-template <typename Gather>
 void launch_forward(BackendDevice& device, const ForwardKernels<Gather>& kernels, const ProductShape& shape,
                     Float32Precision precision, const Gather& gather, const ProductWeights& weights,
                     const Epilogue& epilogue, float* y) {
@@ -312,26 +224,6 @@ void launch_forward(BackendDevice& device, const ForwardKernels<Gather>& kernels
                                        y,     parts,  Divisor(parts), Divisor(shape.groups)};
   const size_t shared_bytes = static_cast<size_t>(forward_floats(tile) + gather.work_floats) * sizeof(float);
   launch(device, kernels.choose(tile, precision), block_each(product.items(), block_threads, shared_bytes), product);
-}
-
-template <typename Gather>
-void launch_backward_weight(BackendDevice& device, const BackwardWeightKernels<Gather>& kernels,
-                            const ProductShape& shape, Float32Precision precision, const Gather& gather,
-                            const float* dy, float* dw) {
-  const int tile = backward_weight_tile(shape);
-  const int64_t parts = (shape.outputs + tile - 1) / tile;
-  const int64_t all_rows = shape.channels * gather.rows;
-  const int64_t chunks = (all_rows + gather.chunk_depth - 1) / gather.chunk_depth;
-  const int64_t splits = std::clamp<int64_t>(weight_gradient_blocks / (shape.groups * parts * chunks), 1,
-                                             std::max<int64_t>(gather.tiles, 1));
-  const int64_t size = shape.groups * shape.outputs * all_rows;
-  float* partials =
-      splits == 1 ? dw : static_cast<float*>(device.scratch(static_cast<size_t>(splits * size) * sizeof(float)));
-  const BackwardWeightProduct<Gather> product{
-      shape, gather, dy, partials, parts, chunks, splits, Divisor(parts), Divisor(chunks), Divisor(shape.groups)};
-  const size_t shared_bytes = static_cast<size_t>(backward_weight_floats(tile) + gather.work_floats) * sizeof(float);
-  launch(device, kernels.choose(tile, precision), block_each(product.items(), block_threads, shared_bytes), product);
-  if (splits > 1) sum_partials(device, partials, splits, size, dw);
 }
 
 }  // namespace gmr::cuda

@@ -8,6 +8,8 @@
 //   add(gradient, panel, depth)           sum += gradient panel^T, over the tile's pixels; `depth` rows of the panel
 //                                         count, and none beyond is read
 //   output(i), row(j), value(i, j)        i < outputs_a_thread, j < rows_a_thread; outputs >= `outputs` are none
+//   chunks                                whose sums a block has registers for, each in a tile of its own
+//   threads, pixels, pitch, Element       of a block, of the tile, from row to row of it, and what it holds
 #pragma once
 
 #include <type_traits>
@@ -51,9 +53,11 @@ struct FloatTile {
   }
 };
 
-template <int tile_outputs>
+template <int tile_outputs, int tile_chunks>
 struct FloatWeightTile {
-  static constexpr int outputs = tile_outputs;
+  using Element = float;
+  static constexpr int outputs = tile_outputs, chunks = tile_chunks;
+  static constexpr int threads = block_threads, pixels = product_pixels, pitch = product_pitch;
   static constexpr int row_threads = 16, rows_a_thread = product_depth / row_threads;
   static constexpr int output_threads = block_threads / row_threads;
   static constexpr int outputs_a_thread = outputs < output_threads ? 1 : outputs / output_threads;
@@ -122,8 +126,11 @@ struct TensorTile {
 };
 
 // The warps share outputs x rows; a step's pixels t and t + 4 are a lane's, at g product_pitch + t.
+template <int tile_chunks>
 struct TensorWeightTile {
-  static constexpr int outputs = product_outputs;
+  using Element = float;
+  static constexpr int outputs = product_outputs, chunks = tile_chunks;
+  static constexpr int threads = block_threads, pixels = product_pixels, pitch = product_pitch;
   static constexpr int warp_outputs = 16, warp_rows = 16, row_warps = product_depth / warp_rows;
   static constexpr int m_tiles = warp_outputs / 16, n_tiles = warp_rows / 8;
   static constexpr int outputs_a_thread = 2 * m_tiles, rows_a_thread = 2 * n_tiles;
@@ -158,6 +165,8 @@ struct TensorWeightTile {
 // What `high` multiplies with.
 template <int outputs>
 using HighTile = std::conditional_t<has_fast_tf32, TensorTile<outputs>, FloatTile<outputs>>;
-using HighWeightTile = std::conditional_t<has_fast_tf32, TensorWeightTile, FloatWeightTile<product_outputs>>;
+template <int chunks>
+using HighWeightTile =
+    std::conditional_t<has_fast_tf32, TensorWeightTile<chunks>, FloatWeightTile<product_outputs, chunks>>;
 
 }  // namespace gmr::cuda

@@ -36,9 +36,19 @@ constexpr int bfloat16_pitch(int columns) { return columns + 8; }
 // Of groups of few outputs tiles of one product.
 constexpr int bfloat16_few_outputs = 16;
 
-// Blocks that a weight gradient is cut into where there are pixels enough: several for each multiprocessor of the
-// largest GPU. A constant, so that the order of additions does not depend on the GPU.
+// Blocks that the weight gradient of a depthwise layer is cut into where there are pixels enough: several for each
+// multiprocessor of the largest GPU. A constant, so that the order of additions does not depend on the GPU.
 constexpr int64_t weight_gradient_blocks = 1024;
+
+// The same for products: blocks that an H100 runs beside each other, two on a multiprocessor; the most rounds of them;
+// and what a block's sums cost, written and added up, in tiles of pixels. They are 40 KB in general, twice through L2,
+// of which a multiprocessor gets 39 bytes a clock; a tile takes about 2700.
+constexpr int64_t weight_blocks_at_a_time = 264;
+constexpr int64_t weight_most_waves = 8;
+constexpr double weight_sums_cost = 0.8;
+
+// Chunks whose sums a block of a convolution has registers for: 3 divide the 18 of 64 channels of 3 x 3.
+constexpr int tap_weight_chunks = 3;
 
 // Dynamic shared memory of a block, and what the panel and the tile of weights, or of dy, take of it.
 constexpr int64_t product_shared_bytes = 48 * 1024;

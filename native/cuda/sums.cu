@@ -69,16 +69,38 @@ __global__ void sum_columns_kernel(const T* x, int64_t count, int64_t reduced, i
   }
 }
 
-__global__ void sum_partials_kernel(const float* partials, int64_t parts, int64_t count, int64_t groups, float* y) {
-  for_elements<float>(count, groups, [&](int64_t i, auto width) {
-    auto sum = load_pack<width>(partials + i);
-    for (int64_t part = 1; part < parts; ++part) {
-      const auto next = load_pack<width>(partials + part * count + i);
+// A warp adds up one of `slices` slices of the parts of 32 packs of neighbouring elements, the first of these warps then
+// the slices: weights are few, and parts often many.
+template <int width, int slices>
+__global__ void sum_partials_kernel(const float* partials, int64_t parts, int64_t count, float* y) {
+  constexpr int block_packs = block_threads / slices;
+  __shared__ Pack<width> sums[slices == 1 ? 1 : block_warps][warp_threads];
+  const int lane = lane_of_thread(), warp = static_cast<int>(threadIdx.x) / warp_threads, slice = warp % slices;
+  const int64_t begin = parts * slice / slices, end = parts * (slice + 1) / slices;
+  for (int64_t block = blockIdx.x; block * block_packs * width < count; block += gridDim.x) {
+    const int64_t i = (block * block_packs + warp / slices * warp_threads + lane) * width;
+    const bool is_there = i < count;
+    Pack<width> sum{};
+    const auto add = [&](const Pack<width>& next) {
 #pragma unroll
       for (int k = 0; k < width; ++k) sum.v[k] += next.v[k];
+    };
+    if (is_there) {
+      const float* from = partials + begin * count + i;
+#pragma unroll 4
+      for (int64_t part = begin; part < end; ++part, from += count) add(load_pack<width>(from));
     }
-    store_pack(y + i, sum);
-  });
+    if constexpr (slices > 1) {
+      sums[warp][lane] = sum;
+      __syncthreads();
+      if (slice == 0) {
+#pragma unroll
+        for (int other = 1; other < slices; ++other) add(sums[warp + other][lane]);
+      }
+      __syncthreads();
+    }
+    if (slice == 0 && is_there) store_pack(y + i, sum);
+  }
 }
 
 template <typename T>
@@ -121,10 +143,24 @@ void sum_axis(BackendDevice& device, const double* x, const SumShape& s, double 
 }
 
 void sum_partials(BackendDevice& device, const float* partials, int64_t parts, int64_t count, float* y) {
-  const int64_t groups =
-      count % 4 == 0 ? groups_of<float>(count, partials, y) : 0;  // each part starts at a multiple of count
-  launch(device, Kernel{"sum_partials_kernel", sum_partials_kernel}, elements_shape(device, count, groups), partials,
-         parts, count, groups, y);
+  const auto launch_kernel = [&](auto width, auto slices) {
+    constexpr int block_elements = block_threads / slices * width;
+    launch(device, Kernel{"sum_partials_kernel", sum_partials_kernel<width, slices>},
+           block_each((count + block_elements - 1) / block_elements), partials, parts, count, y);
+  };
+  const auto launch_width = [&](auto width) {
+    if (parts < sum_sliced_parts) {
+      launch_kernel(width, std::integral_constant<int, 1>{});
+    } else {
+      launch_kernel(width, std::integral_constant<int, block_warps>{});
+    }
+  };
+  // Each part starts at a multiple of count.
+  if (count % 4 == 0 && groups_of<float>(count, partials, y) > 0) {
+    launch_width(Width<4>{});
+  } else {
+    launch_width(Width<1>{});
+  }
 }
 
 }  // namespace gmr::cuda

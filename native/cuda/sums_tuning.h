@@ -10,4 +10,7 @@ namespace gmr::cuda {
 constexpr int64_t sum_row_piece = 4096;
 constexpr int64_t sum_column_piece = 256;
 
+// Parts of a weight gradient of which eight warps add up a slice each: fewer take less time than the slices' sums.
+constexpr int64_t sum_sliced_parts = 32;
+
 }  // namespace gmr::cuda

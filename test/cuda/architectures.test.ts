@@ -50,7 +50,7 @@ async function expectPassed(running: Promise<Run>, arch: string, least: number):
 
 // Before sm_80 there are no tensor cores and no asynchronous copies that kernels use. Of the large cases that are there
 // for tensor cores one of each kernel: without, their products take the interpreter ten times as long.
-const casesOf75 = '^(?!.*standard, (k=5|valid|odd|groups|more)).*cuda_sim';
+const casesOf75 = '^(?!.*standard, (k=5|valid|odd|groups|many|more than 64, k=5)).*cuda_sim';
 // sm_90 and sm_100 have tensor cores that are fast enough for precision high, sm_120 has not (docs/cuda.md).
 const casesAtHigh = String.raw`(\bmany|several|groups|k=[579]\b|at the call).*cuda_sim`;
 

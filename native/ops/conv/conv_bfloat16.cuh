@@ -2,7 +2,7 @@
 // the kernel's taps.
 #pragma once
 
-#include "cuda/bfloat16_weight_product.cuh"
+#include "cuda/weight_product.cuh"
 #include "ops/conv/window_geometry.h"
 
 namespace gmr::cuda {

@@ -16,9 +16,13 @@ __global__ void __launch_bounds__(block_threads, 2)
   bfloat16_product<Bfloat16Tile<outputs, product_pixels, block_threads>>(p);
 }
 
+template <int outputs>
+using WeightTile = Bfloat16WeightTile<outputs, product_depth, product_pixels, block_threads, tap_weight_chunks>;
+
+template <int outputs>
 __global__ void __launch_bounds__(block_threads, 2)
-    conv_bfloat16_backward_weight_kernel(const __grid_constant__ Bfloat16WeightProduct<Taps> p) {
-  bfloat16_weight_product<Bfloat16WeightTile<product_outputs, product_depth, product_pixels, block_threads>>(p);
+    conv_bfloat16_backward_weight_kernel(const __grid_constant__ BackwardWeightProduct<Taps, bfloat16> p) {
+  backward_weight_product<WeightTile<outputs>>(p);
 }
 
 Taps gather_of(BackendDevice& device, const WindowGeometry& window, const ProductShape& shape, const bfloat16* x) {
@@ -47,8 +51,16 @@ void conv_bfloat16(BackendDevice& device, const WindowGeometry& window, const Pr
 void conv_bfloat16_backward_weight(BackendDevice& device, const WindowGeometry& window, const ProductShape& shape,
                                    const bfloat16* x, const bfloat16* dy, float* dw) {
   if (conv_window_backward_weight(device, window, shape, x, dy, dw)) return;
-  const Kernel kernel{"conv_bfloat16_backward_weight_kernel", conv_bfloat16_backward_weight_kernel};
-  launch_bfloat16_backward_weight(device, kernel, product_outputs, shape, gather_of(device, window, shape, x), dy, dw);
+  const Taps gather = gather_of(device, window, shape, x);
+  const auto launch_tile = [&](auto outputs) {
+    const Kernel kernel{"conv_bfloat16_backward_weight_kernel", conv_bfloat16_backward_weight_kernel<outputs>};
+    launch_backward_weight<WeightTile<outputs>>(device, kernel, shape, gather, dy, dw);
+  };
+  if (shape.outputs <= product_outputs) {
+    launch_tile(std::integral_constant<int, product_outputs>{});
+  } else {
+    launch_tile(std::integral_constant<int, product_wide_outputs>{});
+  }
 }
 
 }  // namespace gmr::cuda

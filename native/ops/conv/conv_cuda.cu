@@ -1,6 +1,7 @@
 // The implicit product over the kernel's taps; depthwise layers directly.
 #include "cuda/kernels.h"
 #include "cuda/tap_gather.cuh"
+#include "cuda/weight_product.cuh"
 #include "ops/conv/conv_bfloat16.cuh"
 #include "ops/conv/conv_window.cuh"
 #include "ops/conv/direct_conv.cuh"
@@ -50,17 +51,17 @@ __global__ void __launch_bounds__(block_threads, 2)
 
 __global__ void __launch_bounds__(block_threads, 2)
     conv_backward_weight_few_kernel(const __grid_constant__ BackwardWeightProduct<TapGather<float>> p) {
-  backward_weight_product<FloatWeightTile<product_few_outputs>>(p);
+  backward_weight_product<FloatWeightTile<product_few_outputs, tap_weight_chunks>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
     conv_backward_weight_kernel(const __grid_constant__ BackwardWeightProduct<TapGather<float>> p) {
-  backward_weight_product<FloatWeightTile<product_outputs>>(p);
+  backward_weight_product<FloatWeightTile<product_outputs, tap_weight_chunks>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
     conv_backward_weight_high_kernel(const __grid_constant__ BackwardWeightProduct<TapGather<float>> p) {
-  backward_weight_product<HighWeightTile>(p);
+  backward_weight_product<HighWeightTile<tap_weight_chunks>>(p);
 }
 
 const ForwardKernels<TapGather<float>> product_kernels = {
@@ -71,7 +72,7 @@ const ForwardKernels<TapGather<float>> product_kernels = {
     {"conv_product_wide_high_kernel", conv_product_wide_high_kernel},
 };
 
-const BackwardWeightKernels<TapGather<float>> backward_weight_kernels = {
+const BackwardWeightKernels<TapGather<float>, tap_weight_chunks> backward_weight_kernels = {
     {"conv_backward_weight_few_kernel", conv_backward_weight_few_kernel},
     {"conv_backward_weight_kernel", conv_backward_weight_kernel},
     {"conv_backward_weight_high_kernel", conv_backward_weight_high_kernel},

@@ -3,7 +3,7 @@
 // over its share of the tiles. The next tile's rows and dy are on their way while this one's are multiplied.
 #pragma once
 
-#include "cuda/bfloat16_weight_product.cuh"
+#include "cuda/weight_product.cuh"
 #include "ops/conv/window_conv_bfloat16.cuh"
 
 namespace gmr::cuda {
@@ -84,8 +84,8 @@ struct WindowWeightTile {
 
 using WindowWeightGather = WindowGatherOf<WindowWeightTile::pixels>;
 
-// chunks: of 16 channels, for each part of the kernel.
-__device__ inline void window_weight_product(const Bfloat16WeightProduct<WindowWeightGather>& p) {
+// Bands are of 16 channels, for each part of the kernel.
+__device__ inline void window_weight_product(const BackwardWeightProduct<WindowWeightGather, bfloat16>& p) {
   using Tile = WindowWeightTile;
   extern __shared__ float4 shared_memory[];
   const WindowWeightGather& g = p.gather;
@@ -95,15 +95,18 @@ __device__ inline void window_weight_product(const Bfloat16WeightProduct<WindowW
   bfloat16* window = zeros + window_half;
   bfloat16* staged = window + w.places * window_channels;
   auto* sums = reinterpret_cast<float*>(shared_memory);
-  const int64_t all_rows = p.shape.channels * w.taps;
-  const int64_t size = p.shape.groups * p.shape.outputs * all_rows;
+  // Outputs that stand for nothing are not written, and must be numbers.
+  for (int i = static_cast<int>(threadIdx.x); i < 2 * Tile::gradient_elements / 8; i += Tile::threads) {
+    reinterpret_cast<uint4*>(gradients)[i] = {0, 0, 0, 0};
+  }
+  __syncthreads();
 
   for (int64_t item = blockIdx.x; item < p.items(); item += gridDim.x) {
     const auto [rest, output_part] = p.by_parts.divide(item);
-    const auto [split_and_group, chunk] = p.by_chunks.divide(rest);
+    const auto [split_and_group, band] = p.by_bands.divide(rest);
     const auto [split, group] = p.by_groups.divide(split_and_group);
-    const auto first = static_cast<int>(chunk / w.parts) * window_channels;
-    const TapWindow::Part part = w.part_at(static_cast<int>(chunk % w.parts));
+    const auto first = static_cast<int>(band / w.parts) * window_channels;
+    const TapWindow::Part part = w.part_at(static_cast<int>(band % w.parts));
     const auto channels = static_cast<int>(min(int64_t{window_channels}, p.shape.channels - first));
     const int64_t first_channel = group * p.shape.channels + first, first_output = output_part * Tile::outputs;
     const int part_taps = part.end - part.first;
@@ -157,12 +160,12 @@ __device__ inline void window_weight_product(const Bfloat16WeightProduct<WindowW
     // Rows of an output, channel by channel.
     const int count = channels * part_taps;
     const auto outputs = static_cast<int>(min(int64_t{Tile::outputs}, p.shape.outputs - first_output));
-    float* to =
-        p.partials + split * size + (group * p.shape.outputs + first_output) * all_rows + first * w.taps + part.first;
+    float* to = p.partials + split * p.size + (group * p.shape.outputs + first_output) * p.all_rows + first * w.taps +
+                part.first;
     for (int i = static_cast<int>(threadIdx.x); i < count; i += Tile::threads) {
       const int channel = i / part_taps, tap = i % part_taps;
       for (int output = 0; output < outputs; ++output) {
-        to[output * all_rows + channel * w.taps + tap] = sums[output * Tile::sums_pitch + channel * Tile::taps + tap];
+        to[output * p.all_rows + channel * w.taps + tap] = sums[output * Tile::sums_pitch + channel * Tile::taps + tap];
       }
     }
     __syncthreads();

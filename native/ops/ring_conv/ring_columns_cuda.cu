@@ -7,9 +7,14 @@ namespace {
 
 template <int outputs>
 using ColumnsTile = Bfloat16Tile<outputs, columns_pixels, columns_threads>;
+
 template <int side>
+constexpr int chunk_rows = RingColumns<side, true>::panel_rows;
+template <int side, int outputs>
+constexpr int weight_chunks = std::max(columns_most_weight_sums * columns_threads / (outputs * chunk_rows<side>), 1);
+template <int side, int outputs>
 using ColumnsWeightTile =
-    Bfloat16WeightTile<product_outputs, columns_channels * StandardDiscs<side>::rings, columns_pixels, columns_threads>;
+    Bfloat16WeightTile<outputs, chunk_rows<side>, columns_pixels, columns_threads, weight_chunks<side, outputs>>;
 
 // kernels
 
@@ -21,10 +26,10 @@ __global__ void __launch_bounds__(columns_threads, 2)
   bfloat16_product<ColumnsTile<outputs>>(p);
 }
 
-template <int side>
-__global__ void __launch_bounds__(columns_threads, 2)
-    ring_columns_backward_weight_kernel(const __grid_constant__ Bfloat16WeightProduct<RingColumns<side, true>> p) {
-  bfloat16_weight_product<ColumnsWeightTile<side>>(p);
+template <int side, int outputs>
+__global__ void __launch_bounds__(columns_threads, 2) ring_columns_backward_weight_kernel(
+    const __grid_constant__ BackwardWeightProduct<RingColumns<side, true>, bfloat16> p) {
+  backward_weight_product<ColumnsWeightTile<side, outputs>>(p);
 }
 
 bool is_plane(const WindowGeometry& g) {
@@ -110,8 +115,24 @@ bool ring_columns_forward(BackendDevice& device, const RingConvBfloat16& p, cons
 
 bool ring_columns_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy, float* dv) {
   return with_side(p, [&](auto side) {
-    const Kernel kernel{"ring_columns_backward_weight_kernel", ring_columns_backward_weight_kernel<side>};
-    launch_bfloat16_backward_weight(device, kernel, product_outputs, p.shape, gather_of<side, true>(p), dy, dv);
+    const auto gather = gather_of<side, true>(p);
+    const auto launch_tile = [&](auto outputs, int64_t splits) {
+      const Kernel kernel{"ring_columns_backward_weight_kernel", ring_columns_backward_weight_kernel<side, outputs>};
+      launch_backward_weight<ColumnsWeightTile<side, outputs>>(device, kernel, p.shape, gather, splits, dy, dv);
+    };
+    using Wide = ColumnsWeightTile<side, product_wide_outputs>;
+    using Narrow = ColumnsWeightTile<side, product_outputs>;
+    if (p.shape.outputs <= product_outputs) {
+      launch_tile(std::integral_constant<int, product_outputs>{}, weight_cut<Narrow>(p.shape, gather).splits);
+      return;
+    }
+    // Where wide tiles do not fit, narrow ones add up the same pieces.
+    const int64_t splits = weight_cut<Wide>(p.shape, gather).splits;
+    if (backward_weight_bytes<Wide>(gather) <= device.most_shared_bytes()) {
+      launch_tile(std::integral_constant<int, product_wide_outputs>{}, splits);
+    } else {
+      launch_tile(std::integral_constant<int, product_outputs>{}, splits);
+    }
   });
 }
 

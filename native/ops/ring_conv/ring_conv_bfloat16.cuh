@@ -1,7 +1,7 @@
 // GMR convolution of bfloat16 activations: the products of bfloat16_product.cuh over ring sums.
 #pragma once
 
-#include "cuda/bfloat16_weight_product.cuh"
+#include "cuda/weight_product.cuh"
 #include "ops/conv/window_geometry.h"
 #include "ops/ring_conv/ring_conv.h"
 

@@ -19,10 +19,13 @@ __global__ void __launch_bounds__(block_threads, 2)
   bfloat16_product<Bfloat16Tile<outputs, product_pixels, block_threads>>(p);
 }
 
+// RingGather leaves registers for one chunk.
+using WeightTile = Bfloat16WeightTile<product_outputs, product_depth, product_pixels, block_threads, 1>;
+
 template <typename Gather>
 __global__ void __launch_bounds__(block_threads, 2)
-    ring_conv_bfloat16_backward_weight_kernel(const __grid_constant__ Bfloat16WeightProduct<Gather> p) {
-  bfloat16_weight_product<Bfloat16WeightTile<product_outputs, product_depth, product_pixels, block_threads>>(p);
+    ring_conv_bfloat16_backward_weight_kernel(const __grid_constant__ BackwardWeightProduct<Gather, bfloat16> p) {
+  backward_weight_product<WeightTile>(p);
 }
 
 // Calls f with the gather, whose windows may take `most_bytes`.
@@ -65,11 +68,11 @@ void ring_conv_bfloat16(BackendDevice& device, const RingConvBfloat16& p, const 
 void ring_conv_bfloat16_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy,
                                         float* dv) {
   if (ring_columns_backward_weight(device, p, dy, dv)) return;
-  const int64_t most_bytes = product_shared_bytes - weight_tile_bytes<product_depth, product_pixels>(product_outputs);
+  const int64_t most_bytes = product_shared_bytes - weight_tile_bytes<WeightTile, Rings>;
   with_gather(device, p, most_bytes, [&](const auto& gather) {
     using Gather = std::decay_t<decltype(gather)>;
     const Kernel kernel{"ring_conv_bfloat16_backward_weight_kernel", ring_conv_bfloat16_backward_weight_kernel<Gather>};
-    launch_bfloat16_backward_weight(device, kernel, product_outputs, p.shape, gather, dy, dv);
+    launch_backward_weight<WeightTile>(device, kernel, p.shape, gather, dy, dv);
   });
 }
 

@@ -3,6 +3,7 @@
 #include "cuda/kernels.h"
 #include "cuda/ring_taps.h"
 #include "cuda/tap_gather.cuh"
+#include "cuda/weight_product.cuh"
 #include "ops/ring_conv/ring_conv_bfloat16.cuh"
 #include "ops/ring_conv/ring_gather.cuh"
 
@@ -64,45 +65,45 @@ __global__ void __launch_bounds__(block_threads, 2)
 
 __global__ void __launch_bounds__(block_threads, 2)
     ring_conv_backward_weight_few_kernel(const __grid_constant__ BackwardWeightProduct<RingGather<float>> p) {
-  backward_weight_product<FloatWeightTile<product_few_outputs>>(p);
+  backward_weight_product<FloatWeightTile<product_few_outputs, 1>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
     ring_conv_backward_weight_kernel(const __grid_constant__ BackwardWeightProduct<RingGather<float>> p) {
-  backward_weight_product<FloatWeightTile<product_outputs>>(p);
+  backward_weight_product<FloatWeightTile<product_outputs, 1>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
     ring_conv_backward_weight_high_kernel(const __grid_constant__ BackwardWeightProduct<RingGather<float>> p) {
-  backward_weight_product<HighWeightTile>(p);
+  backward_weight_product<HighWeightTile<1>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
     ring_conv_backward_weight_large_few_kernel(const __grid_constant__ BackwardWeightProduct<TapGather<float>> p) {
-  backward_weight_product<FloatWeightTile<product_few_outputs>>(p);
+  backward_weight_product<FloatWeightTile<product_few_outputs, tap_weight_chunks>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
     ring_conv_backward_weight_large_kernel(const __grid_constant__ BackwardWeightProduct<TapGather<float>> p) {
-  backward_weight_product<FloatWeightTile<product_outputs>>(p);
+  backward_weight_product<FloatWeightTile<product_outputs, tap_weight_chunks>>(p);
 }
 
 __global__ void __launch_bounds__(block_threads, 2)
     ring_conv_backward_weight_large_high_kernel(const __grid_constant__ BackwardWeightProduct<TapGather<float>> p) {
-  backward_weight_product<HighWeightTile>(p);
+  backward_weight_product<HighWeightTile<tap_weight_chunks>>(p);
 }
 
 // The kernels of a pass, by gather.
-template <template <typename> typename Kernels>
+template <typename Rings, typename Large>
 struct RingKernels {
-  Kernels<RingGather<float>> rings;
-  Kernels<TapGather<float>> large;
+  Rings rings;
+  Large large;
 
   const auto& of(const RingGather<float>&) const { return rings; }
   const auto& of(const TapGather<float>&) const { return large; }
 };
 
-const RingKernels<ForwardKernels> product_kernels = {
+const RingKernels<ForwardKernels<RingGather<float>>, ForwardKernels<TapGather<float>>> product_kernels = {
     {{"ring_conv_product_few_kernel", ring_conv_product_few_kernel},
      {"ring_conv_product_kernel", ring_conv_product_kernel},
      {"ring_conv_product_wide_kernel", ring_conv_product_wide_kernel},
@@ -115,13 +116,15 @@ const RingKernels<ForwardKernels> product_kernels = {
      {"ring_conv_product_large_wide_high_kernel", ring_conv_product_large_wide_high_kernel}},
 };
 
-const RingKernels<BackwardWeightKernels> backward_weight_kernels = {
-    {{"ring_conv_backward_weight_few_kernel", ring_conv_backward_weight_few_kernel},
-     {"ring_conv_backward_weight_kernel", ring_conv_backward_weight_kernel},
-     {"ring_conv_backward_weight_high_kernel", ring_conv_backward_weight_high_kernel}},
-    {{"ring_conv_backward_weight_large_few_kernel", ring_conv_backward_weight_large_few_kernel},
-     {"ring_conv_backward_weight_large_kernel", ring_conv_backward_weight_large_kernel},
-     {"ring_conv_backward_weight_large_high_kernel", ring_conv_backward_weight_large_high_kernel}},
+const RingKernels<BackwardWeightKernels<RingGather<float>, 1>,
+                  BackwardWeightKernels<TapGather<float>, tap_weight_chunks>>
+    backward_weight_kernels = {
+        {{"ring_conv_backward_weight_few_kernel", ring_conv_backward_weight_few_kernel},
+         {"ring_conv_backward_weight_kernel", ring_conv_backward_weight_kernel},
+         {"ring_conv_backward_weight_high_kernel", ring_conv_backward_weight_high_kernel}},
+        {{"ring_conv_backward_weight_large_few_kernel", ring_conv_backward_weight_large_few_kernel},
+         {"ring_conv_backward_weight_large_kernel", ring_conv_backward_weight_large_kernel},
+         {"ring_conv_backward_weight_large_high_kernel", ring_conv_backward_weight_large_high_kernel}},
 };
 
 // Calls f with the gather for a pass: `x` holds `channels` channels an image in all.

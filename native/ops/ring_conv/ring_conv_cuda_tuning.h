@@ -40,6 +40,9 @@ constexpr int columns_most_window_rows = 24;
 // Fewer blocks of wide tiles would leave multiprocessors of the largest GPUs (100 and more) without one.
 constexpr int columns_least_wide_blocks = 96;
 
+// Results of the weight gradient that a thread has registers for beside its ring sums.
+constexpr int columns_most_weight_sums = 96;
+
 // With fewer channels most of the 16 would be empty.
 constexpr int columns_least_channels = 8;
 

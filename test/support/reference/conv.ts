@@ -177,6 +177,10 @@ export const convSuite: OpSuite<ConvCaseOptions> = {
     convCase('3-D', { x: [2, 2, 4, 5, 6], w: [3, 2, 3, 1, 3], bias: [3] }, { padding: [1, 0, 2], stride: [1, 2, 1] }),
     // Enough channels and outputs for the tiles of matrix units, in all passes.
     convCase('many channels and outputs', { x: [2, 7, 9, 8], w: [11, 7, 3, 3], bias: [11] }, { padding: 1 }),
+    // More operand rows than a block of the weight gradient has sums for, with the last block not full.
+    convCase('many rows', { x: [2, 15, 5, 6], w: [10, 15, 3, 3] }, { padding: 1 }),
+    convCase('many rows, few outputs', { x: [1, 15, 5, 6], w: [3, 15, 3, 3] }, { padding: 1 }),
+    convCase('many rows, more than 64', { x: [1, 15, 5, 4], w: [70, 15, 3, 3] }, { padding: 1 }),
     convCase('many, 1x1', { x: [2, 33, 5, 7], w: [37, 33, 1, 1] }),
     convCase('many, linear', { x: [19, 40, 1], w: [13, 40, 1], bias: [13] }),
     convCase(

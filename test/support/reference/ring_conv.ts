@@ -103,6 +103,10 @@ export const ringConvSuite: OpSuite<Options> = {
     ringCase('standard, groups', { x: [1, 36, 6, 9], v: [40, 18, 3], bias: [40] }, [5, 5], { groups: 2, padding: 2 }),
     ringCase('standard, more than 64, k=5', { x: [191, 8, 1, 2], v: [70, 8, 3], bias: [70] }, [5, 5], { padding: 2 }),
     ringCase('standard, more than 64, k=9', { x: [96, 8, 2, 1], v: [67, 8, 5] }, [9, 9], { padding: 4 }),
+    // More channels than a block of the weight gradient has sums for, with the last block not full.
+    ringCase('standard, many channels', { x: [2, 70, 3, 4], v: [18, 70, 3] }, [5, 5], { padding: 2 }),
+    ringCase('standard, many channels, k=9', { x: [1, 40, 3, 4], v: [17, 40, 5] }, [9, 9], { padding: 4 }),
+    ringCase('standard, many channels and more than 64', { x: [1, 66, 2, 3], v: [66, 66, 3] }, [5, 5], { padding: 2 }),
     ringCase('more than 16, dilation beyond a window', { x: [1, 2, 5, 5], v: [18, 2, 2] }, [3, 3], {
       dilation: 60,
       padding: 60,
