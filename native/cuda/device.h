@@ -48,6 +48,7 @@ struct BackendDevice {
   DeviceProperties properties() const;
   cudaStream_t stream() const { return stream_; }
   int64_t multiprocessors() const { return properties_.multiProcessorCount; }
+  size_t most_shared_bytes() const { return properties_.sharedMemPerBlockOptin; }  // of a block
 
   // Binds the calling thread to this GPU and sets it up at the first call, which takes a while. Throws the first
   // failure if there was one.

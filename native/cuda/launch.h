@@ -66,18 +66,19 @@ Kernel(const char*, void (*)(Params...)) -> Kernel<Params...>;
 template <typename... Params, typename... Args>
 void launch(BackendDevice& device, const Kernel<Params...>& kernel, const LaunchShape& shape, Args&&... args) {
   constexpr int most_threads = 1024;
-  constexpr size_t given_shared_bytes = 48 * 1024, most_shared_bytes = 64 * 1024;  // of every GPU, the rest if asked
+  constexpr size_t given_shared_bytes = 48 * 1024;  // the rest if asked
   if (shape.blocks == 0) return;
   if (shape.blocks < 0 || shape.blocks > std::numeric_limits<int32_t>::max() || shape.threads < 1 ||
-      shape.threads > most_threads || shape.shared_bytes > most_shared_bytes) {
+      shape.threads > most_threads || shape.shared_bytes > device.most_shared_bytes()) {
     throw std::logic_error("the launch shape " + shape.text() + " of " + kernel.name + " is beyond what GPUs take");
   }
   std::tuple<std::decay_t<Params>...> values(std::forward<Args>(args)...);
   auto pointers = std::apply([](auto&... value) { return std::array<void*, sizeof...(Params)>{&value...}; }, values);
   if (shape.shared_bytes > given_shared_bytes) {
-    device.check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel.function),
-                                      cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(most_shared_bytes)),
-                 std::string("asking for the shared memory of ") + kernel.name + shape.text());
+    device.check(
+        cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel.function),
+                             cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shape.shared_bytes)),
+        std::string("asking for the shared memory of ") + kernel.name + shape.text());
   }
   const dim3 grid(static_cast<unsigned>(shape.blocks)), block(static_cast<unsigned>(shape.threads));
   const cudaError_t error = cudaLaunchKernel(reinterpret_cast<const void*>(kernel.function), grid, block,
