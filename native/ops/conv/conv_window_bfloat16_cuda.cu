@@ -14,8 +14,8 @@ __global__ void __launch_bounds__(window_threads, 2)
   window_product<WindowTile<outputs, pixels, output_warps>>(p);
 }
 
-__global__ void __launch_bounds__(window_threads, 3)
-    conv_window_bfloat16_backward_weight_kernel(const __grid_constant__ Bfloat16WeightProduct<WindowWeightGather> p) {
+__global__ void __launch_bounds__(window_threads, 3) conv_window_bfloat16_backward_weight_kernel(
+    const __grid_constant__ BackwardWeightProduct<WindowWeightGather, bfloat16> p) {
   window_weight_product(p);
 }
 
@@ -78,12 +78,23 @@ bool conv_window_backward_weight(BackendDevice& device, const WindowGeometry& ge
   const int64_t chunks = (shape.channels + window_channels - 1) / window_channels * window->parts;
   const int64_t splits = std::clamp<int64_t>(window_weight_blocks / (shape.groups * parts * chunks), 1,
                                              std::max<int64_t>(window->tiles, 1));
-  const int64_t size = shape.groups * shape.outputs * shape.channels * window->taps;
+  const int64_t all_rows = shape.channels * window->taps, size = shape.groups * shape.outputs * all_rows;
   float* partials =
       splits == 1 ? dw : static_cast<float*>(device.scratch(static_cast<size_t>(splits * size) * sizeof(float)));
   const WindowWeightGather gather(x, *window, gradient_bytes);
-  const Bfloat16WeightProduct<WindowWeightGather> product{
-      shape, gather, dy, partials, parts, chunks, splits, Divisor(parts), Divisor(chunks), Divisor(shape.groups)};
+  const BackwardWeightProduct<WindowWeightGather, bfloat16> product{shape,
+                                                                    gather,
+                                                                    dy,
+                                                                    partials,
+                                                                    all_rows,
+                                                                    size,
+                                                                    parts,
+                                                                    chunks,
+                                                                    splits,
+                                                                    1,
+                                                                    Divisor(parts),
+                                                                    Divisor(chunks),
+                                                                    Divisor(shape.groups)};
   const auto shared_bytes = static_cast<size_t>(std::max<int64_t>(bytes(*window), Tile::sums_bytes));
   launch(device, Kernel{"conv_window_bfloat16_backward_weight_kernel", conv_window_bfloat16_backward_weight_kernel},
          block_each(product.items(), Tile::threads, shared_bytes), product);
