@@ -139,7 +139,10 @@ export interface PassWork {
   bytes: number;
 }
 
-/** Least time of a pass: units work beside each other, products on the tensor cores where a type is given. */
+/**
+ * Least time of a pass: units work beside each other, products on the tensor cores where a type is given, at what mma.sync
+ * reaches of their peak, since kernels have no other instruction for them.
+ */
 export function floorTime(work: PassWork, gpu: Gpu, type?: keyof Gpu['tensor']): PassTime {
   const warpLanes = 32;
   const clocks = gpu.multiprocessors * gpu.clock;
@@ -147,7 +150,7 @@ export function floorTime(work: PassWork, gpu: Gpu, type?: keyof Gpu['tensor']):
   const all: PassTime[] = [
     { bound: 'memory', seconds: work.bytes / gpu.memory },
     { bound: 'fp32', seconds: lanes / (gpu.fp32 * warpLanes * clocks) },
-    { bound: 'tensor', seconds: type === undefined ? 0 : work.fmas / (gpu.tensor[type] * clocks) },
+    { bound: 'tensor', seconds: type === undefined ? 0 : work.fmas / (gpu.tensor[type] * gpu.mmaSync * clocks) },
   ];
   return all.reduce((a, b) => (b.seconds > a.seconds ? b : a));
 }

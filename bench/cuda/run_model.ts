@@ -26,7 +26,9 @@ issue ..L2  us that each unit of the GPU is busy: schedulers, float32, conversio
             tensor cores, L2. The largest is the launch's time.
 sectors     share of the sectors of global memory that warps use of what they read and write
 conflicts   wavefronts of shared memory beyond the least
-floor       us by the formulas of docs/performance.md: product and ring sums, or each tensor once through memory`;
+floor       us by the formulas of docs/performance.md: product (on tensor cores at what mma.sync reaches of their peak)
+            and ring sums, or each tensor once through memory
+of the peak share of the tensor cores' full peak that the product makes of the modelled time, where it runs on them`;
 
 interface LaunchRow extends LaunchTime {
   kernel: string;
@@ -39,6 +41,8 @@ interface PassRow extends PassTime {
   case: string;
   pass: Pass;
   floor: PassTime;
+  /** Of the tensor cores; NaN where the pass does not use them. */
+  peak: number;
   launches: LaunchRow[];
 }
 
@@ -72,7 +76,10 @@ async function passRows(options: Options, gpu: Gpu, device: Device): Promise<Pas
       const shape = launches.flatMap(({ counts }) => Object.keys(counts.tensor))[0];
       const type = shape?.split(' ')[1] as keyof Gpu['tensor'] | undefined;
       const time = passTime(launches, work.bytes, gpu);
-      rows.push({ case: modelCase.name, pass, ...time, floor: floorTime(work, gpu, type), launches });
+      const floor = floorTime(work, gpu, type);
+      const peak =
+        type === undefined ? NaN : work.fmas / (gpu.tensor[type] * gpu.multiprocessors * gpu.clock) / time.seconds;
+      rows.push({ case: modelCase.name, pass, ...time, floor, peak, launches });
     }
   }
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
@@ -123,6 +130,7 @@ function printPasses(rows: readonly PassRow[]): void {
       { title: 'floor us', align: 'right', cell: ({ floor }) => us(floor.seconds) },
       { title: 'by', align: 'left', cell: ({ floor }) => floor.bound },
       { title: 'of the floor', align: 'right', cell: ({ seconds, floor }) => percent(floor.seconds / seconds) },
+      { title: 'of the peak', align: 'right', cell: ({ peak }) => share(peak) },
     ],
     rows,
   );

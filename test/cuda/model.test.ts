@@ -97,6 +97,9 @@ describe('CUDA model', () => {
     const lanes = 132 * 128 * 1.98e9;
     expect(floorTime(work, h100)).to.deep.equal({ bound: 'fp32', seconds: (work.fmas + work.additions) / lanes });
     expect(floorTime(work, h100, 'bf16').bound).to.equal('memory');
+    // Of ten multiprocessors at 1 GHz the tensor cores do 2048 multiply-adds a clock, half of that by mma.sync.
+    const product = { fmas: 2048e10, additions: 0, bytes: 0 };
+    expect(floorTime(product, gpu, 'bf16')).to.deep.equal({ bound: 'tensor', seconds: 2 });
     const half = workOf({ ...modelCases(32)[0]!, dtype: 'bfloat16' });
     expect(half).to.deep.equal({ ...work, bytes: 2 * 2 * 32 * 3136 * 64 + 4 * 64 * 64 * 5 });
   });
