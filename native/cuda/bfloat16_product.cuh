@@ -5,44 +5,67 @@
 //   threads, pixels                 of a block and of a tile
 //   panel_rows                      rows that a chunk takes at most, a multiple of bfloat16_depth
 //   int steps                       a full chunk's products of that depth
-//   bool is_interleaved             the order of a chunk's rows in the panel, see ChunkOrder
+//   bool is_interleaved             the order of a chunk's rows in the panel, see ChunkOrder; if so also channel_step
 //   AtTile::pair(column)            where an even column and the next lie
-// and fills a panel of bfloat16, with zeros up to steps_of(depth) products.
+// and fills a panel of bfloat16, with zeros up to steps_of(depth) products; of a row the first `written_pixels`, where it
+// has that, for every chunk. Where the pixels of a tile are one run of
+// each plane, it has Runs instead of pair, see store_runs.
 #pragma once
 
+#include <numeric>
+
 #include "cuda/bfloat16_tile.cuh"
+#include "cuda/elements.cuh"
 #include "cuda/implicit_product.cuh"
 
 namespace gmr::cuda {
 
-// Which operand row of a chunk lies in row k of the panel. Interleaved: ring by ring, of 16 channels each, of which
-// neighbours lie two rows apart, so that a warp that writes four channels meets different banks.
+// Which operand row of a chunk lies in row k of the panel. Interleaved: 16 channels after 16 channels, of each the rings
+// one by one. The channels of a ring lie `channel_step` rows apart (0: not interleaved), around the 16, so that those
+// that a warp writes at a time meet different banks.
 struct ChunkOrder {
-  int rows, chunk_depth, steps;
-  bool is_interleaved;
+  int rows, chunk_depth, steps, channel_step;
 
   __device__ int row(int k) const {
-    if (!is_interleaved) return k;
-    const int place = k % bfloat16_depth;
-    return (place / 2 + place % 2 * (bfloat16_depth / 2)) * rows + k / bfloat16_depth;
+    if (channel_step == 0) return k;
+    const int step = k / bfloat16_depth, channels = step / rows;
+    return (channels * bfloat16_depth + channel_at(k % bfloat16_depth)) * rows + step - channels * rows;
   }
-  static __device__ int interleaved_row(int channel) {
-    return channel % (bfloat16_depth / 2) * 2 + channel / (bfloat16_depth / 2);
+
+  // The place of a channel among its 16. Where the step divides 16, channels go around beside each other.
+  template <int step>
+  static __device__ int place_of(int channel) {
+    constexpr int around = bfloat16_depth / std::gcd(step, bfloat16_depth);
+    return (channel * step + channel / around) % bfloat16_depth;
   }
+
+ private:
+  __device__ int channel_at(int place) const {
+    if (channel_step % 2 == 1) return place * inverse_of_step() % bfloat16_depth;
+    return place / channel_step + place % channel_step * (bfloat16_depth / channel_step);
+  }
+  // s^4 = 1 modulo 16 for all odd s.
+  __device__ int inverse_of_step() const { return channel_step * channel_step * channel_step; }
 };
 
 template <typename Gather>
 __host__ __device__ ChunkOrder order_of(const Gather& gather) {
-  return {gather.rows, gather.chunk_depth, gather.steps, gather.is_interleaved};
+  int channel_step = 0;
+  if constexpr (Gather::is_interleaved) channel_step = Gather::channel_step;
+  return {gather.rows, gather.chunk_depth, gather.steps, channel_step};
 }
 
-// What pack_weights does, a thread for 8 elements: [group][part][chunk][step][16 outputs][lane][8].
+// Rows of a chunk that pack_weights takes at most.
+constexpr int pack_most_depth = 80;
+
+// What pack_weights does, a block for 16 outputs of a chunk: [group][part][chunk][step][16 outputs][lane][8].
 struct WeightPacking {
   ProductWeights weights;
   ChunkOrder order;
-  int64_t outputs, all_rows, count;
+  int64_t outputs, all_rows, blocks;
   int m_tiles;
-  Divisor by_m_tiles, by_steps, by_chunks, by_parts;
+  Divisor by_m_tiles, by_chunks, by_parts;
+  SmallDivisor by_rows;
   bfloat16* packed;
 };
 
@@ -66,23 +89,40 @@ __device__ Chunk chunk_at(const Gather& gather, int64_t all_rows, int64_t row) {
   return {row, static_cast<int>(min(int64_t{gather.chunk_depth}, max(all_rows - row, int64_t{0})))};
 }
 
-// Starts to copy a chunk's packed weights, of which there are whole 16 bytes a thread.
-template <typename Tile>
+// Starts to copy a chunk's packed weights, of which there are whole 16 bytes a thread. An interleaved panel is full.
+template <typename Tile, typename Gather>
 __device__ void copy_packed(const bfloat16* from, int elements, bfloat16* to) {
-  constexpr int pack = 8;
+  constexpr int pack = 8, step = Tile::threads * pack, step_bytes = step * static_cast<int>(sizeof(bfloat16));
   const int mine = static_cast<int>(threadIdx.x) * pack;
+  if constexpr (Gather::is_interleaved) {
+    constexpr int all = Gather::panel_rows * Tile::outputs;
+    const uint32_t to_at = shared_address(to + mine);
+    unroll<(all + step - 1) / step>([&](auto i) {
+      if ((i + 1) * step <= all || mine < all - i * step) {
+        copy_or_zero_at<uint4, i * step_bytes, i * step_bytes>(to_at, from + mine, true);
+      }
+    });
+  } else {
 #pragma unroll 4
-  for (int i = mine; i < elements; i += Tile::threads * pack) {
-    copy_or_zero(reinterpret_cast<uint4*>(to + i), reinterpret_cast<const uint4*>(from + i), true);
+    for (int i = mine; i < elements; i += step) {
+      copy_or_zero(reinterpret_cast<uint4*>(to + i), reinterpret_cast<const uint4*>(from + i), true);
+    }
   }
 }
 
 // What no chunk writes must be a number: columns of a tile that stand for nothing.
 template <typename Tile, typename Gather>
 __device__ void zero_panel(bfloat16* panel) {
-  constexpr int count = Gather::panel_rows * Tile::pitch / 8;
-  for (int i = static_cast<int>(threadIdx.x); i < count; i += Tile::threads) {
-    reinterpret_cast<uint4*>(panel)[i] = {0, 0, 0, 0};
+  constexpr int first = [] {
+    if constexpr (requires { Gather::written_pixels; }) return Gather::written_pixels / 8 * 8;
+    return 0;
+  }();
+  constexpr int packs = (Tile::pixels - first) / 8;
+  if constexpr (packs > 0) {
+    for (int i = static_cast<int>(threadIdx.x); i < Gather::panel_rows * packs; i += Tile::threads) {
+      const int row = i / packs;
+      reinterpret_cast<uint4*>(panel + row * Tile::pitch + first)[i - row * packs] = {0, 0, 0, 0};
+    }
   }
 }
 
@@ -153,6 +193,48 @@ __device__ void store_tile(const Bfloat16Product<Gather>& p, const typename Gath
   __syncthreads();
 }
 
+// The same where the pixels of a tile are one run of memory in each plane, so that whole sectors are written, each by one warp: sums go to
+// shared memory as [output][pixel] and from there in pieces of Runs::piece elements. `Runs` has
+//   int64_t image, int first, count   of the run: its image, where in the planes it begins, and its elements, of which
+//                                     there are fewer than 57 pieces
+//   static int pixel(int piece)       the pixel of the tile with which a piece begins
+template <typename Gather, typename Tile>
+__device__ void store_runs(const Bfloat16Product<Gather>& p, const typename Gather::AtTile& at_tile,
+                           const Tile& product, int64_t group, int64_t first_output, bfloat16* staged) {
+  using Runs = typename Gather::Runs;
+  using Piece = Pairs<Runs::piece>;
+  constexpr unsigned sector_pieces = 32 / sizeof(Piece);
+  bfloat16* to = staged + product.output(0) * Tile::pitch + product.pixel(0);
+#pragma unroll
+  for (int i = 0; i < Tile::outputs_a_thread; ++i) {
+#pragma unroll
+    for (int j = 0; j < Tile::pairs_a_thread; ++j) {
+      *reinterpret_cast<uint32_t*>(to + 8 * i * Tile::pitch + 8 * j) = product.pair(i, j);
+    }
+  }
+  __syncthreads();
+  const Runs runs = at_tile.runs();
+  const auto there = static_cast<unsigned>(min(int64_t{Tile::outputs}, p.shape.outputs - first_output));
+  const int64_t first_plane = (runs.image * p.shape.groups + group) * p.shape.outputs + first_output;
+  auto* y = reinterpret_cast<Piece*>(p.y + first_plane * p.shape.out_plane + runs.first);
+  const auto y_place = static_cast<unsigned>(reinterpret_cast<uintptr_t>(y) / sizeof(Piece));
+  const auto plane = static_cast<unsigned>(p.shape.out_plane / Runs::piece);
+  const unsigned pieces = runs.count / Runs::piece;
+  // Lanes begin where a sector does; those before the run are behind it in the numbers modulo 64.
+  constexpr unsigned most_pieces = 2 * warp_threads;
+  for (unsigned output = threadIdx.x / warp_threads; output < there; output += Tile::warps) {
+    const unsigned first = Tile::lane() - (y_place + output * plane) % sector_pieces;
+    Piece* to = y + uint64_t{output} * plane;
+    const bfloat16* from = staged + output * Tile::pitch;
+#pragma unroll
+    for (unsigned i = 0; i < most_pieces; i += warp_threads) {
+      const unsigned piece = (first + i) % most_pieces;
+      if (piece < pieces) to[piece] = *reinterpret_cast<const Piece*>(from + Runs::pixel(piece));
+    }
+  }
+  __syncthreads();
+}
+
 template <typename Tile, typename Gather>
 __device__ void bfloat16_product(const Bfloat16Product<Gather>& p) {
   extern __shared__ float4 shared_memory[];
@@ -166,17 +248,20 @@ __device__ void bfloat16_product(const Bfloat16Product<Gather>& p) {
   for (int64_t item = blockIdx.x; item < p.items(); item += gridDim.x) {
     // Blocks that share a tile run next to each other, so that its input stays in the cache.
     const auto [tile_and_group, part] = p.by_parts.divide(item);
-    const auto [tile, group] = p.by_groups.divide(tile_and_group);
+    const auto [tile, tile_group] = p.by_groups.divide(tile_and_group);
+    int64_t group = tile_group, first_output = part * Tile::outputs;
+    // So that these are not worked out anew behind the chunks.
+    if constexpr (requires { typename Gather::Runs; }) asm volatile("" : "+l"(group), "+l"(first_output));
     const int64_t first_channel = group * p.shape.channels;
     const bfloat16* from = p.weights + (group * p.output_parts + part) * p.chunks * chunk_elements;
     typename Gather::AtTile at_tile(p.gather, tile, work);
     Tile product;
-    start_sums(p, group, part * Tile::outputs, product);
+    start_sums(p, group, first_output, product);
     Chunk chunk = chunk_at(p.gather, all_rows, 0);
     at_tile.start(first_channel, chunk);
     for (; chunk.depth > 0; from += chunk_elements) {
       const Chunk next = chunk_at(p.gather, all_rows, chunk.first_row + chunk.depth);
-      copy_packed<Tile>(from, chunk_elements, weights);
+      copy_packed<Tile, Gather>(from, chunk_elements, weights);
       finish_group();
       at_tile.fill(panel, first_channel, chunk, next);
       wait_for_all_groups_but<1>();  // all but the next chunk's
@@ -185,8 +270,13 @@ __device__ void bfloat16_product(const Bfloat16Product<Gather>& p) {
       __syncthreads();
       chunk = next;
     }
-    finish_sums(p, group, part * Tile::outputs, product);
-    store_tile(p, at_tile, product, group, part * Tile::outputs, reinterpret_cast<PairOffsets*>(weights));
+    finish_sums(p, group, first_output, product);
+    if constexpr (requires { typename Gather::Runs; }) {
+      static_assert(Tile::outputs * Tile::pitch <= Gather::panel_rows * (Tile::pitch + Tile::outputs));
+      store_runs(p, at_tile, product, group, first_output, panel);
+    } else {
+      store_tile(p, at_tile, product, group, first_output, reinterpret_cast<PairOffsets*>(weights));
+    }
   }
 }
 
@@ -217,10 +307,17 @@ void launch_bfloat16_forward(BackendDevice& device, const Kernel<Bfloat16Product
   const int64_t all_rows = shape.channels * gather.rows;
   const int64_t chunks = (all_rows + gather.chunk_depth - 1) / gather.chunk_depth;
   const int m_tiles = tile / 16;
-  const int64_t fragments = shape.groups * parts * chunks * gather.steps * m_tiles * warp_threads;
-  auto* packed = static_cast<bfloat16*>(device.scratch(static_cast<size_t>(fragments) * sizeof(uint4)));
-  pack_weights(device, {weights, order_of(gather), shape.outputs, all_rows, fragments, m_tiles, Divisor(m_tiles),
-                        Divisor(gather.steps), Divisor(chunks), Divisor(parts), packed});
+  // 16 channels of a chunk are packed as a chunk of their own, so that there are more blocks.
+  int cuts = 1;
+  if constexpr (Gather::is_interleaved) cuts = Gather::steps / Gather::rings;
+  ChunkOrder order = order_of(gather);
+  order.chunk_depth /= cuts;
+  order.steps /= cuts;
+  const int64_t blocks = shape.groups * parts * chunks * cuts * m_tiles;
+  auto* packed =
+      static_cast<bfloat16*>(device.scratch(static_cast<size_t>(blocks * order.steps * warp_threads) * sizeof(uint4)));
+  pack_weights(device, {weights, order, shape.outputs, all_rows, blocks, m_tiles, Divisor(m_tiles),
+                        Divisor(chunks * cuts), Divisor(parts), SmallDivisor(gather.rows), packed});
   const Bfloat16Product<Gather> product{
       shape, gather, packed, epilogue, y, parts, chunks, Divisor(parts), Divisor(shape.groups)};
   const size_t bytes = product_tile_bytes<Gather::panel_rows, Gather::pixels>(tile) + work_bytes(gather);

@@ -8,6 +8,7 @@
 #include "cuda/launch.h"
 #include "cuda/product_tuning.h"
 #include "cuda/reduction.cuh"
+#include "cuda/shared_words.cuh"
 #include "cuda/tensor_core.cuh"
 
 namespace gmr::cuda {
@@ -43,8 +44,6 @@ __device__ inline void mma_bfloat16(float (&d)[4], const uint4& a, const uint2& 
 #endif
 }
 
-__device__ inline uint32_t shared_address(const void* p) { return static_cast<uint32_t>(__cvta_generic_to_shared(p)); }
-
 // Matrices of 8 x 8: lanes 8 i to 8 i + 7 bring the addresses of the rows of matrix i, 16 bytes each. A lane gets of
 // each matrix elements (g, 2t) and (g, 2t + 1), transposed (2t, g) and (2t + 1, g).
 __device__ inline uint4 load_four_matrices(const bfloat16* row) {
@@ -63,19 +62,21 @@ __device__ inline uint2 load_two_matrices(const bfloat16* row) {
                : "memory");
   return m;
 }
-__device__ inline uint4 load_four_transposed(const bfloat16* row) {
+template <int distance>
+__device__ inline uint4 load_four_transposed(uint32_t row) {
   uint4 m;
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4+%5];"
                : "=r"(m.x), "=r"(m.y), "=r"(m.z), "=r"(m.w)
-               : "r"(shared_address(row))
+               : "r"(row), "n"(distance)
                : "memory");
   return m;
 }
-__device__ inline uint2 load_two_transposed(const bfloat16* row) {
+template <int distance>
+__device__ inline uint2 load_two_transposed(uint32_t row) {
   uint2 m;
-  asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2+%3];"
                : "=r"(m.x), "=r"(m.y)
-               : "r"(shared_address(row))
+               : "r"(row), "n"(distance)
                : "memory");
   return m;
 }
@@ -95,14 +96,18 @@ struct Bfloat16Sums {
   }
 };
 
+// Of tall warp tiles fewer values are read for each product.
+constexpr int tall_warps(int outputs, int threads) {
+  return std::min(outputs / 16, threads == 8 * warp_threads ? 4 : 2);
+}
+
 // outputs x pixels of the forward product. Weights lie in the order of fragments (pack_weights), so that a lane's part
 // of 16 x 16 is one read of 16 bytes; the panel as [row][pixel].
-template <int tile_outputs, int tile_pixels, int tile_threads>
+template <int tile_outputs, int tile_pixels, int tile_threads,
+          int output_warps = tall_warps(tile_outputs, tile_threads)>
 struct Bfloat16Tile {
   static constexpr int outputs = tile_outputs, pixels = tile_pixels, threads = tile_threads;
-  static constexpr int warps = threads / warp_threads;
-  // Of tall warp tiles fewer values are read for each product.
-  static constexpr int output_warps = std::min(outputs / 16, warps == 8 ? 4 : 2), pixel_warps = warps / output_warps;
+  static constexpr int warps = threads / warp_threads, pixel_warps = warps / output_warps;
   static constexpr int warp_outputs = outputs / output_warps, warp_pixels = pixels / pixel_warps;
   static constexpr int m_tiles = warp_outputs / 16, n_tiles = warp_pixels / 8;
   static constexpr int pitch = bfloat16_pitch(pixels);
@@ -141,25 +146,26 @@ struct Bfloat16Tile {
 
   // sum += weights^T panel over 16 `steps` operand rows.
   __device__ void add(const bfloat16* weights, const bfloat16* panel, int steps) {
-    const auto* a_at = reinterpret_cast<const uint4*>(weights) + first_output() / 16 * warp_threads + lane();
-    const bfloat16* four_at = panel + lane() % 16 * pitch + first_pixel() + lane() / 16 * 8;
-    const bfloat16* two_at = panel + lane() % 16 * pitch + first_pixel() + (n_tiles - 1) * 8;
+    constexpr int element = static_cast<int>(sizeof(bfloat16)),
+                  fragment = warp_threads * static_cast<int>(sizeof(uint4));
+    uint32_t a_at = shared_address(weights) + first_output() / 16 * fragment + lane() * static_cast<int>(sizeof(uint4));
+    // Lanes bring the addresses of matrices: of two of them the first 16.
+    uint32_t b_at = shared_address(panel + lane() % 16 * pitch + first_pixel() + lane() / 16 * 8);
+    uint32_t last_at = shared_address(panel + lane() % 16 * pitch + first_pixel());
     for (int step = 0; step < steps; ++step) {
       uint4 a[m_tiles];
       uint2 b[n_tiles];
-#pragma unroll
-      for (int i = 0; i < m_tiles; ++i) a[i] = a_at[i * warp_threads];
-#pragma unroll
-      for (int j = 0; j + 1 < n_tiles; j += 2) {
-        const uint4 two = load_four_transposed(four_at + 8 * j);
-        b[j] = {two.x, two.y};
-        b[j + 1] = {two.z, two.w};
-      }
-      if constexpr (n_tiles % 2 == 1) b[n_tiles - 1] = load_two_transposed(two_at);
+      unroll<m_tiles>([&](auto i) { a[i] = load_four_words<i * fragment>(a_at); });
+      unroll<n_tiles / 2>([&](auto j) {
+        const uint4 two = load_four_transposed<16 * j * element>(b_at);
+        b[2 * j] = {two.x, two.y};
+        b[2 * j + 1] = {two.z, two.w};
+      });
+      if constexpr (n_tiles % 2 == 1) b[n_tiles - 1] = load_two_transposed<(n_tiles - 1) * 8 * element>(last_at);
       sums.add(a, b);
-      a_at += outputs / 16 * warp_threads;
-      four_at += bfloat16_depth * pitch;
-      two_at += bfloat16_depth * pitch;
+      a_at += outputs / 16 * fragment;
+      b_at += bfloat16_depth * pitch * element;
+      last_at += bfloat16_depth * pitch * element;
     }
   }
 };
@@ -171,7 +177,7 @@ struct Bfloat16WeightTile {
   static constexpr int outputs = tile_outputs, rows = tile_rows, pixels = tile_pixels, threads = tile_threads;
   static constexpr int chunks = tile_chunks;
   static constexpr int warps = threads / warp_threads;
-  static constexpr int output_warps = std::min(outputs / 16, warps == 8 ? 4 : 2), row_warps = warps / output_warps;
+  static constexpr int output_warps = tall_warps(outputs, threads), row_warps = warps / output_warps;
   static constexpr int warp_outputs = outputs / output_warps, warp_rows = rows / row_warps;
   static constexpr int m_tiles = warp_outputs / 16, n_tiles = warp_rows / 8;
   static constexpr int pitch = bfloat16_pitch(pixels);

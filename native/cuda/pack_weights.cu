@@ -5,26 +5,65 @@
 namespace gmr::cuda {
 namespace {
 
+constexpr int pack_threads = 64;
+constexpr int pack_outputs = 16;
+constexpr int pack_pitch = bfloat16_pitch(pack_most_depth);
+
 // kernels
 
-__global__ void pack_weights_kernel(const __grid_constant__ WeightPacking p) {
-  for (int64_t i = first_item(); i < p.count; i += item_step()) {
-    const int lane = static_cast<int>(i % warp_threads), g = lane / 4, t = lane % 4;
-    const auto [steps, m_tile] = p.by_m_tiles.divide(i / warp_threads);
-    const auto [chunks, step] = p.by_steps.divide(steps);
+// Weights are read in the order in which they lie, rows of an output one after the other or, transposed, outputs of a
+// channel, so that whole sectors are used.
+// The 16 in the bounds, blocks on a multiprocessor, allows 64 registers: left alone, ptxas spills for some targets.
+__global__ void __launch_bounds__(pack_threads, 16) pack_weights_kernel(const __grid_constant__ WeightPacking p) {
+  __shared__ alignas(16) bfloat16 tile[pack_outputs * pack_pitch];  // [output][row of the panel]
+  __shared__ int place[pack_most_depth];                            // of an operand row in the panel
+  const int depth = p.order.chunk_depth, rows = p.by_rows.divisor();
+  const bool is_transposed = p.weights.output_step == rows && depth % rows == 0;
+  for (int i = static_cast<int>(threadIdx.x); i < pack_outputs * pack_pitch / 8; i += pack_threads) {
+    reinterpret_cast<uint4*>(tile)[i] = {0, 0, 0, 0};
+  }
+  for (int k = static_cast<int>(threadIdx.x); k < p.order.steps * bfloat16_depth; k += pack_threads) {
+    const int row = p.order.row(k);
+    if (row < depth) place[row] = k;
+  }
+  for (int64_t item = blockIdx.x; item < p.blocks; item += gridDim.x) {
+    const auto [chunks, m_tile] = p.by_m_tiles.divide(item);
     const auto [parts, chunk] = p.by_chunks.divide(chunks);
     const auto [group, part] = p.by_parts.divide(parts);
-    const int64_t output = (part * p.m_tiles + m_tile) * 16 + g;
-    // Named, since clang before 16, with which the code is linted, captures no structured bindings by itself.
-    const auto weight = [&, group = group, chunk = chunk, step = step](int64_t o, int k) {
-      const int row = p.order.row(static_cast<int>(step) * bfloat16_depth + k);
-      const int64_t all = chunk * p.order.chunk_depth + row;
-      const bool is_there = o < p.outputs && row < p.order.chunk_depth && all < p.all_rows;
-      return is_there ? p.weights.first_output(group, all)[o * p.weights.output_step] : 0;
-    };
-    const auto pair = [&](int64_t o, int k) { return rounded_pair(weight(o, k), weight(o, k + 1)); };
-    reinterpret_cast<uint4*>(p.packed)[i] = {pair(output, 2 * t), pair(output + 8, 2 * t), pair(output, 2 * t + 8),
-                                             pair(output + 8, 2 * t + 8)};
+    const int64_t first_output = (part * p.m_tiles + m_tile) * pack_outputs, first_row = chunk * depth;
+    const auto outputs = static_cast<int>(min(int64_t{pack_outputs}, p.outputs - first_output));
+    const auto there = static_cast<int>(min(int64_t{depth}, p.all_rows - first_row));
+    const int64_t step = p.weights.output_step;
+    __syncthreads();
+    if (is_transposed) {
+      for (int i = static_cast<int>(threadIdx.x); i < pack_outputs * rows; i += pack_threads) {
+        const int output = p.by_rows.divide(i), first = i - output * rows;
+        const float* from = p.weights.first_output(group, first_row + first) + (first_output + output) * step;
+        const int end = output < outputs ? there : 0;
+        for (int row = first; row < depth; row += rows, from += p.weights.channel_step) {
+          tile[output * pack_pitch + place[row]] = rounded<bfloat16>(row < end ? *from : 0);
+        }
+      }
+    } else {
+      for (int row = static_cast<int>(threadIdx.x); row < depth; row += pack_threads) {
+        const float* from = p.weights.first_output(group, first_row + row) + first_output * step;
+        const int end = row < there ? outputs : 0;
+        bfloat16* to = tile + place[row];
+#pragma unroll
+        for (int output = 0; output < pack_outputs; ++output, from += step) {
+          to[output * pack_pitch] = rounded<bfloat16>(output < end ? *from : 0);
+        }
+      }
+    }
+    __syncthreads();
+    auto* packed = reinterpret_cast<uint4*>(p.packed) + (chunks * p.order.steps * p.m_tiles + m_tile) * warp_threads;
+    for (int i = static_cast<int>(threadIdx.x); i < p.order.steps * warp_threads; i += pack_threads) {
+      const int step = i / warp_threads, lane = i % warp_threads, g = lane / 4, t = lane % 4;
+      const auto* upper = reinterpret_cast<const uint32_t*>(tile + g * pack_pitch + step * bfloat16_depth) + t;
+      const auto* lower = upper + 8 * pack_pitch / 2;
+      packed[step * p.m_tiles * warp_threads + lane] = {upper[0], lower[0], upper[4], lower[4]};
+    }
+    __syncthreads();
   }
 }
 
@@ -33,7 +72,7 @@ __global__ void pack_weights_kernel(const __grid_constant__ WeightPacking p) {
 // launchers
 
 void pack_weights(BackendDevice& device, const WeightPacking& packing) {
-  launch(device, Kernel{"pack_weights_kernel", pack_weights_kernel}, thread_each(device, packing.count), packing);
+  launch(device, Kernel{"pack_weights_kernel", pack_weights_kernel}, block_each(packing.blocks, pack_threads), packing);
 }
 
 }  // namespace gmr::cuda

@@ -31,7 +31,7 @@ constexpr int weights_pitch(int outputs) { return outputs + 4; }
 // Products of bfloat16: what one instruction takes of the common axis, and elements from row to row of a tile, an odd
 // multiple of 16 bytes, so that eight rows of a matrix meet different banks.
 constexpr int bfloat16_depth = 16;
-constexpr int bfloat16_pitch(int columns) { return columns + 8; }
+constexpr int bfloat16_pitch(int columns) { return columns % 16 == 8 ? columns : columns + 8; }
 
 // Of groups of few outputs tiles of one product.
 constexpr int bfloat16_few_outputs = 16;

@@ -1,19 +1,12 @@
 // Ring sums of standard 2-D kernels at stride 1 for the bfloat16 product, without runs in shared memory: a thread has
-// two neighbouring columns of a channel and slides down the rows of its window. What a row adds to the rings that meet
-// it,
-//   pairs   e_w = x[-w] + x[+w]
-//   runs    x[-w] + ... + x[+w], each from the one before
-//   a ring's share   a run where the ring is whole, else the pairs between its inner and its outer disc
-// goes to the sums of all output rows that it belongs to, at once; a sum is rounded and stored in the row that
-// completes it. Everything but the window is in registers. Rings are never differences, so that they lose no digits.
+// two neighbouring columns of a channel and slides down the rows of its window (ring_sums.cuh). Everything but the
+// window is in registers.
 #pragma once
-
-#include <utility>
 
 #include "cuda/bfloat16_product.cuh"
 #include "cuda/box_tiling.cuh"
 #include "ops/ring_conv/ring_conv_cuda_tuning.h"
-#include "ops/ring_conv/standard_discs.h"
+#include "ops/ring_conv/ring_sums.cuh"
 
 namespace gmr::cuda {
 
@@ -22,25 +15,6 @@ Box choose_columns_box(const WindowGeometry& g, int64_t images, int rings);
 
 // The least number >= words that is `rest` modulo the 32 banks.
 inline int padded_words(int words, int rest) { return words + (rest - words % 32 + 32) % 32; }
-
-// Calls f(std::integral_constant<int, i>) for i = 0..count - 1.
-template <int count, typename F>
-__device__ inline void unroll(F&& f) {
-  [&]<int... i>(std::integer_sequence<int, i...>) { (f(std::integral_constant<int, i>{}), ...); }
-  (std::make_integer_sequence<int, count>{});
-}
-
-// Shared memory at a constant distance, in bytes: the compiler would work out each address anew.
-template <int distance>
-__device__ inline uint32_t load_word(uint32_t address) {
-  uint32_t word;
-  asm volatile("ld.shared.u32 %0, [%1+%2];" : "=r"(word) : "r"(address), "n"(distance) : "memory");
-  return word;
-}
-template <int distance>
-__device__ inline void store_word(uint32_t address, uint32_t word) {
-  asm volatile("st.shared.u32 [%0+%1], %2;" : : "r"(address), "n"(distance), "r"(word) : "memory");
-}
 
 // is_masked: columns that stand for nothing are zero, as a sum over columns wants it.
 template <int side, bool is_masked>
@@ -51,6 +25,7 @@ struct RingColumns {
   static constexpr int panel_rows = columns_channels * rings;
   static constexpr int steps = rings;  // 16 channels of a ring each
   static constexpr bool is_interleaved = true;
+  static constexpr int channel_step = 2;
   // Columns of the window to the left of the box: even, so that its pairs are words.
   static constexpr int margin = (half + 1) / 2 * 2;
   static constexpr int words_a_pair = (margin + half + 3) / 2;  // that a thread reads of a row
@@ -202,12 +177,32 @@ class RingColumns<side, is_masked>::AtTile {
     const int image = g_.by_pairs.divide(slot), pair = slot - image * g_.pairs;
     if (image < g_.box_images) {
       const uint32_t* window = windows_ + channel * g_.channel_words + image * g_.image_words + pair + shift_ / 2;
-      bfloat16* out = panel + ChunkOrder::interleaved_row(channel) * bfloat16_pitch(pixels) +
+      bfloat16* out = panel + ChunkOrder::place_of<channel_step>(channel) * bfloat16_pitch(pixels) +
                       image * g_.by_image_columns.divisor() + 2 * pair;
       const auto sum_rings = [&](auto box_rows) {
-        Sums<box_rows> sums(g_.box_columns, out);
-        if constexpr (is_masked) sums.mask(g_.window.out[1] - y_, g_.window.out[2] - x_ - 2 * pair);
-        sums.template add_rows<0>(shared_address(window));
+        const uint32_t at = shared_address(window), to = shared_address(out);
+        // What of the columns, and of the rows, stands for an output.
+        [[maybe_unused]] const int columns = g_.window.out[2] - x_ - 2 * pair, there = g_.window.out[1] - y_;
+        [[maybe_unused]] const uint32_t mask = columns <= 0 ? 0 : columns == 1 ? 0xffffu : 0xffffffffu;
+        uint32_t row_at[box_rows];
+#pragma unroll
+        for (int y = 0; y < box_rows; ++y) row_at[y] = to + y * g_.box_columns * static_cast<int>(sizeof(bfloat16));
+        RingSums<side, 2, box_rows, margin> sums;
+        sums.make(
+            0, box_rows + 2 * half,
+            [&](auto r, float(&x)[2 * words_a_pair]) {
+              unroll<words_a_pair>([&](auto i) {
+                const uint32_t word = load_word<(r * columns_row_words + i) * 4>(at);
+                x[2 * i] = first_of(word);
+                x[2 * i + 1] = second_of(word);
+              });
+            },
+            [&](auto l, auto y, const float(&sum)[2]) {
+              uint32_t word = rounded_pair(sum[0], sum[1]);
+              if constexpr (is_masked) word &= y < there ? mask : 0;
+              store_word<l * bfloat16_depth * bfloat16_pitch(pixels) * static_cast<int>(sizeof(bfloat16))>(row_at[y],
+                                                                                                           word);
+            });
       };
       if (g_.box_rows == columns_most_rows) {
         sum_rings(std::integral_constant<int, columns_most_rows>{});
@@ -331,93 +326,6 @@ class RingColumns<side, is_masked>::AtTile {
       for (int x = 0; x < width; ++x) to[2 * window - first_x_ + x] = plane[x];
     }
   }
-
-  // What a row of the window adds to a ring, for one column.
-  struct Shares {
-    float pair[half + 1], run[half + 1];
-
-    __device__ Shares(const float (&x)[2 * words_a_pair], int column) {
-      const int centre = margin + column;
-      run[0] = x[centre];
-#pragma unroll
-      for (int w = 1; w <= half; ++w) {
-        pair[w] = x[centre - w] + x[centre + w];
-        run[w] = run[w - 1] + pair[w];
-      }
-    }
-
-    // Between two half-widths.
-    template <int inner, int outer>
-    __device__ float between() const {
-      if constexpr (inner < 0) {
-        return run[outer];
-      } else if constexpr (inner + 1 == outer) {
-        return pair[outer];
-      } else {
-        return between<inner, outer - 1>() + pair[outer];
-      }
-    }
-  };
-
-  // The rings of two columns of a box of so many rows.
-  template <int box_rows>
-  class Sums {
-   public:
-    __device__ Sums(int box_columns, bfloat16* out) {
-      const uint32_t address = shared_address(out);
-#pragma unroll
-      for (int y = 0; y < box_rows; ++y) out_[y] = address + y * box_columns * static_cast<int>(sizeof(bfloat16));
-    }
-
-    __device__ void mask(int rows, int columns) {
-      mask_ = columns <= 0 ? 0 : columns == 1 ? 0xffffu : 0xffffffffu;
-      rows_ = rows;
-    }
-
-    // Row r of the window and those behind it.
-    template <int r>
-    __device__ void add_rows(uint32_t window) {
-      if constexpr (r < box_rows + 2 * half) {
-        float x[2 * words_a_pair];
-        unroll<words_a_pair>([&](auto i) {
-          const uint32_t word = load_word<(r * columns_row_words + i) * 4>(window);
-          x[2 * i] = first_of(word);
-          x[2 * i + 1] = second_of(word);
-        });
-        const Shares shares[2] = {{x, 0}, {x, 1}};
-        unroll<rings>([&](auto l) {
-          constexpr int reach = Discs::reach(l);
-          unroll<2 * reach + 1>([&](auto i) {
-            constexpr int dy = i - reach, y = r - half - dy, distance = dy < 0 ? -dy : dy;
-            if constexpr (y >= 0 && y < box_rows) {
-              constexpr int outer = Discs::half_width(l, distance);
-              constexpr int inner = l == 0 ? -1 : Discs::half_width(l - 1, distance);
-#pragma unroll
-              for (int c = 0; c < 2; ++c) {
-                const float share = shares[c].template between<inner, outer>();
-                sum_[l][y][c] = dy == -reach ? share : sum_[l][y][c] + share;
-              }
-              if constexpr (dy == reach) store<l, y>();
-            }
-          });
-        });
-        add_rows<r + 1>(window);
-      }
-    }
-
-   private:
-    template <int l, int y>
-    __device__ void store() const {
-      uint32_t pair = rounded_pair(sum_[l][y][0], sum_[l][y][1]);
-      if constexpr (is_masked) pair &= y < rows_ ? mask_ : 0;
-      store_word<l * bfloat16_depth * bfloat16_pitch(pixels) * static_cast<int>(sizeof(bfloat16))>(out_[y], pair);
-    }
-
-    float sum_[rings][box_rows][2];
-    uint32_t out_[box_rows];  // where ring 0 of a row goes
-    uint32_t mask_;           // what of the columns stands for an output
-    int rows_;
-  };
 
   const RingColumns& g_;
   uint32_t* windows_;  // [channel][image][row][word]

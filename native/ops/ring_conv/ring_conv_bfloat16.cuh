@@ -19,7 +19,9 @@ void ring_conv_bfloat16(BackendDevice& device, const RingConvBfloat16& p, const 
 void ring_conv_bfloat16_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy,
                                         float* dv);
 
-// The same by RingColumns; false: it is not for this kernel or shape, and nothing was done.
+// The same by RingRows, RingColumns; false: it is not for this kernel or shape, and nothing was done.
+bool ring_rows_forward(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights,
+                       const Epilogue& epilogue, bfloat16* y);
 bool ring_columns_forward(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights,
                           const Epilogue& epilogue, bfloat16* y);
 bool ring_columns_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy, float* dv);

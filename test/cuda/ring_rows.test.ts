@@ -1,0 +1,56 @@
+// The bfloat16 ring convolutions whose tiles are whole rows, against the processor: images of many tiles, which are too
+// large for the loops of the op's cases.
+import { expect } from 'chai';
+import * as gmr from '../../lib/index.js';
+import { cudaSimControl } from '../support/cuda_sim.js';
+import { cudaSim } from '../support/devices.js';
+import { bfloat16Rounding, normal, relativeError, uniform } from '../support/ndarray.js';
+
+interface Layer {
+  name: string;
+  x: [images: number, channels: number, height: number, width: number];
+  outputs: number;
+  side: number;
+  groups?: number;
+}
+
+// A tile of each needs a block, and below 96 blocks another kernel takes the layer.
+const layers: Layer[] = [
+  { name: 'rows of 56, a last tile of one row', x: [12, 9, 57, 56], outputs: 20, side: 9 },
+  { name: 'rows of 56, groups, images of one row', x: [48, 34, 1, 56], outputs: 40, side: 9, groups: 2 },
+  { name: 'rows of 28, a last tile of one row', x: [32, 9, 15, 28], outputs: 65, side: 9 },
+  { name: 'rows of 28, groups, more outputs than a tile', x: [24, 66, 1, 28], outputs: 260, side: 9, groups: 2 },
+  { name: 'rows of 14', x: [48, 72, 14, 14], outputs: 128, side: 5 },
+  { name: 'rows of 14, groups, a last tile of one row', x: [24, 18, 8, 14], outputs: 134, side: 5, groups: 2 },
+];
+
+async function results({ x, outputs, side, groups = 1 }: Layer, device: gmr.Device): Promise<ArrayLike<number>[]> {
+  const hasBothWays = x[1] / groups > 64; // else another kernel makes the gradient of the input
+  const random = uniform(5);
+  const make = (shape: readonly number[], dtype: gmr.DType, requiresGrad = false): gmr.Tensor =>
+    gmr.tensor(Float32Array.from(normal(shape, random).data), shape, { device, dtype, requiresGrad });
+  const input = make(x, 'bfloat16', hasBothWays);
+  const weights = make([outputs, x[1] / groups, (side + 1) / 2], 'float32');
+  const bias = make([outputs], 'float32');
+  const padding = (side - 1) / 2;
+  const y = gmr.ops.ringConv(input, weights, { kernelSize: [side, side], padding, groups, bias });
+  if (!hasBothWays) return [await y.data()];
+  y.backward(make(y.shape, 'bfloat16'));
+  return [await y.data(), await input.grad!.data()];
+}
+
+describe('CUDA ring convolution in whole rows', () => {
+  for (const layer of layers) {
+    it(layer.name, async function () {
+      if (cudaSim === undefined) return this.skip();
+      cudaSimControl().setCounting(true);
+      const got = await results(layer, cudaSim);
+      cudaSimControl().setCounting(false);
+      expect(cudaSimControl().counters()).to.include('ring_rows_kernel');
+      const expected = await results(layer, gmr.Device.open('cpu'));
+      for (const [i, values] of expected.entries()) {
+        expect(relativeError(got[i]!, values)).to.be.below(bfloat16Rounding);
+      }
+    });
+  }
+});
