@@ -55,7 +55,7 @@ __host__ __device__ ChunkOrder order_of(const Gather& gather) {
   return {gather.rows, gather.chunk_depth, gather.steps, channel_step};
 }
 
-// Rows of a chunk that pack_weights takes at most.
+// Rows of a chunk up to which pack_weights reads weights in the order in which they lie.
 constexpr int pack_most_depth = 80;
 
 // What pack_weights does, a block for 16 outputs of a chunk: [group][part][chunk][step][16 outputs][lane][8].
@@ -64,7 +64,7 @@ struct WeightPacking {
   ChunkOrder order;
   int64_t outputs, all_rows, blocks;
   int m_tiles;
-  Divisor by_m_tiles, by_chunks, by_parts;
+  Divisor by_m_tiles, by_steps, by_chunks, by_parts;
   SmallDivisor by_rows;
   bfloat16* packed;
 };
@@ -89,16 +89,16 @@ __device__ Chunk chunk_at(const Gather& gather, int64_t all_rows, int64_t row) {
   return {row, static_cast<int>(min(int64_t{gather.chunk_depth}, max(all_rows - row, int64_t{0})))};
 }
 
-// Starts to copy a chunk's packed weights, of which there are whole 16 bytes a thread. An interleaved panel is full.
-template <typename Tile, typename Gather>
+// Starts to copy packed weights, of which there are whole 16 bytes a thread; `most`: how many are known to be there, or
+// 0.
+template <typename Tile, int most = 0>
 __device__ void copy_packed(const bfloat16* from, int elements, bfloat16* to) {
   constexpr int pack = 8, step = Tile::threads * pack, step_bytes = step * static_cast<int>(sizeof(bfloat16));
   const int mine = static_cast<int>(threadIdx.x) * pack;
-  if constexpr (Gather::is_interleaved) {
-    constexpr int all = Gather::panel_rows * Tile::outputs;
+  if constexpr (most > 0) {
     const uint32_t to_at = shared_address(to + mine);
-    unroll<(all + step - 1) / step>([&](auto i) {
-      if ((i + 1) * step <= all || mine < all - i * step) {
+    unroll<(most + step - 1) / step>([&](auto i) {
+      if ((i + 1) * step <= most || mine < most - i * step) {
         copy_or_zero_at<uint4, i * step_bytes, i * step_bytes>(to_at, from + mine, true);
       }
     });
@@ -261,7 +261,7 @@ __device__ void bfloat16_product(const Bfloat16Product<Gather>& p) {
     at_tile.start(first_channel, chunk);
     for (; chunk.depth > 0; from += chunk_elements) {
       const Chunk next = chunk_at(p.gather, all_rows, chunk.first_row + chunk.depth);
-      copy_packed<Tile, Gather>(from, chunk_elements, weights);
+      copy_packed<Tile, Gather::is_interleaved ? Gather::panel_rows * Tile::outputs : 0>(from, chunk_elements, weights);
       finish_group();
       at_tile.fill(panel, first_channel, chunk, next);
       wait_for_all_groups_but<1>();  // all but the next chunk's
@@ -309,15 +309,16 @@ void launch_bfloat16_forward(BackendDevice& device, const Kernel<Bfloat16Product
   const int m_tiles = tile / 16;
   // 16 channels of a chunk are packed as a chunk of their own, so that there are more blocks.
   int cuts = 1;
-  if constexpr (Gather::is_interleaved) cuts = Gather::steps / Gather::rings;
+  if constexpr (requires { Gather::rings; }) cuts = Gather::steps / Gather::rings;
   ChunkOrder order = order_of(gather);
   order.chunk_depth /= cuts;
   order.steps /= cuts;
   const int64_t blocks = shape.groups * parts * chunks * cuts * m_tiles;
   auto* packed =
       static_cast<bfloat16*>(device.scratch(static_cast<size_t>(blocks * order.steps * warp_threads) * sizeof(uint4)));
-  pack_weights(device, {weights, order, shape.outputs, all_rows, blocks, m_tiles, Divisor(m_tiles),
-                        Divisor(chunks * cuts), Divisor(parts), SmallDivisor(gather.rows), packed});
+  pack_weights(device,
+               {weights, order, shape.outputs, all_rows, blocks, m_tiles, Divisor(m_tiles), Divisor(order.steps),
+                Divisor(chunks * cuts), Divisor(parts), SmallDivisor(gather.rows), packed});
   const Bfloat16Product<Gather> product{
       shape, gather, packed, epilogue, y, parts, chunks, Divisor(parts), Divisor(shape.groups)};
   const size_t bytes = product_tile_bytes<Gather::panel_rows, Gather::pixels>(tile) + work_bytes(gather);

@@ -49,7 +49,7 @@ struct BackendDevice {
   cudaStream_t stream() const { return stream_; }
   int64_t multiprocessors() const { return properties_.multiProcessorCount; }
   int compute_capability() const { return 10 * properties_.major + properties_.minor; }  // 90 of 9.0
-  size_t most_shared_bytes() const { return properties_.sharedMemPerBlockOptin; }  // of a block
+  size_t most_shared_bytes() const { return properties_.sharedMemPerBlockOptin; }        // of a block
 
   // Binds the calling thread to this GPU and sets it up at the first call, which takes a while. Throws the first
   // failure if there was one.

@@ -1,3 +1,4 @@
+#include "cuda/sums.h"
 #include "ops/conv/conv_window.cuh"
 #include "ops/conv/window_weight.cuh"
 

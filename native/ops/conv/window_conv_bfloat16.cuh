@@ -137,6 +137,7 @@ struct StagedRows {
 struct WindowGather {
   static constexpr int threads = window_threads, panel_rows = 0;
   static constexpr bool is_interleaved = true;
+  static constexpr int channel_step = 2;
 
   const bfloat16* x;
   TapWindow window;
