@@ -67,29 +67,6 @@ __device__ inline void copy_some(uint4* to, const uint4* from, int bytes) {
 #endif
 }
 
-// The same at constant distances, in bytes, from a shared address and a global pointer.
-template <typename T, int to_bytes, int from_bytes>
-__device__ inline void copy_or_zero_at(uint32_t to, const void* from, bool is_there) {
-#if __CUDA_ARCH__ >= 800
-  const auto global = __cvta_generic_to_global(from);
-  const int bytes = is_there ? static_cast<int>(sizeof(T)) : 0;
-  if constexpr (sizeof(T) == 16) {
-    asm volatile("cp.async.cg.shared.global [%0+%3], [%1+%4], 16, %2;"
-                 :
-                 : "r"(to), "l"(global), "r"(bytes), "n"(to_bytes), "n"(from_bytes)
-                 : "memory");
-  } else {
-    asm volatile("cp.async.ca.shared.global [%0+%4], [%1+%5], %2, %3;"
-                 :
-                 : "r"(to), "l"(global), "n"(sizeof(T)), "r"(bytes), "n"(to_bytes), "n"(from_bytes)
-                 : "memory");
-  }
-#else
-  copy_or_zero(reinterpret_cast<T*>(__cvta_shared_to_generic(to + to_bytes)),
-               reinterpret_cast<const T*>(static_cast<const char*>(from) + from_bytes), is_there);
-#endif
-}
-
 __device__ inline void finish_group() {
 #if __CUDA_ARCH__ >= 800
   asm volatile("cp.async.commit_group;" : : : "memory");
