@@ -114,7 +114,7 @@ async function rebuild() {
   const output = await command('the build of a mutation', 'cmake', ['--build', build, '--target', 'gmr_cuda_sim']);
   const objects = [...output.matchAll(/Building CUDA object \S*?native\/(\S+)\.cu\.o/g)].map(([, path]) => path);
   const ops = new Set(objects.map((path) => /^ops\/(\w+)\//.exec(path)?.[1]));
-  return ops.has(undefined) ? allOps : [...ops].toSorted();
+  return ops.has(undefined) ? allOps : [...ops].toSorted((a, b) => a.localeCompare(b));
 }
 
 /** Runs those cases of these ops' suites that match `pattern`, to the first failure; resolves to its title, if any. */

@@ -76,6 +76,7 @@ const notPublic = new Set([
   'namedChildren',
   'normalise',
   'slots',
+  'within',
 ]);
 
 // `tensor` and `device` make them.

@@ -190,7 +190,9 @@ const std::vector<ShapedOp>& shaped_ops() {
        [](const Shape& s) { return avg_pool_cases("2x2 " + shape_text(s), halving(s), true); }},
       {"batch_norm", "n,c,h,w", image, ones,
        [](const Shape& s) {
-         return batch_norm_cases(shape_text(s) + " relu", s[0], s[1], s[2] * s[3], {.relu = true});
+         auto cases = batch_norm_cases(shape_text(s) + " relu", s[0], s[1], s[2] * s[3], {.relu = true});
+         cases.push_back(batch_norm_scale_case(shape_text(s), s[1], {}));
+         return cases;
        }},
       {"cast", "n,c,h,w", image, ones,
        [](const Shape& s) { return cast_cases(shape_text(s), s[0] * s[1] * s[2] * s[3]); }},
