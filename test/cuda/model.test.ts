@@ -119,7 +119,13 @@ describe('CUDA model', () => {
     const [, product] = forward; // behind the packing of weights
     // Tiles are of 14 x 7 pixels, of which the product takes 112.
     expect(product!.tensor).to.deep.equal({ 'm16n8k16 bf16': (workOf(layer).fmas / 2048) * (112 / 98) });
-    expect(launchTime(product!, gpus[0]!).conflicts).to.be.below(0.08);
+    // Windows are spread over the rows of shared memory, and that is where the few are.
+    expect(launchTime(product!, gpus[0]!).conflicts).to.be.below(0.1);
+    // Tiles of whole rows have none, and take whole sectors.
+    const rows = await countPasses({ ...layer, name: '12x64>64 56^2 bf16', batch: 12, extent: 56 }, cudaSim, 4);
+    const { conflicts, sectorsUsed } = launchTime(rows.forward[1]!, gpus[0]!);
+    expect(conflicts).to.be.below(0.01);
+    expect(sectorsUsed).to.be.above(0.95);
   });
 
   it('counts what the kernels do, also from a sample of their blocks', async function () {
@@ -134,12 +140,13 @@ describe('CUDA model', () => {
       const sampled = await countPasses(modelCase, cudaSim, 8);
       const work = workOf(modelCase);
       for (const pass of ['forward', 'backward_input', 'backward_weight'] as const) {
-        const [counts] = all[pass];
-        const lanes = 32 * counts!.instructions['fp32']!;
-        // What goes beyond the product and ring sums is padding: tiles of 64 pixels over images of 196.
+        // Weights may be packed before.
+        const product = all[pass].findIndex(({ kernel }) => !kernel.includes('pack_'));
+        const lanes = 32 * all[pass][product]!.instructions['fp32']!;
+        // What goes beyond the product and ring sums is padding: tiles of 64 or 112 pixels over images of 196.
         expect(lanes, `${modelCase.name} ${pass}`).to.be.within(work.fmas, 2 * (work.fmas + work.additions));
         // Blocks at the borders have less to do than others.
-        const [full, part] = [all, sampled].map((each) => launchTime(each[pass][0]!, gpu));
+        const [full, part] = [all, sampled].map((each) => launchTime(each[pass][product]!, gpu));
         expect(part!.seconds / full!.seconds, `${modelCase.name} ${pass}`).to.be.within(0.95, 1.05);
       }
     }
