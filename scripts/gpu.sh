@@ -15,6 +15,8 @@ GPU as well.
 
   --dry-cpu            what needs no GPU: the build, the checks on the interpreter, profiles of the processor
   --programs <folder>  take gmr_profile and the libraries from there instead of building
+  --reference <module:Class>
+                       among the peers, a ring layer of a Python package, made as torch.nn.Conv2d is
   --help               this text
 
 Exit code: 0; 1 where a step failed; 2 for a mistake in the options.
@@ -29,6 +31,7 @@ refuse() {
 total_seconds=520
 dry=false
 programs=''
+reference=()
 report=''
 while (($# > 0)); do
   case $1 in
@@ -44,6 +47,11 @@ while (($# > 0)); do
       (($# > 1)) || refuse 'expected a folder behind --programs'
       [[ -x $2/gmr_profile ]] || refuse "expected gmr_profile in the folder of --programs, received '$2'"
       programs=$(realpath -- "$2")
+      shift
+      ;;
+    --reference)
+      (($# > 1)) || refuse 'expected module:Class behind --reference'
+      reference=(--reference "$2")
       shift
       ;;
     -*) refuse "expected an option that --help shows, received '$1'" ;;
@@ -226,7 +234,8 @@ else
   fi
 fi
 
-peer=(python3 bench/peer/torch_peer.py --batch "$batch" --profile "$report/layers.json" --json "$report/peers.json")
+peer=(python3 bench/peer/torch_peer.py --batch "$batch" --profile "$report/layers.json" --json "$report/peers.json"
+  "${reference[@]}")
 if ! $dry; then
   step peers 120 200 "${peer[@]}" --limit 90
 elif python3 -c 'import torch' 2>/dev/null; then

@@ -78,7 +78,9 @@ describe('scripts/gpu.sh', function () {
       stand('compute-sanitizer', 'echo "$*"; [[ $2 != racecheck ]] || exit 9');
       for (const name of ['python3', 'npm', 'npx', 'nsys']) stand(name, `echo "${name} $*"`);
       const report = join(folder, 'stand-ins');
-      result = run(['--programs', tools, report], { PATH: `${tools}:${process.env['PATH']}` });
+      result = run(['--programs', tools, '--reference', 'rings:Layer', report], {
+        PATH: `${tools}:${process.env['PATH']}`,
+      });
       log = readFileSync(join(report, 'log.txt'), 'utf8').replaceAll(`${tools}/`, '').replaceAll(`${report}/`, '');
       summary = readFileSync(join(report, 'summary.md'), 'utf8');
     });
@@ -116,7 +118,7 @@ describe('scripts/gpu.sh', function () {
         'profile  --device cuda --batch 32 --dtype float32,bf16 --suite layers --precision highest,high --json layers.json',
         'profile  --device cuda --batch 32 --dtype float32,bf16 --suite resnet18 --json resnet18.json',
         'profile  --device cuda --suite layers --batch 32 --dtype float32,bf16 --graph',
-        'python3 bench/peer/torch_peer.py --batch 32 --profile layers.json --json peers.json --limit 90',
+        'python3 bench/peer/torch_peer.py --batch 32 --profile layers.json --json peers.json --reference rings:Layer --limit 90',
         `--tool memcheck --error-exitcode 9 ${check}`,
         `--tool initcheck --error-exitcode 9 ${check}`,
         'npm run build',
@@ -136,6 +138,7 @@ describe('scripts/gpu.sh', function () {
   for (const [args, message] of [
     [['--bogus'], "expected an option that --help shows, received '--bogus'"],
     [['--programs'], 'expected a folder behind --programs'],
+    [['--reference'], 'expected module:Class behind --reference'],
     [['--programs', '/missing'], "expected gmr_profile in the folder of --programs, received '/missing'"],
     [['a', 'b'], "expected one folder, received 'a' and 'b'"],
     [['/proc/report'], "expected to make the folder '/proc/report', cannot"],
@@ -152,6 +155,7 @@ describe('scripts/gpu.sh', function () {
     expect(status).to.equal(0);
     expect(stdout)
       .to.match(/^ {2}--dry-cpu /m)
-      .and.to.match(/^ {2}--programs /m);
+      .and.to.match(/^ {2}--programs /m)
+      .and.to.match(/^ {2}--reference /m);
   });
 });

@@ -8,6 +8,7 @@ with cuDNN's benchmark mode. `train` is forward and both gradients. A peer that 
 """
 
 import argparse
+import importlib
 import json
 import signal
 import statistics
@@ -205,6 +206,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--profile", help="gmr_profile's report of the suite layers, of the same batch")
     parser.add_argument("--json", help="also write everything to a file")
     parser.add_argument("--limit", type=float, default=100, help="seconds after which no more peers are timed")
+    parser.add_argument(
+        "--reference",
+        metavar="MODULE:CLASS",
+        help="also time this layer, made as torch.nn.Conv2d is, with kernel_size, padding and bias",
+    )
     parser.add_argument("--layers", type=int, default=6, help="only the first so many layers (default 6, all)")
     arguments = parser.parse_args()
     for name in ("batch", "layers"):
@@ -212,6 +218,15 @@ def parse() -> argparse.Namespace:
             parser.error(f"expected --{name} to be at least 1, received {getattr(arguments, name)}")
     if arguments.device == "cuda" and not torch.cuda.is_available():
         parser.error("expected a GPU that PyTorch can use, there is none; --device cpu times the processor")
+    if arguments.reference is not None:
+        try:
+            module, name = arguments.reference.split(":")
+            layer_class = getattr(importlib.import_module(module), name)
+        except (ValueError, ImportError, AttributeError) as error:
+            parser.error(f"expected --reference to be a class as module:Class, received '{arguments.reference}': {error}")
+        PEERS["reference"] = lambda layer: layer_class(
+            layer.inputs, layer.outputs, kernel_size=layer.kernel, padding=layer.kernel // 2, bias=False
+        )
     return arguments
 
 
