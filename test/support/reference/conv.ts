@@ -31,6 +31,12 @@ function positionOf(shape: readonly number[], index: number): number[] {
   return position;
 }
 
+type Visit = (output: number, weight: number, input: number) => void;
+
+/** Products of the last convolution, three indices each: gradient checks go through the same ones many times. */
+let remembered = { key: '', indices: new Int32Array() };
+const mostRemembered = 2 ** 23;
+
 /**
  * Calls `visit` for every product of a convolution, y[out] += x[input] * w[weight], that goes to one of `elements`. The transposed convolution is the same list with the
  * parts of x and y exchanged.
@@ -40,8 +46,37 @@ function products(
   w: readonly number[],
   y: readonly number[],
   options: ConvCaseOptions,
-  visit: (output: number, weight: number, input: number) => void,
-  elements: Iterable<number> = Array(sizeOf(y)).keys(),
+  visit: Visit,
+  elements?: Iterable<number>,
+): void {
+  const most = sizeOf(y) * sizeOf(w.slice(1));
+  if (elements !== undefined || most > mostRemembered) {
+    workOut(x, w, y, options, visit, elements ?? Array(sizeOf(y)).keys());
+    return;
+  }
+  const key = JSON.stringify([x, w, y, options]);
+  if (remembered.key !== key) {
+    const indices = new Int32Array(3 * most);
+    let length = 0;
+    const remember: Visit = (output, weight, input) => {
+      indices[length++] = output;
+      indices[length++] = weight;
+      indices[length++] = input;
+    };
+    workOut(x, w, y, options, remember, Array(sizeOf(y)).keys());
+    remembered = { key, indices: indices.subarray(0, length) };
+  }
+  const { indices } = remembered;
+  for (let i = 0; i < indices.length; i += 3) visit(indices[i]!, indices[i + 1]!, indices[i + 2]!);
+}
+
+function workOut(
+  x: readonly number[],
+  w: readonly number[],
+  y: readonly number[],
+  options: ConvCaseOptions,
+  visit: Visit,
+  elements: Iterable<number>,
 ): void {
   const rank = x.length - 2;
   const [stride, padding, dilation] = [
