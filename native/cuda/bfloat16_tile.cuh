@@ -46,22 +46,21 @@ __device__ inline void mma_bfloat16(float (&d)[4], const uint4& a, const uint2& 
 
 // Matrices of 8 x 8: lanes 8 i to 8 i + 7 bring the addresses of the rows of matrix i, 16 bytes each. A lane gets of
 // each matrix elements (g, 2t) and (g, 2t + 1), transposed (2t, g) and (2t + 1, g).
-__device__ inline uint4 load_four_matrices(const bfloat16* row) {
+__device__ inline uint4 load_four_matrices(uint32_t row) {
   uint4 m;
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(m.x), "=r"(m.y), "=r"(m.z), "=r"(m.w)
-               : "r"(shared_address(row))
+               : "r"(row)
                : "memory");
   return m;
 }
-__device__ inline uint2 load_two_matrices(const bfloat16* row) {
+__device__ inline uint4 load_four_matrices(const bfloat16* row) { return load_four_matrices(shared_address(row)); }
+__device__ inline uint2 load_two_matrices(uint32_t row) {
   uint2 m;
-  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
-               : "=r"(m.x), "=r"(m.y)
-               : "r"(shared_address(row))
-               : "memory");
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];" : "=r"(m.x), "=r"(m.y) : "r"(row) : "memory");
   return m;
 }
+__device__ inline uint2 load_two_matrices(const bfloat16* row) { return load_two_matrices(shared_address(row)); }
 template <int distance>
 __device__ inline uint4 load_four_transposed(uint32_t row) {
   uint4 m;
@@ -101,17 +100,14 @@ constexpr int tall_warps(int outputs, int threads) {
   return std::min(outputs / 16, threads == 8 * warp_threads ? 4 : 2);
 }
 
-// outputs x pixels of the forward product. Weights lie in the order of fragments (pack_weights), so that a lane's part
-// of 16 x 16 is one read of 16 bytes; the panel as [row][pixel].
-template <int tile_outputs, int tile_pixels, int tile_threads,
-          int output_warps = tall_warps(tile_outputs, tile_threads)>
-struct Bfloat16Tile {
+// A block's results, outputs x pixels, in the registers of its warps.
+template <int tile_outputs, int tile_pixels, int tile_threads, int output_warps>
+struct Bfloat16Results {
   static constexpr int outputs = tile_outputs, pixels = tile_pixels, threads = tile_threads;
   static constexpr int warps = threads / warp_threads, pixel_warps = warps / output_warps;
   static constexpr int warp_outputs = outputs / output_warps, warp_pixels = pixels / pixel_warps;
   static constexpr int m_tiles = warp_outputs / 16, n_tiles = warp_pixels / 8;
-  static constexpr int pitch = bfloat16_pitch(pixels);
-  static_assert(m_tiles * 16 * output_warps == outputs && n_tiles * 8 * pixel_warps == pixels && pitch % 16 == 8);
+  static_assert(m_tiles * 16 * output_warps == outputs && n_tiles * 8 * pixel_warps == pixels);
 
   Bfloat16Sums<m_tiles, n_tiles> sums;
 
@@ -143,6 +139,18 @@ struct Bfloat16Tile {
   __device__ uint32_t pair(int i, int j) const {
     return rounded_pair(sums.sum[i / 2][j][i % 2 * 2], sums.sum[i / 2][j][i % 2 * 2 + 1]);
   }
+};
+
+// The forward product. Weights lie in the order of fragments (pack_weights), so that a lane's part of 16 x 16 is one read
+// of 16 bytes; the panel as [row][pixel].
+template <int tile_outputs, int tile_pixels, int tile_threads,
+          int output_warps = tall_warps(tile_outputs, tile_threads)>
+struct Bfloat16Tile : Bfloat16Results<tile_outputs, tile_pixels, tile_threads, output_warps> {
+  using Results = Bfloat16Results<tile_outputs, tile_pixels, tile_threads, output_warps>;
+  using Results::first_output, Results::first_pixel, Results::lane, Results::m_tiles, Results::n_tiles,
+      Results::outputs, Results::sums;
+  static constexpr int pitch = bfloat16_pitch(tile_pixels);
+  static_assert(pitch % 16 == 8);
 
   // sum += weights^T panel over 16 `steps` operand rows.
   __device__ void add(const bfloat16* weights, const bfloat16* panel, int steps) {

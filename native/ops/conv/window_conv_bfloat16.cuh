@@ -20,44 +20,16 @@ constexpr int window_threads = 128;
 constexpr int window_channels = 16;  // of a chunk: the depth of one product
 constexpr int window_half = 8;       // channels of a half
 
-// A block's results, outputs x pixels of four warps.
-template <int tile_outputs, int tile_pixels, int tile_output_warps>
-struct WindowTile {
-  static constexpr int outputs = tile_outputs, pixels = tile_pixels, threads = window_threads;
-  static constexpr int output_warps = tile_output_warps, pixel_warps = threads / warp_threads / output_warps;
-  static constexpr int warp_outputs = outputs / output_warps, warp_pixels = pixels / pixel_warps;
-  static constexpr int m_tiles = warp_outputs / 16, n_tiles = warp_pixels / 8, n_pairs = (n_tiles + 1) / 2;
-  static_assert(m_tiles * 16 * output_warps == outputs && n_tiles * 8 * pixel_warps == pixels);
+// The product of four warps.
+template <int tile_outputs, int tile_pixels, int output_warps>
+struct WindowTile : Bfloat16Results<tile_outputs, tile_pixels, window_threads, output_warps> {
+  using Results = Bfloat16Results<tile_outputs, tile_pixels, window_threads, output_warps>;
+  using Results::first_output, Results::first_pixel, Results::lane, Results::m_tiles, Results::n_tiles,
+      Results::outputs, Results::sums;
+  static constexpr int n_pairs = (n_tiles + 1) / 2;
   // Taps whose weights are copied at a time: 12 KiB.
   static constexpr int slice_taps = outputs == 16 ? 9 : outputs == 64 ? 5 : 3;
   static constexpr int tap_elements = outputs * bfloat16_depth;
-
-  Bfloat16Sums<m_tiles, n_tiles> sums;
-
-  __device__ static int lane() { return static_cast<int>(threadIdx.x) % warp_threads; }
-  __device__ static int warp() { return static_cast<int>(threadIdx.x) / warp_threads; }
-  __device__ static int first_output() { return warp() / pixel_warps * warp_outputs; }
-  __device__ static int first_pixel() { return warp() % pixel_warps * warp_pixels; }
-
-  static constexpr int outputs_a_thread = 2 * m_tiles, pairs_a_thread = n_tiles;
-  __device__ static int output(int i) { return first_output() + 8 * i + fragment_row(); }
-  __device__ static int pixel(int j) { return first_pixel() + 8 * j + 2 * fragment_column(); }
-  __device__ void start(int i, float value) {
-#pragma unroll
-    for (int j = 0; j < n_tiles; ++j) sums.sum[i / 2][j][i % 2 * 2] = sums.sum[i / 2][j][i % 2 * 2 + 1] = value;
-  }
-  template <typename F>
-  __device__ void finish(int i, const F& f) {
-#pragma unroll
-    for (int j = 0; j < n_tiles; ++j) {
-      float *first = &sums.sum[i / 2][j][i % 2 * 2], *second = first + 1;
-      *first = f(*first);
-      *second = f(*second);
-    }
-  }
-  __device__ uint32_t pair(int i, int j) const {
-    return rounded_pair(sums.sum[i / 2][j][i % 2 * 2], sums.sum[i / 2][j][i % 2 * 2 + 1]);
-  }
 
   // Where a lane reads of the window: of the pair j of products, pixel and half of a row of its matrix.
   __device__ static int lane_pixel(int j) { return first_pixel() + 16 * j + lane() / 16 * 8 + lane() % 8; }
@@ -85,24 +57,6 @@ struct WindowTile {
       sums.add(a, b);
       a_at += outputs / 16 * warp_threads;
     }
-  }
-
- private:
-  __device__ static uint4 load_four_matrices(uint32_t address) {
-    uint4 m;
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(m.x), "=r"(m.y), "=r"(m.z), "=r"(m.w)
-                 : "r"(address)
-                 : "memory");
-    return m;
-  }
-  __device__ static uint2 load_two_matrices(uint32_t address) {
-    uint2 m;
-    asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
-                 : "=r"(m.x), "=r"(m.y)
-                 : "r"(address)
-                 : "memory");
-    return m;
   }
 };
 

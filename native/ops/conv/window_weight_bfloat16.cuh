@@ -45,7 +45,7 @@ struct WindowWeightTile {
 #pragma unroll
       for (int pair = 0; pair < tap_pairs; ++pair) {
         if (2 * pair >= part_taps) break;
-        const uint4 two = load_transposed(is_there ? at[step] + to_tap[pair] : zeros);
+        const uint4 two = load_four_transposed<0>(is_there ? at[step] + to_tap[pair] : zeros);
 #pragma unroll
         for (int i = 0; i < m_tiles; ++i) {
           mma_bfloat16(sums.sum[i][2 * pair], a[i], {two.x, two.y});
@@ -69,16 +69,6 @@ struct WindowWeightTile {
         }
       }
     }
-  }
-
- private:
-  __device__ static uint4 load_transposed(uint32_t address) {
-    uint4 m;
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(m.x), "=r"(m.y), "=r"(m.z), "=r"(m.w)
-                 : "r"(address)
-                 : "memory");
-    return m;
   }
 };
 
