@@ -9,7 +9,8 @@
 //   AtTile::pair(column)            where an even column and the next lie
 // and fills a panel of bfloat16, with zeros up to steps_of(depth) products; of a row the first `written_pixels`, where it
 // has that, for every chunk. Where the pixels of a tile are one run of
-// each plane, it has Runs instead of pair, see store_runs.
+// each plane, it has Runs instead of pair, see store_runs. Where the channels are cut into several blocks' it has
+// splits, and instead of both a kernel that adds up what these blocks store, see store_partials.
 #pragma once
 
 #include <numeric>
@@ -71,17 +72,27 @@ struct WeightPacking {
 
 void pack_weights(BackendDevice& device, const WeightPacking& packing);
 
+// Blocks that share the channels of a tile.
+template <typename Gather>
+constexpr int splits_of() {
+  if constexpr (requires { Gather::splits; }) return Gather::splits;
+  return 1;
+}
+
 template <typename Gather>
 struct Bfloat16Product {
+  static constexpr int splits = splits_of<Gather>();
+
   ProductShape shape;
   Gather gather;
   const bfloat16* weights;  // packed
   Epilogue epilogue;
   bfloat16* y;
+  float* partials;  // where there are splits
   int64_t output_parts, chunks;
   Divisor by_parts, by_groups;
 
-  __host__ __device__ int64_t items() const { return gather.tiles * shape.groups * output_parts; }
+  __host__ __device__ int64_t items() const { return gather.tiles * shape.groups * output_parts * splits; }
 };
 
 template <typename Gather>
@@ -235,19 +246,34 @@ __device__ void store_runs(const Bfloat16Product<Gather>& p, const typename Gath
   __syncthreads();
 }
 
+// Of a split of a tile: [item][output][pixel], in whole sectors.
+template <typename Gather, typename Tile>
+__device__ void store_partials(const Bfloat16Product<Gather>& p, int64_t item, const Tile& product) {
+  static_assert(Tile::pixels % 8 == 0);
+  float* to = p.partials + (item * Tile::outputs + product.output(0)) * Tile::pixels + product.pixel(0);
+#pragma unroll
+  for (int i = 0; i < Tile::outputs_a_thread; ++i) {
+#pragma unroll
+    for (int j = 0; j < Tile::pairs_a_thread; ++j) {
+      *reinterpret_cast<float2*>(to + 8 * i * Tile::pixels + 8 * j) = product.values(i, j);
+    }
+  }
+}
+
 template <typename Tile, typename Gather>
 __device__ void bfloat16_product(const Bfloat16Product<Gather>& p) {
+  constexpr int splits = Bfloat16Product<Gather>::splits;
   extern __shared__ float4 shared_memory[];
   auto* panel = reinterpret_cast<bfloat16*>(shared_memory);
   bfloat16* weights = panel + Gather::panel_rows * Tile::pitch;
-  auto* work = reinterpret_cast<float*>(weights + Gather::panel_rows * Tile::outputs);
+  auto* work = reinterpret_cast<float*>(weights + (Tile::streams_weights ? 0 : Gather::panel_rows * Tile::outputs));
   const int64_t all_rows = p.shape.channels * p.gather.rows;
   const int chunk_elements = p.gather.steps * bfloat16_depth * Tile::outputs;
   zero_panel<Tile, Gather>(panel);
 
   for (int64_t item = blockIdx.x; item < p.items(); item += gridDim.x) {
     // Blocks that share a tile run next to each other, so that its input stays in the cache.
-    const auto [tile_and_group, part] = p.by_parts.divide(item);
+    const auto [tile_and_group, part] = p.by_parts.divide(item / splits);
     const auto [tile, tile_group] = p.by_groups.divide(tile_and_group);
     int64_t group = tile_group, first_output = part * Tile::outputs;
     // So that these are not worked out anew behind the chunks.
@@ -256,26 +282,43 @@ __device__ void bfloat16_product(const Bfloat16Product<Gather>& p) {
     const bfloat16* from = p.weights + (group * p.output_parts + part) * p.chunks * chunk_elements;
     typename Gather::AtTile at_tile(p.gather, tile, work);
     Tile product;
-    start_sums(p, group, first_output, product);
-    Chunk chunk = chunk_at(p.gather, all_rows, 0);
+    int64_t first_row = 0, end_row = all_rows;
+    if constexpr (splits > 1) {
+      const int64_t split_chunks = (p.chunks + splits - 1) / splits, first_chunk = item % splits * split_chunks;
+      from += first_chunk * chunk_elements;
+      first_row = first_chunk * p.gather.chunk_depth;
+      end_row = min(all_rows, first_row + split_chunks * p.gather.chunk_depth);
+    } else {
+      start_sums(p, group, first_output, product);
+    }
+    Chunk chunk = chunk_at(p.gather, end_row, first_row);
     at_tile.start(first_channel, chunk);
     for (; chunk.depth > 0; from += chunk_elements) {
-      const Chunk next = chunk_at(p.gather, all_rows, chunk.first_row + chunk.depth);
-      copy_packed<Tile, Gather::is_interleaved ? Gather::panel_rows * Tile::outputs : 0>(from, chunk_elements, weights);
+      const Chunk next = chunk_at(p.gather, end_row, chunk.first_row + chunk.depth);
+      if constexpr (Tile::streams_weights) {
+        product.start_weights(from);
+      } else {
+        copy_packed<Tile, Gather::is_interleaved ? Gather::panel_rows * Tile::outputs : 0>(from, chunk_elements,
+                                                                                           weights);
+      }
       finish_group();
       at_tile.fill(panel, first_channel, chunk, next);
       wait_for_all_groups_but<1>();  // all but the next chunk's
       __syncthreads();
-      product.add(weights, panel, p.gather.steps_of(chunk.depth));
+      product.add(Tile::streams_weights ? from : weights, panel, p.gather.steps_of(chunk.depth));
       __syncthreads();
       chunk = next;
     }
-    finish_sums(p, group, first_output, product);
-    if constexpr (requires { typename Gather::Runs; }) {
-      static_assert(Tile::outputs * Tile::pitch <= Gather::panel_rows * (Tile::pitch + Tile::outputs));
-      store_runs(p, at_tile, product, group, first_output, panel);
+    if constexpr (splits > 1) {
+      store_partials(p, item, product);
     } else {
-      store_tile(p, at_tile, product, group, first_output, reinterpret_cast<PairOffsets*>(weights));
+      finish_sums(p, group, first_output, product);
+      if constexpr (requires { typename Gather::Runs; }) {
+        static_assert(Tile::outputs * Tile::pitch <= Gather::panel_rows * (Tile::pitch + Tile::outputs));
+        store_runs(p, at_tile, product, group, first_output, panel);
+      } else {
+        store_tile(p, at_tile, product, group, first_output, reinterpret_cast<PairOffsets*>(weights));
+      }
     }
   }
 }
@@ -299,10 +342,11 @@ void with_outputs(const ProductShape& shape, F&& f) {
   if (shape.outputs <= product_outputs) return f(std::integral_constant<int, product_outputs>{});
   f(std::integral_constant<int, product_wide_outputs>{});
 }
+
+// Packs the weights of a product in tiles of `tile` outputs and `pixels` pixels.
 template <typename Gather>
-void launch_bfloat16_forward(BackendDevice& device, const Kernel<Bfloat16Product<Gather>>& kernel, int tile,
-                             const ProductShape& shape, const Gather& gather, const ProductWeights& weights,
-                             const Epilogue& epilogue, bfloat16* y) {
+Bfloat16Product<Gather> packed_product(BackendDevice& device, int tile, const ProductShape& shape, const Gather& gather,
+                                       const ProductWeights& weights, const Epilogue& epilogue, bfloat16* y) {
   const int64_t parts = (shape.outputs + tile - 1) / tile;
   const int64_t all_rows = shape.channels * gather.rows;
   const int64_t chunks = (all_rows + gather.chunk_depth - 1) / gather.chunk_depth;
@@ -314,13 +358,25 @@ void launch_bfloat16_forward(BackendDevice& device, const Kernel<Bfloat16Product
   order.chunk_depth /= cuts;
   order.steps /= cuts;
   const int64_t blocks = shape.groups * parts * chunks * cuts * m_tiles;
-  auto* packed =
-      static_cast<bfloat16*>(device.scratch(static_cast<size_t>(blocks * order.steps * warp_threads) * sizeof(uint4)));
+  Bfloat16Product<Gather> product{shape,   gather, nullptr, epilogue,       y,
+                                  nullptr, parts,  chunks,  Divisor(parts), Divisor(shape.groups)};
+  const int64_t partials = product.splits == 1 ? 0 : product.items() * tile * Gather::pixels;
+  const Scratch scratch(device, {static_cast<size_t>(blocks * order.steps * warp_threads) * sizeof(uint4),
+                                 static_cast<size_t>(partials) * sizeof(float)});
+  auto* packed = scratch.array<bfloat16>(0);
+  product.weights = packed;
+  product.partials = scratch.array<float>(1);
   pack_weights(device,
                {weights, order, shape.outputs, all_rows, blocks, m_tiles, Divisor(m_tiles), Divisor(order.steps),
                 Divisor(chunks * cuts), Divisor(parts), SmallDivisor(gather.rows), packed});
-  const Bfloat16Product<Gather> product{
-      shape, gather, packed, epilogue, y, parts, chunks, Divisor(parts), Divisor(shape.groups)};
+  return product;
+}
+
+template <typename Gather>
+void launch_bfloat16_forward(BackendDevice& device, const Kernel<Bfloat16Product<Gather>>& kernel, int tile,
+                             const ProductShape& shape, const Gather& gather, const ProductWeights& weights,
+                             const Epilogue& epilogue, bfloat16* y) {
+  const auto product = packed_product(device, tile, shape, gather, weights, epilogue, y);
   const size_t bytes = product_tile_bytes<Gather::panel_rows, Gather::pixels>(tile) + work_bytes(gather);
   launch(device, kernel, block_each(product.items(), Gather::threads, bytes), product);
 }

@@ -136,9 +136,39 @@ struct Bfloat16Results {
       *second = f(*second);
     }
   }
-  __device__ uint32_t pair(int i, int j) const {
-    return rounded_pair(sums.sum[i / 2][j][i % 2 * 2], sums.sum[i / 2][j][i % 2 * 2 + 1]);
+  __device__ float2 values(int i, int j) const {
+    return {sums.sum[i / 2][j][i % 2 * 2], sums.sum[i / 2][j][i % 2 * 2 + 1]};
   }
+  __device__ uint32_t pair(int i, int j) const { return rounded_pair(values(i, j).x, values(i, j).y); }
+};
+
+// A warp's columns of a panel [row][pixel], 16 rows at a time.
+template <typename Results>
+class PanelColumns {
+ public:
+  static constexpr int pitch = bfloat16_pitch(Results::pixels), n_tiles = Results::n_tiles;
+  static_assert(pitch % 16 == 8);
+
+  // Lanes bring the addresses of matrices: of two of them the first 16.
+  __device__ explicit PanelColumns(const bfloat16* panel)
+      : two_at_(
+            shared_address(panel + Results::lane() % 16 * pitch + Results::first_pixel() + Results::lane() / 16 * 8)),
+        last_at_(shared_address(panel + Results::lane() % 16 * pitch + Results::first_pixel())) {}
+
+  __device__ void next(uint2 (&b)[n_tiles]) {
+    constexpr int element = static_cast<int>(sizeof(bfloat16));
+    unroll<n_tiles / 2>([&](auto j) {
+      const uint4 two = load_four_transposed<16 * j * element>(two_at_);
+      b[2 * j] = {two.x, two.y};
+      b[2 * j + 1] = {two.z, two.w};
+    });
+    if constexpr (n_tiles % 2 == 1) b[n_tiles - 1] = load_two_transposed<(n_tiles - 1) * 8 * element>(last_at_);
+    two_at_ += bfloat16_depth * pitch * element;
+    last_at_ += bfloat16_depth * pitch * element;
+  }
+
+ private:
+  uint32_t two_at_, last_at_;
 };
 
 // The forward product. Weights lie in the order of fragments (pack_weights), so that a lane's part of 16 x 16 is one read
@@ -147,35 +177,66 @@ template <int tile_outputs, int tile_pixels, int tile_threads,
           int output_warps = tall_warps(tile_outputs, tile_threads)>
 struct Bfloat16Tile : Bfloat16Results<tile_outputs, tile_pixels, tile_threads, output_warps> {
   using Results = Bfloat16Results<tile_outputs, tile_pixels, tile_threads, output_warps>;
-  using Results::first_output, Results::first_pixel, Results::lane, Results::m_tiles, Results::n_tiles,
-      Results::outputs, Results::sums;
+  using Results::first_output, Results::lane, Results::m_tiles, Results::n_tiles, Results::outputs, Results::sums;
   static constexpr int pitch = bfloat16_pitch(tile_pixels);
-  static_assert(pitch % 16 == 8);
+  static constexpr bool streams_weights = false;
 
   // sum += weights^T panel over 16 `steps` operand rows.
   __device__ void add(const bfloat16* weights, const bfloat16* panel, int steps) {
-    constexpr int element = static_cast<int>(sizeof(bfloat16)),
-                  fragment = warp_threads * static_cast<int>(sizeof(uint4));
+    constexpr int fragment = warp_threads * static_cast<int>(sizeof(uint4));
     uint32_t a_at = shared_address(weights) + first_output() / 16 * fragment + lane() * static_cast<int>(sizeof(uint4));
-    // Lanes bring the addresses of matrices: of two of them the first 16.
-    uint32_t b_at = shared_address(panel + lane() % 16 * pitch + first_pixel() + lane() / 16 * 8);
-    uint32_t last_at = shared_address(panel + lane() % 16 * pitch + first_pixel());
+    PanelColumns<Results> columns(panel);
     for (int step = 0; step < steps; ++step) {
       uint4 a[m_tiles];
       uint2 b[n_tiles];
       unroll<m_tiles>([&](auto i) { a[i] = load_four_words<i * fragment>(a_at); });
-      unroll<n_tiles / 2>([&](auto j) {
-        const uint4 two = load_four_transposed<16 * j * element>(b_at);
-        b[2 * j] = {two.x, two.y};
-        b[2 * j + 1] = {two.z, two.w};
-      });
-      if constexpr (n_tiles % 2 == 1) b[n_tiles - 1] = load_two_transposed<(n_tiles - 1) * 8 * element>(last_at);
+      columns.next(b);
       sums.add(a, b);
       a_at += outputs / 16 * fragment;
-      b_at += bfloat16_depth * pitch * element;
-      last_at += bfloat16_depth * pitch * element;
     }
   }
+};
+
+// The same where a warp has all pixels of its outputs: each weight is read once, and so from global memory, which saves
+// its way through shared memory.
+template <int tile_outputs, int tile_pixels, int tile_threads>
+struct Bfloat16StreamedTile : Bfloat16Results<tile_outputs, tile_pixels, tile_threads, tile_threads / warp_threads> {
+  using Results = Bfloat16Results<tile_outputs, tile_pixels, tile_threads, tile_threads / warp_threads>;
+  using Results::first_output, Results::lane, Results::m_tiles, Results::n_tiles, Results::outputs, Results::sums;
+  static constexpr int pitch = bfloat16_pitch(tile_pixels);
+  static constexpr bool streams_weights = true;
+  static constexpr int steps_ahead = 2;  // so many products take as long as a read of L2
+
+  // Reads the first weights of a chunk, of at least `steps_ahead` steps.
+  __device__ void start_weights(const bfloat16* weights) {
+    unroll<steps_ahead>([&](auto i) { read(weights, i, ahead_[i]); });
+  }
+
+  __device__ void add(const bfloat16* weights, const bfloat16* panel, int steps) {
+    PanelColumns<Results> columns(panel);
+    for (int first = 0; first < steps; first += steps_ahead) {
+      unroll<steps_ahead>([&](auto i) {
+        const int step = first + i;
+        if (step >= steps) return;
+        uint4 a[m_tiles];
+        uint2 b[n_tiles];
+        unroll<m_tiles>([&](auto j) { a[j] = ahead_[i][j]; });
+        if (step + steps_ahead < steps) read(weights, step + steps_ahead, ahead_[i]);
+        columns.next(b);
+        sums.add(a, b);
+      });
+    }
+  }
+
+ private:
+  __device__ static void read(const bfloat16* weights, int step, uint4 (&a)[m_tiles]) {
+    const auto* from =
+        reinterpret_cast<const uint4*>(weights) + (step * (outputs / 16) + first_output() / 16) * warp_threads + lane();
+#pragma unroll
+    for (int i = 0; i < m_tiles; ++i) a[i] = from[i * warp_threads];
+  }
+
+  uint4 ahead_[steps_ahead][m_tiles];
 };
 
 // outputs x rows of the weight gradient: dy as [output][pixel], the panel as [row][pixel].

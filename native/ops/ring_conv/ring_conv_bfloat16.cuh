@@ -19,9 +19,14 @@ void ring_conv_bfloat16(BackendDevice& device, const RingConvBfloat16& p, const 
 void ring_conv_bfloat16_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy,
                                         float* dv);
 
-// The same by RingRows, RingColumns; false: it is not for this kernel or shape, and nothing was done.
+// A kernel in one plane, at stride and dilation 1 with the outputs where the inputs are.
+bool is_same_plane(const WindowGeometry& g);
+
+// The same by RingRows, RingPlanes, RingColumns; false: it is not for this kernel or shape, and nothing was done.
 bool ring_rows_forward(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights,
                        const Epilogue& epilogue, bfloat16* y);
+bool ring_planes_forward(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights,
+                         const Epilogue& epilogue, bfloat16* y);
 bool ring_columns_forward(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights,
                           const Epilogue& epilogue, bfloat16* y);
 bool ring_columns_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy, float* dv);

@@ -77,6 +77,17 @@ struct RowsBlock<14> {
   static constexpr int slots = 4, channel_step = 2, row_elements = 16;
 };
 
+// Blocks of RingPlanes: a thread sums the rings of one plane of a chunk, of two images and 64 channels. The channels are
+// cut in two, so that 32 images of 512 channels are 128 blocks; with fewer channels a half would be less than a chunk.
+constexpr int planes_threads = 128;
+constexpr int planes_images = 2;
+constexpr int planes_outputs = 128;
+constexpr int planes_splits = 2;
+constexpr int planes_least_channels = 128;
+
+// Outputs of which a block adds up the halves: their planes are whole sectors.
+constexpr int planes_sum_outputs = 16;
+
 // Fewer would leave more than half of a tile empty.
 constexpr int rows_least_outputs(int outputs) { return outputs == 64 ? 17 : outputs / 2 + 1; }
 
