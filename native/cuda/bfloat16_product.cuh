@@ -57,7 +57,7 @@ __host__ __device__ ChunkOrder order_of(const Gather& gather) {
 }
 
 // Rows of a chunk up to which pack_weights reads weights in the order in which they lie.
-constexpr int pack_most_depth = 80;
+constexpr int pack_most_depth = 96;
 
 // What pack_weights does, a block for 16 outputs of a chunk: [group][part][chunk][step][16 outputs][lane][8].
 struct WeightPacking {
@@ -250,14 +250,18 @@ __device__ void store_runs(const Bfloat16Product<Gather>& p, const typename Gath
 template <typename Gather, typename Tile>
 __device__ void store_partials(const Bfloat16Product<Gather>& p, int64_t item, const Tile& product) {
   static_assert(Tile::pixels % 8 == 0);
-  float* to = p.partials + (item * Tile::outputs + product.output(0)) * Tile::pixels + product.pixel(0);
-#pragma unroll
-  for (int i = 0; i < Tile::outputs_a_thread; ++i) {
-#pragma unroll
-    for (int j = 0; j < Tile::pairs_a_thread; ++j) {
-      *reinterpret_cast<float2*>(to + 8 * i * Tile::pixels + 8 * j) = product.values(i, j);
-    }
-  }
+  const auto at = __cvta_generic_to_global(p.partials + (item * Tile::outputs + product.output(0)) * Tile::pixels +
+                                           product.pixel(0));
+  unroll<Tile::outputs_a_thread>([&](auto i) {
+    unroll<Tile::pairs_a_thread>([&](auto j) {
+      // Left to the compiler these are two stores, of half a sector each.
+      const float2 pair = product.values(i, j);
+      asm volatile("st.global.v2.f32 [%0+%1], {%2, %3};"
+                   :
+                   : "l"(at), "n"((8 * i * Tile::pixels + 8 * j) * sizeof(float)), "f"(pair.x), "f"(pair.y)
+                   : "memory");
+    });
+  });
 }
 
 template <typename Tile, typename Gather>
@@ -351,9 +355,12 @@ Bfloat16Product<Gather> packed_product(BackendDevice& device, int tile, const Pr
   const int64_t all_rows = shape.channels * gather.rows;
   const int64_t chunks = (all_rows + gather.chunk_depth - 1) / gather.chunk_depth;
   const int m_tiles = tile / 16;
-  // 16 channels of a chunk are packed as a chunk of their own, so that there are more blocks.
+  // A chunk is packed as several of 16 or 32 channels, so that there are more blocks.
   int cuts = 1;
-  if constexpr (requires { Gather::rings; }) cuts = Gather::steps / Gather::rings;
+  if constexpr (requires { Gather::rings; }) {
+    cuts = Gather::steps / Gather::rings;
+    if (cuts % 2 == 0 && 2 * bfloat16_depth * Gather::rings <= pack_most_depth) cuts /= 2;
+  }
   ChunkOrder order = order_of(gather);
   order.chunk_depth /= cuts;
   order.steps /= cuts;

@@ -19,8 +19,10 @@ __global__ void __launch_bounds__(pack_threads, 16) pack_weights_kernel(const __
   __shared__ int place[pack_most_depth];                            // of an operand row in the panel
   const int depth = p.order.chunk_depth, rows = p.by_rows.divisor();
   const bool is_transposed = p.weights.output_step == rows && depth % rows == 0;
-  for (int i = static_cast<int>(threadIdx.x); i < pack_outputs * pack_pitch / 8; i += pack_threads) {
-    reinterpret_cast<uint4*>(tile)[i] = {0, 0, 0, 0};
+  if (p.order.steps * bfloat16_depth > depth) {  // else all of it is written
+    for (int i = static_cast<int>(threadIdx.x); i < pack_outputs * pack_pitch / 8; i += pack_threads) {
+      reinterpret_cast<uint4*>(tile)[i] = {0, 0, 0, 0};
+    }
   }
   for (int k = static_cast<int>(threadIdx.x); k < p.order.steps * bfloat16_depth; k += pack_threads) {
     const int row = p.order.row(k);

@@ -1,0 +1,97 @@
+// The bfloat16 ring convolutions whose tiles are whole rows or planes, against the processor: images of many tiles, which
+// are too large for the loops of the op's cases.
+import { expect } from 'chai';
+import * as gmr from '../../lib/index.js';
+import { ringConvNormalised } from '../../lib/ops/ring_conv.js';
+import { cudaSimControl } from '../support/cuda_sim.js';
+import { cudaSim } from '../support/devices.js';
+import { bfloat16Rounding, norm, normal, uniform } from '../support/ndarray.js';
+
+interface Layer {
+  name: string;
+  kernel: 'ring_rows_kernel' | 'ring_planes_kernel' | 'ring_columns_kernel';
+  x: [images: number, channels: number, height: number, width: number];
+  outputs: number;
+  side: number;
+  groups?: number;
+}
+
+// A tile of each needs a block, and below 96 blocks another kernel takes the layer.
+const rows: Layer[] = [
+  { name: 'rows of 56, a last tile of one row', x: [12, 9, 57, 56], outputs: 20, side: 9 },
+  { name: 'rows of 56, groups, images of one row', x: [48, 34, 1, 56], outputs: 40, side: 9, groups: 2 },
+  { name: 'rows of 28, a last tile of one row', x: [32, 9, 15, 28], outputs: 65, side: 9 },
+  { name: 'rows of 28, groups, more outputs than a tile', x: [24, 66, 1, 28], outputs: 260, side: 9, groups: 2 },
+  { name: 'rows of 14', x: [48, 72, 14, 14], outputs: 128, side: 5 },
+  { name: 'rows of 14, groups, a last tile of one row', x: [24, 18, 8, 14], outputs: 134, side: 5, groups: 2 },
+].map((layer) => ({ ...layer, kernel: 'ring_rows_kernel' }) as Layer);
+
+const planes: Layer[] = [
+  { name: 'an image, a chunk of channels and a tile of outputs in part', x: [47, 136, 7, 7], outputs: 136, side: 5 },
+  { name: 'groups', x: [48, 256, 7, 7], outputs: 144, side: 5, groups: 2 },
+].map((layer) => ({ ...layer, kernel: 'ring_planes_kernel', name: `planes of 7 x 7, ${layer.name}` }) as Layer);
+
+const others: Layer[] = [
+  { name: 'planes of 7 x 7, channels that are no multiple of 8', x: [48, 132, 7, 7], outputs: 136, side: 5 },
+  { name: 'planes of 7 x 7, outputs that are no multiple of 8', x: [48, 136, 7, 7], outputs: 132, side: 5 },
+  { name: 'planes of 7 x 7, less than two chunks of channels', x: [48, 120, 7, 7], outputs: 136, side: 5 },
+  { name: 'planes of 7 x 7, too few blocks', x: [2, 128, 7, 7], outputs: 128, side: 5 },
+  { name: 'planes of 6 x 7', x: [48, 128, 6, 7], outputs: 136, side: 5 },
+  { name: 'planes of 7 x 8', x: [48, 128, 7, 8], outputs: 136, side: 5 },
+].map((layer) => ({ ...layer, kernel: 'ring_columns_kernel' }) as Layer);
+
+async function results(
+  { kernel, x, outputs, side, groups = 1 }: Layer,
+  { isNormalised, device }: { isNormalised: boolean; device: gmr.Device },
+): Promise<ArrayLike<number>[]> {
+  // Else another kernel makes the gradient of the input.
+  const hasBothWays = !isNormalised && kernel !== 'ring_columns_kernel' && x[1] / groups > 64;
+  const random = uniform(5);
+  const make = (shape: readonly number[], dtype: gmr.DType, requiresGrad = false): gmr.Tensor =>
+    gmr.tensor(Float32Array.from(normal(shape, random).data), shape, { device, dtype, requiresGrad });
+  const input = make(x, 'bfloat16', hasBothWays);
+  const weights = make([outputs, x[1] / groups, (side + 1) / 2], 'float32');
+  const bias = make([outputs], 'float32');
+  const padding = (side - 1) / 2;
+  const options = { kernelSize: [side, side], padding, groups, bias };
+  if (isNormalised) {
+    const scale = gmr.tensor(
+      Float32Array.from({ length: outputs }, (_, o) => 1 + o / outputs),
+      [outputs],
+      { device },
+    );
+    const after = { mean: make([outputs], 'float32'), scale, shift: make([outputs], 'float32'), relu: true };
+    return [await ringConvNormalised(input, weights, options, after).data()];
+  }
+  const y = gmr.ops.ringConv(input, weights, options);
+  if (!hasBothWays) return [await y.data()];
+  y.backward(make(y.shape, 'bfloat16'));
+  return [await y.data(), await input.grad!.data()];
+}
+
+// An element is off by what its own rounding changes, and by some of what rounding the operands changes all of them by.
+function expectElements(got: ArrayLike<number>, expected: ArrayLike<number>): void {
+  expect(got.length).to.equal(expected.length);
+  const usual = norm(expected) / Math.sqrt(expected.length);
+  for (let i = 0; i < expected.length; ++i) {
+    const error = Math.abs(got[i]! - expected[i]!);
+    const limit = bfloat16Rounding * (Math.abs(expected[i]!) + 8 * usual);
+    if (!(error <= limit)) expect.fail(`[${i}] is ${got[i]}, expected ${expected[i]}, off by more than ${limit}`);
+  }
+}
+
+describe('CUDA ring convolution in whole rows and planes', () => {
+  const check = (layer: Layer, isNormalised: boolean): void => {
+    it(`${layer.name}${isNormalised ? ', normalised' : ''}`, async function () {
+      if (cudaSim === undefined) return this.skip();
+      cudaSimControl().setCounting(true);
+      const got = await results(layer, { isNormalised, device: cudaSim });
+      cudaSimControl().setCounting(false);
+      expect(cudaSimControl().counters()).to.include(layer.kernel);
+      const expected = await results(layer, { isNormalised, device: gmr.Device.open('cpu') });
+      for (const [i, values] of expected.entries()) expectElements(got[i]!, values);
+    });
+  };
+  for (const layer of [...rows, ...planes, ...others]) check(layer, false);
+  check(planes[0]!, true);
+});
