@@ -140,6 +140,7 @@ __device__ void zero_panel(bfloat16* panel) {
 // The biases of a thread's outputs, with which its sums begin.
 template <typename Gather, typename Tile>
 __device__ void start_sums(const Bfloat16Product<Gather>& p, int64_t group, int64_t first_output, Tile& product) {
+  if (p.epilogue.bias == nullptr) return;
   const int64_t first = first_output + product.output(0);
 #pragma unroll
   for (int i = 0; i < Tile::outputs_a_thread; ++i) {
@@ -205,7 +206,8 @@ __device__ void store_tile(const Bfloat16Product<Gather>& p, const typename Gath
 }
 
 // The same where the pixels of a tile are one run of memory in each plane, so that whole sectors are written, each by one warp: sums go to
-// shared memory as [output][pixel] and from there in pieces of Runs::piece elements. `Runs` has
+// shared memory as [output][pixel] and from there in pieces. `Runs` has
+//   Piece                             of as many words
 //   int64_t image, int first, count   of the run: its image, where in the planes it begins, and its elements, of which
 //                                     there are fewer than 57 pieces
 //   static int pixel(int piece)       the pixel of the tile with which a piece begins
@@ -213,8 +215,8 @@ template <typename Gather, typename Tile>
 __device__ void store_runs(const Bfloat16Product<Gather>& p, const typename Gather::AtTile& at_tile,
                            const Tile& product, int64_t group, int64_t first_output, bfloat16* staged) {
   using Runs = typename Gather::Runs;
-  using Piece = Pairs<Runs::piece>;
-  constexpr unsigned sector_pieces = 32 / sizeof(Piece);
+  using Piece = typename Runs::Piece;
+  constexpr unsigned piece_elements = sizeof(Piece) / sizeof(bfloat16), sector_pieces = 32 / sizeof(Piece);
   bfloat16* to = staged + product.output(0) * Tile::pitch + product.pixel(0);
 #pragma unroll
   for (int i = 0; i < Tile::outputs_a_thread; ++i) {
@@ -229,19 +231,24 @@ __device__ void store_runs(const Bfloat16Product<Gather>& p, const typename Gath
   const int64_t first_plane = (runs.image * p.shape.groups + group) * p.shape.outputs + first_output;
   auto* y = reinterpret_cast<Piece*>(p.y + first_plane * p.shape.out_plane + runs.first);
   const auto y_place = static_cast<unsigned>(reinterpret_cast<uintptr_t>(y) / sizeof(Piece));
-  const auto plane = static_cast<unsigned>(p.shape.out_plane / Runs::piece);
-  const unsigned pieces = runs.count / Runs::piece;
+  const auto plane = static_cast<unsigned>(p.shape.out_plane / piece_elements);
+  const unsigned pieces = runs.count / piece_elements;
   // Lanes begin where a sector does; those before the run are behind it in the numbers modulo 64.
-  constexpr unsigned most_pieces = 2 * warp_threads;
-  for (unsigned output = threadIdx.x / warp_threads; output < there; output += Tile::warps) {
-    const unsigned first = Tile::lane() - (y_place + output * plane) % sector_pieces;
-    Piece* to = y + uint64_t{output} * plane;
-    const bfloat16* from = staged + output * Tile::pitch;
+  constexpr unsigned most_pieces = 2 * warp_threads, element = sizeof(bfloat16);
+  const unsigned warp = threadIdx.x / warp_threads;
+  unsigned place = y_place + warp * plane;
+  uint32_t from = shared_address(staged + warp * Tile::pitch);
+  y += uint64_t{warp} * plane;
+  for (unsigned output = warp; output < there; output += Tile::warps) {
+    const unsigned first = Tile::lane() - place % sector_pieces;
 #pragma unroll
     for (unsigned i = 0; i < most_pieces; i += warp_threads) {
       const unsigned piece = (first + i) % most_pieces;
-      if (piece < pieces) to[piece] = *reinterpret_cast<const Piece*>(from + Runs::pixel(piece));
+      if (piece < pieces) y[piece] = load_as<Piece>(from + Runs::pixel(piece) * element);
     }
+    y += Tile::warps * plane;
+    place += Tile::warps * plane;
+    from += Tile::warps * Tile::pitch * element;
   }
   __syncthreads();
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 
 namespace gmr::cuda {
@@ -39,6 +40,17 @@ __device__ inline uint4 load_four_words(uint32_t address) {
                : "r"(address), "n"(distance)
                : "memory");
   return words;
+}
+// One, two or four words.
+template <typename Words>
+__device__ inline Words load_as(uint32_t address) {
+  if constexpr (std::is_same_v<Words, uint4>) {
+    return load_four_words<0>(address);
+  } else if constexpr (std::is_same_v<Words, uint2>) {
+    return load_two_words<0>(address);
+  } else {
+    return load_word<0>(address);
+  }
 }
 template <int distance>
 __device__ inline void store_word(uint32_t address, uint32_t word) {

@@ -30,6 +30,8 @@ struct RingRows {
   // Windows are [channel][row][column]. What lies left of a row are zeros, which are also what lies right of the row
   // before; what is left of a box begins at 8 bytes, pieces at their own size.
   static constexpr int piece_elements = width / rows_row_pieces;
+  using Piece =
+      std::conditional_t<piece_elements == 8, uint4, std::conditional_t<piece_elements == 4, uint2, uint32_t>>;
   static constexpr int margin = std::max(piece_elements, half), row_elements = Block::row_elements;
   static constexpr int window_rows = rows_box_rows + 2 * half, row_words = row_elements / 2;
   static_assert(width % rows_row_pieces == 0 && margin % piece_elements == 0 && (margin - half) % 4 == 0);
@@ -69,7 +71,7 @@ struct RingRows {
 
   // See store_runs.
   struct Runs {
-    static constexpr int piece = piece_elements;
+    using Piece = RingRows::Piece;
     int64_t image;
     int first, count;
 
@@ -166,9 +168,6 @@ class RingRows<side, width>::AtTile {
 
  private:
   __device__ int64_t plane() const { return int64_t{g_.height} * width; }
-
-  using Piece =
-      std::conditional_t<piece_elements == 8, uint4, std::conditional_t<piece_elements == 4, uint2, uint32_t>>;
 
   const RingRows& g_;
   uint32_t* windows_;
