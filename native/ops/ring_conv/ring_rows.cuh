@@ -45,7 +45,13 @@ struct RingRows {
   // lie in different banks. They begin where a sector does, if any few rows are whole sectors.
   static constexpr int sector_rows = piece_elements == 8 ? 2 : piece_elements == 4 ? 4 : 1;
   static constexpr int row_lanes = 8, copy_rows = warp_threads / row_lanes;
-  static constexpr int copies = (window_rows + sector_rows - 1 + copy_rows - 1) / copy_rows;
+  // Of pieces of a word it copies three sectors at a time instead, which with the gaps between rows are 32 banks. Planes
+  // of four channels, from the first of one warp to that of the next, must be whole sectors.
+  static constexpr bool copies_sectors = piece_elements == 2;
+  static constexpr int sector_words = 8, copy_words = 3 * sector_words, row_pieces = width / 2;
+  static constexpr int copies = copies_sectors
+                                    ? (window_rows * row_pieces + sector_words - 1 + copy_words - 1) / copy_words
+                                    : (window_rows + sector_rows - 1 + copy_rows - 1) / copy_rows;
 
   const bfloat16* x;
   int height, rows, chunk_depth, work_floats;
@@ -98,17 +104,32 @@ class RingRows<side, width>::AtTile {
       reinterpret_cast<uint4*>(windows_)[i] = {0, 0, 0, 0};
     }
     // What this thread copies of each channel.
-    const int lane = static_cast<int>(threadIdx.x) % warp_threads, piece = lane % row_lanes;
-    const int above = y_ - half, aligned = above & ~(sector_rows - 1), first = aligned + lane / row_lanes;
+    const int lane = static_cast<int>(threadIdx.x) % warp_threads, above = y_ - half;
+    const int top = max(above, 0), end = min(above + window_rows, g_.height);
+    from_ = g_.x + image * g_.all_channels * plane();
+    if constexpr (copies_sectors) {
+      from_ += int64_t{top} * width;
+      const auto first_word = reinterpret_cast<uintptr_t>(from_ + threadIdx.x / warp_threads * plane()) / sizeof(Piece);
+      const int begin = lane - static_cast<int>(first_word % sector_words);
+      from_ += begin * piece_elements;
 #pragma unroll
-    for (int i = 0; i < copies; ++i) {
-      const int y = first + i * copy_rows;
-      copied_[i] = piece < rows_row_pieces && y >= max(above, 0) && y < min(above + window_rows, g_.height);
+      for (int i = 0; i < copies; ++i) {
+        const int word = begin + i * copy_words, row = word / row_pieces;
+        copied_[i] = lane < copy_words && word >= 0 && word < (end - top) * row_pieces;
+        to_[i] = (top - above + row) * row_words + margin / 2 + word - row * row_pieces;
+      }
+    } else {
+      const int aligned = above & ~(sector_rows - 1), first = aligned + lane / row_lanes, piece = lane % row_lanes;
+      from_ += int64_t{first} * width + piece * piece_elements;
+#pragma unroll
+      for (int i = 0; i < copies; ++i) {
+        const int y = first + i * copy_rows;
+        copied_[i] = piece < rows_row_pieces && y >= top && y < end;
+        to_[i] = (y - above) * row_words + (margin + piece * piece_elements) / 2;
+      }
     }
-    from_ = g_.x + image * g_.all_channels * plane() + int64_t{first} * width + piece * piece_elements;
     // So that these are not worked out anew for every chunk.
     asm volatile("" : "+r"(y_), "+l"(image_), "+l"(from_));
-    to_ = (first - above) * row_words + (margin + piece * piece_elements) / 2;
     __syncthreads();
   }
 
@@ -121,11 +142,16 @@ class RingRows<side, width>::AtTile {
       const int there = chunk.depth / rings, first = static_cast<int>(threadIdx.x) / warp_threads;
       const int64_t channel = first_channel + static_cast<unsigned>(chunk.first_row) / rings + min(first, there - 1);
       const bfloat16* from = from_ + channel * plane();
-      uint32_t to = shared_address(windows_ + to_ + first * channel_words);
+      uint32_t to = shared_address(windows_ + first * channel_words);
       for (int c = first; c < channels; c += warps) {
         unroll<copies>([&](auto i) {
           if (!copied_[i]) return;
-          copy_or_zero_at<Piece, i * copy_rows * row_words * 4, i * copy_rows * width * element>(to, from, c < there);
+          if constexpr (copies_sectors) {
+            copy_or_zero_at<Piece, 0, i * copy_words * sizeof(Piece)>(to + 4 * to_[i], from, c < there);
+          } else {
+            copy_or_zero_at<Piece, i * copy_rows * row_words * 4, i * copy_rows * width * element>(to + 4 * to_[0],
+                                                                                                   from, c < there);
+          }
         });
         to += warps * channel_words * 4;
         if (c + warps < there) from += warps * plane();
@@ -173,9 +199,9 @@ class RingRows<side, width>::AtTile {
   uint32_t* windows_;
   int64_t image_;
   int y_;                 // of the tile's first output
-  bool copied_[copies];   // whether there is something to copy in four rows
-  const bfloat16* from_;  // what this thread copies in the first four rows of channel 0
-  int to_;                // in words
+  bool copied_[copies];   // whether there is something to copy
+  const bfloat16* from_;  // what this thread copies first of channel 0
+  int to_[copies];        // where to, in words
 };
 
 }  // namespace gmr::cuda
