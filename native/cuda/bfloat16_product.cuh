@@ -10,7 +10,8 @@
 // and fills a panel of bfloat16, with zeros up to steps_of(depth) products; of a row the first `written_pixels`, where it
 // has that, for every chunk. Where the pixels of a tile are one run of
 // each plane, it has Runs instead of pair, see store_runs. Where the channels are cut into several blocks' it has
-// splits, and instead of both a kernel that adds up what these blocks store, see store_partials.
+// splits, and instead of both a kernel that adds up what these blocks store, see store_partials. Where it has
+// streams_weights its tiles are Bfloat16StreamedTile.
 #pragma once
 
 #include <numeric>
@@ -77,6 +78,13 @@ template <typename Gather>
 constexpr int splits_of() {
   if constexpr (requires { Gather::splits; }) return Gather::splits;
   return 1;
+}
+
+// Whether its tiles are Bfloat16StreamedTile.
+template <typename Gather>
+constexpr bool streams_weights() {
+  if constexpr (requires { Gather::streams_weights; }) return Gather::streams_weights;
+  return false;
 }
 
 template <typename Gather>
@@ -274,10 +282,12 @@ __device__ void store_partials(const Bfloat16Product<Gather>& p, int64_t item, c
 template <typename Tile, typename Gather>
 __device__ void bfloat16_product(const Bfloat16Product<Gather>& p) {
   constexpr int splits = Bfloat16Product<Gather>::splits;
+  static_assert(Tile::streams_weights == streams_weights<Gather>());
+  constexpr int weight_elements = Tile::streams_weights ? 0 : Gather::panel_rows * Tile::outputs;
   extern __shared__ float4 shared_memory[];
   auto* panel = reinterpret_cast<bfloat16*>(shared_memory);
   bfloat16* weights = panel + Gather::panel_rows * Tile::pitch;
-  auto* work = reinterpret_cast<float*>(weights + (Tile::streams_weights ? 0 : Gather::panel_rows * Tile::outputs));
+  auto* work = reinterpret_cast<float*>(weights + weight_elements);
   const int64_t all_rows = p.shape.channels * p.gather.rows;
   const int chunk_elements = p.gather.steps * bfloat16_depth * Tile::outputs;
   zero_panel<Tile, Gather>(panel);
@@ -325,7 +335,8 @@ __device__ void bfloat16_product(const Bfloat16Product<Gather>& p) {
     } else {
       finish_sums(p, group, first_output, product);
       if constexpr (requires { typename Gather::Runs; }) {
-        static_assert(Tile::outputs * Tile::pitch <= Gather::panel_rows * (Tile::pitch + Tile::outputs));
+        constexpr int elements = Gather::panel_rows * Tile::pitch + weight_elements + 2 * Gather::window_words;
+        static_assert(Tile::outputs * Tile::pitch <= elements);
         store_runs(p, at_tile, product, group, first_output, panel);
       } else {
         store_tile(p, at_tile, product, group, first_output, reinterpret_cast<PairOffsets*>(weights));
@@ -346,6 +357,13 @@ size_t work_bytes(const Gather& gather) {
   return static_cast<size_t>(gather.work_floats) * sizeof(float);
 }
 
+// Shared memory of a block.
+template <typename Gather>
+size_t forward_bytes(int outputs, const Gather& gather) {
+  return product_tile_bytes<Gather::panel_rows, Gather::pixels>(streams_weights<Gather>() ? 0 : outputs) +
+         work_bytes(gather);
+}
+
 // Calls f(std::integral_constant<int, outputs>) with the outputs of a tile.
 template <typename F>
 void with_outputs(const ProductShape& shape, F&& f) {
@@ -354,7 +372,7 @@ void with_outputs(const ProductShape& shape, F&& f) {
   f(std::integral_constant<int, product_wide_outputs>{});
 }
 
-// Packs the weights of a product in tiles of `tile` outputs and `pixels` pixels.
+// Packs the weights of a product in tiles of `tile` outputs.
 template <typename Gather>
 Bfloat16Product<Gather> packed_product(BackendDevice& device, int tile, const ProductShape& shape, const Gather& gather,
                                        const ProductWeights& weights, const Epilogue& epilogue, bfloat16* y) {
@@ -391,8 +409,7 @@ void launch_bfloat16_forward(BackendDevice& device, const Kernel<Bfloat16Product
                              const ProductShape& shape, const Gather& gather, const ProductWeights& weights,
                              const Epilogue& epilogue, bfloat16* y) {
   const auto product = packed_product(device, tile, shape, gather, weights, epilogue, y);
-  const size_t bytes = product_tile_bytes<Gather::panel_rows, Gather::pixels>(tile) + work_bytes(gather);
-  launch(device, kernel, block_each(product.items(), Gather::threads, bytes), product);
+  launch(device, kernel, block_each(product.items(), Gather::threads, forward_bytes(tile, gather)), product);
 }
 
 }  // namespace gmr::cuda

@@ -56,7 +56,8 @@ constexpr double columns_product_cost = 20;
 constexpr int rows_box_rows = 7;
 constexpr int rows_row_pieces = 7;
 
-// Blocks of RingRows. Warp tiles are 64 outputs x 56 pixels: larger ones have no registers left for ring sums. Pixels
+// Blocks of RingRows. Warp tiles are 64 outputs x 56 pixels: larger ones have no registers left for ring sums. Where 32
+// outputs x all pixels are as many, weights need not go through shared memory (Bfloat16StreamedTile). Pixels
 // are what the warps take, at least seven rows; slots and the step of channels are such that two channels or more that
 // are written at a time meet different banks, and so are the elements from row to row of a window.
 template <int width>
@@ -64,16 +65,19 @@ struct RowsBlock;
 template <>
 struct RowsBlock<56> {
   static constexpr int threads = 224, channels = 16, outputs = 64, output_warps = 1, pixels = 392;
+  static constexpr bool streams_weights = false;
   static constexpr int slots = 14, channel_step = 7, row_elements = 64;
 };
 template <>
 struct RowsBlock<28> {
   static constexpr int threads = 256, channels = 32, outputs = 128, output_warps = 2, pixels = 224;
+  static constexpr bool streams_weights = false;
   static constexpr int slots = 8, channel_step = 4, row_elements = 32;
 };
 template <>
 struct RowsBlock<14> {
-  static constexpr int threads = 128, channels = 32, outputs = 128, output_warps = 2, pixels = 112;
+  static constexpr int threads = 128, channels = 32, outputs = 128, output_warps = 4, pixels = 112;
+  static constexpr bool streams_weights = true;
   static constexpr int slots = 4, channel_step = 2, row_elements = 16;
 };
 

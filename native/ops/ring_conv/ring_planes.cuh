@@ -22,7 +22,7 @@ struct RingPlanes {
   static constexpr int channels = threads / images;
   static constexpr int panel_rows = channels * rings;
   static constexpr int steps = panel_rows / bfloat16_depth;
-  static constexpr bool is_interleaved = true;
+  static constexpr bool is_interleaved = true, streams_weights = true;
   static constexpr int channel_step = 1;
 
   // Columns of the panel: of each image its plane, and what is left of the last four.

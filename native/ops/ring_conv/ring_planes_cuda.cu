@@ -39,9 +39,8 @@ bool ring_planes_forward(BackendDevice& device, const RingConvBfloat16& p, const
   const int64_t parts = (shape.outputs + planes_outputs - 1) / planes_outputs;
   if (gather.tiles * shape.groups * parts * Planes::splits < columns_least_wide_blocks) return false;
   const auto product = packed_product(device, planes_outputs, shape, gather, weights, epilogue, y);
-  const size_t bytes = product_tile_bytes<Planes::panel_rows, Planes::pixels>(0) + work_bytes(gather);
-  launch(device, Kernel{"ring_planes_kernel", ring_planes_kernel}, block_each(product.items(), Planes::threads, bytes),
-         product);
+  launch(device, Kernel{"ring_planes_kernel", ring_planes_kernel},
+         block_each(product.items(), Planes::threads, forward_bytes(planes_outputs, gather)), product);
   const int64_t slices = planes_outputs / planes_sum_outputs;
   launch(device, Kernel{"ring_planes_sum_kernel", ring_planes_sum_kernel},
          block_each(product.items() / product.splits * slices, Planes::threads), product);

@@ -17,7 +17,7 @@ struct RingRows {
   static constexpr int threads = Block::threads, pixels = Block::pixels, channels = Block::channels;
   static constexpr int panel_rows = channels * rings;
   static constexpr int steps = panel_rows / bfloat16_depth;
-  static constexpr bool is_interleaved = true;
+  static constexpr bool is_interleaved = true, streams_weights = Block::streams_weights;
   static constexpr int channel_step = Block::channel_step;
 
   // Threads of a channel: a slot has four columns, the last few may have none.

@@ -5,9 +5,10 @@
 namespace gmr::cuda {
 namespace {
 
-template <int width>
-using RowsTile = Bfloat16Tile<RowsBlock<width>::outputs, RowsBlock<width>::pixels, RowsBlock<width>::threads,
-                              RowsBlock<width>::output_warps>;
+template <int width, typename Block = RowsBlock<width>>
+using RowsTile =
+    std::conditional_t<Block::streams_weights, Bfloat16StreamedTile<Block::outputs, Block::pixels, Block::threads>,
+                       Bfloat16Tile<Block::outputs, Block::pixels, Block::threads, Block::output_warps>>;
 
 // kernels
 
@@ -28,8 +29,7 @@ bool try_rows(BackendDevice& device, const RingConvBfloat16& p, const ProductWei
   const Gather gather(p.x, shape.images, p.window.in[1], shape.groups * shape.channels);
   const int64_t parts = (shape.outputs + outputs - 1) / outputs;
   if (gather.tiles * shape.groups * parts < columns_least_wide_blocks) return false;
-  const auto bytes = product_tile_bytes<Gather::panel_rows, Gather::pixels>(outputs) + work_bytes(gather);
-  if (bytes > device.most_shared_bytes()) return false;
+  if (forward_bytes(outputs, gather) > device.most_shared_bytes()) return false;
   launch_bfloat16_forward(device, Kernel{"ring_rows_kernel", ring_rows_kernel<side, width>}, outputs, shape, gather,
                           weights, epilogue, y);
   return true;
