@@ -8,6 +8,7 @@ import { cLibrary } from '../native_search.js';
 import type { ProbeLine } from './probe.js';
 import type { BackendCheck, DoctorReport } from './report.js';
 
+// Beside this file, and in the package beside the bundle that has this code.
 const probePath = fileURLToPath(new URL('./probe.js', import.meta.url));
 const probeLimitMs = 120_000; // the first use of a GPU may compile for it
 
