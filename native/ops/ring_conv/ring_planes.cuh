@@ -38,6 +38,18 @@ struct RingPlanes {
   static constexpr int piece_elements = 8, aligned_channels = 8, pieces = plane_elements / piece_elements;
   static_assert(plane % 2 == 1 && image_words % 4 == 0);
 
+  // What plane of a chunk a thread has: a warp 16 channels of both images.
+  static constexpr int image_of(int thread) { return thread / 8 % images; }
+  static constexpr int channel_of(int thread) { return thread / 16 * 8 + thread % 8; }
+  // The word that a plane begins in; its first half is the end of the plane before where the channel is odd.
+  static constexpr int word_of(int image, int channel) { return image * image_words + channel * plane / 2; }
+
+  static constexpr bool warps_read_all_banks() {
+    uint32_t banks = 0;
+    for (int lane = 0; lane < warp_threads; ++lane) banks |= 1U << word_of(image_of(lane), channel_of(lane)) % 32;
+    return banks == ~0U;
+  }
+
   const bfloat16* x;
   int rows, chunk_depth, work_floats;
   int64_t all_channels, all_images, tiles;
@@ -89,12 +101,10 @@ class RingPlanes<side, height, width>::AtTile {
     wait_for_all_groups_but<1>();
     __syncthreads();
     constexpr int pitch = bfloat16_pitch(pixels), element = static_cast<int>(sizeof(bfloat16));
-    // Of a warp's 16 channels and two images.
-    const int thread = static_cast<int>(threadIdx.x), image = thread / 8 % images;
-    const int channel = thread / 16 * 8 + thread % 8;
-    const int first = channel * plane;  // its words begin with the last element of the plane before where that is odd
-    const uint32_t from = shared_address(planes_) + (image * image_words + first / 2) * 4;
-    const int shift = first % 2 * 16;
+    static_assert(warps_read_all_banks());
+    const int image = image_of(static_cast<int>(threadIdx.x)), channel = channel_of(static_cast<int>(threadIdx.x));
+    const uint32_t from = shared_address(planes_) + word_of(image, channel) * 4;
+    const int shift = channel * plane % 2 * 16;
     const int row = channel / bfloat16_depth * rings * bfloat16_depth + channel % bfloat16_depth;
     const uint32_t to = shared_address(panel + row * pitch + image * image_columns);
     uint32_t word = load_word<0>(from);  // that has the next element, or the one before it
