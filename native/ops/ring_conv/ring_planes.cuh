@@ -76,21 +76,20 @@ class RingPlanes<side, height, width>::AtTile {
   __device__ AtTile(const RingPlanes& gather, int64_t tile, float* work)
       : g_(gather), planes_(reinterpret_cast<uint4*>(work)), first_image_(tile * images) {}
 
-  // The planes of a chunk's channels, with zeros where there is no channel or no image.
+  // The planes of a chunk's channels, with zeros where there is no channel. Of an image that is not there those of
+  // another one, since nothing is stored of it.
   __device__ void start(int64_t first_channel, const Chunk& chunk) const {
     if (chunk.depth > 0) {
       const int64_t channel = first_channel + static_cast<unsigned>(chunk.first_row) / rings;
       const int there = chunk.depth / rings * plane / piece_elements;
 #pragma unroll
-      for (int image = 0; image < images; ++image) {
-        const bool has_image = first_image_ + image < g_.all_images;
-        const auto* from = reinterpret_cast<const uint4*>(
-            g_.x + ((first_image_ + (has_image ? image : 0)) * g_.all_channels + channel) * plane);
-        uint4* to = planes_ + image * (image_words / 4);
+      for (int i = 0; i < images; ++i) {
+        const int64_t image = min(first_image_ + i, g_.all_images - 1);
+        const auto* from = reinterpret_cast<const uint4*>(g_.x + (image * g_.all_channels + channel) * plane);
+        uint4* to = planes_ + i * (image_words / 4);
 #pragma unroll
-        for (int i = static_cast<int>(threadIdx.x); i < pieces; i += threads) {
-          const bool is_there = has_image && i < there;
-          copy_or_zero(to + i, from + (is_there ? i : 0), is_there);
+        for (int k = static_cast<int>(threadIdx.x); k < pieces; k += threads) {
+          copy_or_zero(to + k, from + (k < there ? k : 0), k < there);
         }
       }
     }
