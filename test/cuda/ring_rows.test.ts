@@ -9,11 +9,12 @@ import { bfloat16Rounding, norm, normal, uniform } from '../support/ndarray.js';
 
 interface Layer {
   name: string;
-  kernel: 'ring_rows_kernel' | 'ring_planes_kernel' | 'ring_columns_kernel';
+  kernel: 'ring_rows_kernel' | 'ring_planes_kernel' | 'ring_columns_kernel' | 'ring_conv_bfloat16_kernel';
   x: [images: number, channels: number, height: number, width: number];
   outputs: number;
   side: number;
   groups?: number;
+  stride?: number;
 }
 
 // Of 47 images with 168 outputs y nearly fills a block of the allocator, so that what is written behind it is found.
@@ -37,9 +38,20 @@ const others: Layer[] = [
   { name: 'planes of 7 x 7, outputs that are no multiple of 8', x: [48, 136, 7, 7], outputs: 132, side: 5 },
   { name: 'planes of 7 x 7, less than two chunks of channels', x: [48, 120, 7, 7], outputs: 136, side: 5 },
   { name: 'planes of 7 x 7, too few blocks', x: [2, 128, 7, 7], outputs: 128, side: 5 },
+  { name: 'planes of 5 x 5', x: [48, 128, 5, 5], outputs: 136, side: 5 },
   { name: 'planes of 6 x 7', x: [48, 128, 6, 7], outputs: 136, side: 5 },
   { name: 'planes of 7 x 8', x: [48, 128, 7, 8], outputs: 136, side: 5 },
+  { name: 'planes of 8 x 8', x: [48, 128, 8, 8], outputs: 136, side: 5 },
 ].map((layer) => ({ ...layer, kernel: 'ring_columns_kernel' }) as Layer);
+
+const strided: Layer = {
+  name: 'planes of 7 x 7, stride 2',
+  kernel: 'ring_conv_bfloat16_kernel',
+  x: [48, 128, 7, 7],
+  outputs: 136,
+  side: 5,
+  stride: 2,
+};
 
 interface Variant {
   isNormalised?: boolean;
@@ -55,12 +67,13 @@ function withInfinity(shape: Layer['x'], device: gmr.Device): gmr.Tensor {
 }
 
 async function results(
-  { kernel, x, outputs, side, groups = 1 }: Layer,
+  { kernel, x, outputs, side, groups = 1, stride = 1 }: Layer,
   { isNormalised = false, hasInfinity = false }: Variant,
   device: gmr.Device,
 ): Promise<ArrayLike<number>[]> {
   // Else another kernel makes the gradient of the input.
-  const hasBothWays = !isNormalised && !hasInfinity && kernel !== 'ring_columns_kernel' && x[1] / groups > 64;
+  const isTiled = kernel === 'ring_rows_kernel' || kernel === 'ring_planes_kernel';
+  const hasBothWays = !isNormalised && !hasInfinity && isTiled && x[1] / groups > 64;
   const random = uniform(5);
   const make = (shape: readonly number[], dtype: gmr.DType, requiresGrad = false): gmr.Tensor =>
     gmr.tensor(Float32Array.from(normal(shape, random).data), shape, { device, dtype, requiresGrad });
@@ -68,7 +81,7 @@ async function results(
   const weights = make([outputs, x[1] / groups, (side + 1) / 2], 'float32');
   const bias = make([outputs], 'float32');
   const padding = (side - 1) / 2;
-  const options = { kernelSize: [side, side], padding, groups, bias };
+  const options = { kernelSize: [side, side], padding, stride, groups, bias };
   if (isNormalised) {
     const scale = gmr.tensor(
       Float32Array.from({ length: outputs }, (_, o) => 1 + o / outputs),
@@ -110,7 +123,7 @@ describe('CUDA ring convolution in whole rows and planes', () => {
       for (const [i, values] of expected.entries()) expectElements(got[i]!, values);
     });
   };
-  for (const layer of [...rows, ...planes, ...others]) check(layer);
+  for (const layer of [...rows, ...planes, ...others, strided]) check(layer);
   check(planes[0]!, 'planes of 7 x 7, normalised', { isNormalised: true });
   check(planes[0]!, 'planes of 7 x 7, infinity stays where it is seen', { hasInfinity: true });
 });
