@@ -1,5 +1,6 @@
 // Worker threads: terminated while they train; sharing the pool of threads with the main thread.
 import { expect } from 'chai';
+import { readFileSync } from 'node:fs';
 import * as gmr from '../../lib/index.js';
 import { linesOf } from '../support/child.js';
 import { cudaSim } from '../support/devices.js';
@@ -35,6 +36,24 @@ describe('worker threads', function () {
       `throw: 1 deliberate, ${each} times`,
       `natural end: 0, ${each} times`,
     ]);
+  });
+
+  it('a read that ended too late for its worker leaves nothing behind', async function () {
+    if (process.env['LD_PRELOAD'] !== undefined) this.skip(); // AddressSanitizer keeps what is freed
+    for (const line of await linesOf(new URL('./children/worker_reads.js', import.meta.url))) {
+      expect(Number(line)).to.be.lessThan(40 * 2 ** 20); // of 128 MiB that were read
+    }
+  });
+
+  it('devices that could not be opened leave no threads behind', async function () {
+    if (cudaSim === undefined) this.skip();
+    const mappings = (): number => readFileSync('/proc/self/maps', 'latin1').split('\n').length;
+    const fail = (): Promise<unknown> => gmr.Device.openLater('cuda_sim', 9999, false).catch((error: unknown) => error);
+    expect(await fail()).to.have.property('code', 'device_unavailable');
+    const before = mappings();
+    for (let i = 0; i < 50; ++i) await fail();
+    // The stack of a thread that nobody joined is two mappings.
+    expect(mappings() - before).to.be.lessThan(50);
   });
 
   it('the main thread and three workers get the same share of the cores', async () => {
