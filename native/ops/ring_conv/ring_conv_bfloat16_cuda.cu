@@ -51,15 +51,6 @@ void with_gather(BackendDevice& device, const RingConvBfloat16& p, int64_t most_
 
 // launchers
 
-bool is_same_plane(const WindowGeometry& g) {
-  for (int axis = 1; axis < 3; ++axis) {
-    if (g.stride[axis] != 1 || g.dilation[axis] != 1 || g.spread[axis] != 1 || g.padding[axis] != g.kernel[axis] / 2) {
-      return false;
-    }
-  }
-  return g.kernel[0] == 1 && g.in[0] == 1 && g.padding[0] == 0 && g.in == g.out;
-}
-
 void ring_conv_bfloat16(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights,
                         const Epilogue& epilogue, bfloat16* y) {
   if (p.shape.images * p.shape.out_plane == 0) return;
