@@ -205,7 +205,7 @@ struct Bfloat16StreamedTile : Bfloat16Results<tile_outputs, tile_pixels, tile_th
   using Results::first_output, Results::lane, Results::m_tiles, Results::n_tiles, Results::outputs, Results::sums;
   static constexpr int pitch = bfloat16_pitch(tile_pixels);
   static constexpr bool streams_weights = true;
-  static constexpr int steps_ahead = 2;  // so many products take as long as a read of L2
+  static constexpr int steps_ahead = 2;  // a read of L2 takes longer than the products of one
 
   // Reads the first weights of a chunk, of at least `steps_ahead` steps.
   __device__ void start_weights(const bfloat16* weights) {

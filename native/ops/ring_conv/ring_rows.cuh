@@ -45,8 +45,8 @@ struct RingRows {
   // lie in different banks. They begin where a sector does, if any few rows are whole sectors.
   static constexpr int sector_rows = piece_elements == 8 ? 2 : piece_elements == 4 ? 4 : 1;
   static constexpr int row_lanes = 8, copy_rows = warp_threads / row_lanes;
-  // Of pieces of a word it copies three sectors at a time instead, which with the gaps between rows are 32 banks. Planes
-  // of four channels, from the first of one warp to that of the next, must be whole sectors.
+  // Of pieces of a word it copies three sectors at a time instead, which with the gaps between rows are 32 banks. From
+  // one channel of a warp to its next there are whole sectors if the height is even.
   static constexpr bool copies_sectors = piece_elements == 2;
   static constexpr int sector_words = 8, copy_words = 3 * sector_words, row_pieces = width / 2;
   static constexpr int copies = copies_sectors
