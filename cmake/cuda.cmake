@@ -51,7 +51,7 @@ list(JOIN architectures "," architectures_text)
 add_library(gmr_cuda_kernels OBJECT ${cuda_sources})
 set_target_properties(gmr_cuda_kernels PROPERTIES CUDA_VISIBILITY_PRESET hidden CUDA_RUNTIME_LIBRARY None)
 target_compile_options(gmr_cuda_kernels PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:
-  $<IF:$<BOOL:${GMR_CUDA_SIM}>,--no-compress;-lineinfo,--compress-mode=size>
+  $<IF:$<BOOL:${GMR_CUDA_SIM}>,-lineinfo;--no-compress,--compress-mode=size>
   --expt-relaxed-constexpr -Werror=all-warnings -Xptxas=-warn-spills,-warn-lmem-usage,-Werror -Xcompiler=-Wall,-Wextra>)
 target_compile_definitions(gmr_cuda_kernels PRIVATE GMR_CUDA_ARCHITECTURES="${architectures_text}")
 target_include_directories(gmr_cuda_kernels SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})

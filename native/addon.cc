@@ -99,6 +99,7 @@ Napi::Object opened_device(Napi::Env env, std::shared_ptr<Device> device) {
   result["threads"] = static_cast<double>(properties.threads);
   result["name"] = properties.name;
   result["memoryBytes"] = static_cast<double>(properties.memory_bytes);
+  result["passedOver"] = backend.memory_is_host ? broken_cpu_libraries() : "";
   return result;
 }
 

@@ -32,6 +32,7 @@ const mayShip = [
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|binding\.d\.ts|CMakeLists\.txt|tsconfig\.build\.json)$/,
   /^dist\/(index|cli|probe|chunk-[\w-]+)\.js(\.map)?$/,
   /^dist\/[\w/]+\.d\.ts$/,
+  /^docs\/([\w/-]+\.md|images\/\w+\.png)$/,
   /^lib\/[\w/]+\.ts$/,
   /^cmake\/\w+\.(cmake|h)$/,
   /^native\/(?!testing)[\w/]+\.(cc|h|cu|cuh|def)$/,
