@@ -14,6 +14,16 @@ struct RingConvBfloat16 {
   const bfloat16* x;  // `shape.groups * shape.channels` channels an image
 };
 
+// Whether it is a 2-D convolution with "same" padding, stride and dilation 1.
+inline bool is_same_plane(const WindowGeometry& g) {
+  for (int axis = 1; axis < 3; ++axis) {
+    if (g.stride[axis] != 1 || g.dilation[axis] != 1 || g.spread[axis] != 1 || g.padding[axis] != g.kernel[axis] / 2) {
+      return false;
+    }
+  }
+  return g.kernel[0] == 1 && g.in[0] == 1 && g.padding[0] == 0 && g.in == g.out;
+}
+
 void ring_conv_bfloat16(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights,
                         const Epilogue& epilogue, bfloat16* y);
 void ring_conv_bfloat16_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy,
@@ -24,6 +34,7 @@ bool ring_rows_forward(BackendDevice& device, const RingConvBfloat16& p, const P
                        const Epilogue& epilogue, bfloat16* y);
 bool ring_columns_forward(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights,
                           const Epilogue& epilogue, bfloat16* y);
+bool ring_rows_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy, float* dv);
 bool ring_columns_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy, float* dv);
 
 }  // namespace gmr::cuda

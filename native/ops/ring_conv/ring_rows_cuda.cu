@@ -17,15 +17,6 @@ __global__ void __launch_bounds__(RowsBlock<width>::threads, 1)
   bfloat16_product<RowsTile<width>>(p);
 }
 
-bool is_same_plane(const WindowGeometry& g) {
-  for (int axis = 1; axis < 3; ++axis) {
-    if (g.stride[axis] != 1 || g.dilation[axis] != 1 || g.spread[axis] != 1 || g.padding[axis] != g.kernel[axis] / 2) {
-      return false;
-    }
-  }
-  return g.kernel[0] == 1 && g.in[0] == 1 && g.padding[0] == 0 && g.in == g.out;
-}
-
 template <int side, int width>
 bool try_rows(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights, const Epilogue& epilogue,
               bfloat16* y) {
