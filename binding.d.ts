@@ -20,6 +20,8 @@ export interface OpenedDevice {
   name: string;
   /** The device's own memory; 0 where it is the host's. */
   memoryBytes: number;
+  /** Libraries of better CPU levels that should load and do not, a line each; empty where there are none. */
+  passedOver: string;
 }
 
 export interface CpuLevel {

@@ -29,6 +29,7 @@ export class Device {
     this.name = opened.name;
     this.memoryBytes = opened.memoryBytes;
     this.handle = opened.handle;
+    if (opened.passedOver) warnOfBroken(this.level, opened.passedOver);
   }
 
   /** @internal Waits for the driver where it is the first to use it. */
@@ -56,6 +57,20 @@ export class Device {
     }
     return `${this.kind} (${this.level}, ${this.threads} thread${this.threads === 1 ? '' : 's'})`;
   }
+}
+
+let hasWarned = false;
+
+/** Once, since it is the same libraries for every device. */
+function warnOfBroken(level: string, libraries: string): void {
+  if (hasWarned) return;
+  hasWarned = true;
+  const message = `[device] expected better CPU libraries than that of ${level} to load, which is used instead:${libraries}`;
+  process.emitWarning(message, {
+    type: 'GmrWarning',
+    code: 'backend_broken',
+    detail: '`npx gmr doctor` tests all that there is',
+  });
 }
 
 function openError(error: unknown): GmrError {

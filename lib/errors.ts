@@ -46,20 +46,31 @@ export class Described {
   constructor(readonly text: string) {}
 }
 
+/** The name of an object's class, which it may have forged. */
+function className(value: object): string {
+  try {
+    const { name } = value.constructor as { name?: unknown };
+    return typeof name === 'string' && name !== '' ? name : 'an object';
+  } catch {
+    return 'an object';
+  }
+}
+
 /** A short picture of any value, for error messages. Arrays deeper than matrices are cut short: they may hold themselves. */
 export function show(value: unknown, depth = 0): string {
   if (value instanceof Described) return value.text;
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
-  if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`;
+  if (typeof value === 'function')
+    return `function ${typeof value.name === 'string' && value.name !== '' ? value.name : '(anonymous)'}`;
   if (Array.isArray(value)) {
     if (depth > 1) return `[${value.length} items]`;
     const items = Array.from(value.slice(0, 8), (item) => show(item, depth + 1));
     return `[${items.join(', ')}${value.length > 8 ? `, ... ${value.length} items` : ''}]`;
   }
   if (ArrayBuffer.isView(value)) {
-    return `${value.constructor.name} of length ${'length' in value ? String(value.length) : value.byteLength}`;
+    return `${className(value)} of length ${'length' in value ? String(value.length) : value.byteLength}`;
   }
-  if (typeof value === 'object' && value !== null) return value.constructor?.name ?? 'an object';
+  if (typeof value === 'object' && value !== null) return className(value);
   return String(value);
 }
 

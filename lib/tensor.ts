@@ -18,7 +18,7 @@ export interface TensorOptions {
   device?: Device | DeviceSpec;
   /**
    * Default: as of the data. `'bfloat16'` for activations of half the memory and of 8 digits of binary: numbers and a Float32Array
-   * are rounded, a Uint16Array holds the bits.
+   * are rounded, a Uint16Array holds the bits (and needs it).
    */
   dtype?: DType;
   /** Whether `backward()` should leave a gradient in `.grad`. Default false. */
@@ -224,6 +224,15 @@ const naturalDTypes = { Float32Array: 'float32', Int32Array: 'int32', Uint16Arra
 
 /** The type of a tensor of `natural` values, or an error where they cannot be what was asked for. */
 function dtypeOf(natural: DType, asked: DType | undefined): DType {
+  if (natural === 'bfloat16' && asked !== natural) {
+    // Pixels, most often.
+    fail(
+      'tensor',
+      'dtype',
+      `be 'bfloat16' for a Uint16Array, which is taken for its bits (Float32Array.from(data) makes numbers of them)`,
+      asked,
+    );
+  }
   const possible: readonly DType[] = natural === 'float32' ? activationDTypes : [natural];
   const dtype = asked ?? natural;
   if (!possible.includes(dtype)) fail('tensor', 'dtype', `be ${possible.join(' or ')} for such data`, dtype);
@@ -233,7 +242,7 @@ function dtypeOf(natural: DType, asked: DType | undefined): DType {
 /**
  * Makes a tensor from numbers. They are copied at the call: what becomes of the array afterwards does not matter. (Over a
  * SharedArrayBuffer, what other threads write during the call may or may not be seen.)
- * @param data A Float32Array (float32), an Int32Array (int32) or a Uint16Array (bits of bfloat16), over any kind of buffer, or
+ * @param data A Float32Array (float32), an Int32Array (int32) or, where `dtype` is `'bfloat16'`, a Uint16Array of its bits, over any kind of buffer, or
  *   numbers nested as deep as the tensor has axes, which are rounded to float32. Float32 data is rounded to nearest even where
  *   `dtype` is `'bfloat16'`. Other typed arrays are refused, as no dtype holds their values as they are: `Float32Array.from(data)`
  *   and `Int32Array.from(data)` convert them.
@@ -269,7 +278,8 @@ export function tensor(
     flatten(data, natural, 0, flat);
     values = Float32Array.from(flat);
   } else {
-    const remedy = kind === undefined ? '' : ` (Float32Array.from(data) converts it)`;
+    const numbers = kind?.startsWith('Big') ? 'data, Number' : 'data';
+    const remedy = kind === undefined ? '' : ` (Float32Array.from(${numbers}) converts it)`;
     const expected = `be a Float32Array, an Int32Array, a Uint16Array or nested numbers${remedy}`;
     return fail('tensor', 'data', expected, data);
   }

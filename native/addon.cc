@@ -36,8 +36,10 @@ Napi::Error error_in_flight(Napi::Env env) {
   } catch (const BackendError& exception) {
     const std::string op = exception.op() == nullptr ? "" : "[" + std::string(exception.op()) + "] ";
     return with_code(Napi::Error::New(env, op + exception.what()), exception.code());
-  } catch (const std::exception& exception) {
+  } catch (const std::invalid_argument& exception) {
     return with_code(Napi::TypeError::New(env, exception.what()), "invalid_argument");
+  } catch (const std::exception& exception) {
+    return with_code(Napi::Error::New(env, exception.what()), "device_failure");
   }
 }
 
@@ -85,9 +87,10 @@ Napi::Value device_count(const Napi::CallbackInfo& info) {
 Napi::Object opened_device(Napi::Env env, std::shared_ptr<Device> device) {
   const Backend& backend = device->backend();
   const DeviceProperties properties = device->properties();
-  auto external =
-      Napi::External<std::shared_ptr<Device>>::New(env, new std::shared_ptr<Device>(std::move(device)),
-                                                   [](Napi::Env, std::shared_ptr<Device>* held) { delete held; });
+  auto held = std::make_unique<std::shared_ptr<Device>>(std::move(device));
+  auto external = Napi::External<std::shared_ptr<Device>>::New(
+      env, held.get(), [](Napi::Env, std::shared_ptr<Device>* ended) { delete ended; });
+  held.release();
   external.TypeTag(&device_tag);
   auto result = Napi::Object::New(env);
   result["handle"] = external;
@@ -96,6 +99,7 @@ Napi::Object opened_device(Napi::Env env, std::shared_ptr<Device> device) {
   result["threads"] = static_cast<double>(properties.threads);
   result["name"] = properties.name;
   result["memoryBytes"] = static_cast<double>(properties.memory_bytes);
+  result["passedOver"] = backend.memory_is_host ? broken_cpu_libraries() : "";
   return result;
 }
 
@@ -175,7 +179,9 @@ Napi::Value cgroup_limits(const Napi::CallbackInfo& info) {
 Napi::Value create_buffer(const Napi::CallbackInfo& info) {
   constexpr double limit = 1ull << 52;
   const double bytes = info[1].IsNumber() ? info[1].As<Napi::Number>().DoubleValue() : -1;
-  if (!(bytes >= 0 && bytes <= limit)) refuse("bytes", "a number in [0, 2^52]", info[1]);
+  if (!(bytes >= 0 && bytes <= limit) || bytes != std::floor(bytes)) {
+    refuse("bytes", "an integer in [0, 2^52]", info[1]);
+  }
   return Environment::of(info.Env()).wrap(info.Env(), device_argument(info[0]).create(static_cast<size_t>(bytes)));
 }
 
@@ -234,24 +240,36 @@ Napi::Value read(const Napi::CallbackInfo& info) {
   if (buffer == nullptr || buffer->memory() != device.shared_memory().get()) {
     refuse("buffer", "a live buffer of this device", info[1]);
   }
-  auto completions = Environment::of(env).completions();
-  completions->begin(env);
-  auto deferred = std::make_shared<Napi::Promise::Deferred>(env);
-  const size_t bytes = buffer->bytes();
-  device.read(std::move(buffer), [completions, deferred, bytes](HostBytes data, FailureRef failure) {
-    auto held = std::make_shared<HostBytes>(std::move(data));
-    completions->post([completions, deferred, held, bytes, failure](Napi::Env e) {
-      completions->end(e);
-      if (failure != nullptr) {
-        deferred->Reject(failure_error(e, *failure));
-        return;
-      }
-      std::byte* raw = held->release();
-      deferred->Resolve(
-          Napi::ArrayBuffer::New(e, raw, bytes, [](Napi::Env, void* p) { delete[] static_cast<std::byte*>(p); }));
-    });
+  struct Result {
+    HostBytes bytes;
+    FailureRef failure;
+  };
+  const auto result = std::make_shared<Result>();
+  const auto completions = Environment::of(env).completions();
+  const Napi::Promise::Deferred deferred(env);
+  const auto completion = std::make_shared<Completions::Task>(std::make_unique<Completions::Task::element_type>(
+      [completions, deferred, result, size = buffer->bytes()](Napi::Env e) {
+        completions->end(e);
+        try {
+          if (result->failure != nullptr) {
+            deferred.Reject(failure_error(e, *result->failure));
+            return;
+          }
+          const auto array = Napi::ArrayBuffer::New(
+              e, result->bytes.get(), size, [](Napi::Env, void* bytes) { delete[] static_cast<std::byte*>(bytes); });
+          result->bytes.release();  // now, since an environment that ends makes no array
+          deferred.Resolve(array);
+        } catch (...) {
+          deferred.Reject(error_in_flight(e).Value());
+        }
+      }));
+  device.read(std::move(buffer), [completions, completion, result](HostBytes bytes, FailureRef failure) {
+    result->bytes = std::move(bytes);
+    result->failure = std::move(failure);
+    completions->post(std::move(*completion));
   });
-  return deferred->Promise();
+  completions->begin(env);
+  return deferred.Promise();
 }
 
 Napi::Value memory(const Napi::CallbackInfo& info) {

@@ -2,4 +2,4 @@
 // with the arguments given.
 import { runCompiled, runMain } from './steps.mjs';
 
-await runMain(() => runCompiled('Bench', 'bench', 'run.js'));
+await runMain(() => runCompiled('Bench', 'bench', 'run.js'), { hasHelp: true });

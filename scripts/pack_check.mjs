@@ -30,13 +30,15 @@ const consumers = join(root, 'scripts', 'consumers');
 
 const mayShip = [
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|binding\.d\.ts|CMakeLists\.txt|tsconfig\.build\.json)$/,
-  /^dist\/[\w/]+\.(js|js\.map|d\.ts)$/,
+  /^dist\/(index|cli|probe|chunk-[\w-]+)\.js(\.map)?$/,
+  /^dist\/[\w/]+\.d\.ts$/,
+  /^docs\/([\w/-]+\.md|images\/\w+\.png)$/,
   /^lib\/[\w/]+\.ts$/,
   /^cmake\/\w+\.(cmake|h)$/,
   /^native\/(?!testing)[\w/]+\.(cc|h|cu|cuh|def)$/,
   /^prebuilds\/linux-(x64|arm64)\/(gmr\.glibc\.node|libgmr_(cpu_(v[234]|portable)|cuda)\.so)$/,
 ];
-const mustShip = ['dist/index.js', 'dist/index.d.ts', 'dist/cli.js', 'dist/doctor/probe.js', 'binding.d.ts', 'LICENSE'];
+const mustShip = ['dist/index.js', 'dist/index.d.ts', 'dist/cli.js', 'dist/probe.js', 'binding.d.ts', 'LICENSE'];
 
 function expect(condition, message) {
   if (!condition) throw new StepFailed(message);
@@ -209,12 +211,7 @@ await runMain(async () => {
     await makePrebuilds({ arch: 'x64', quick: !values.release, heading: '[2/5] Binaries' });
     if (values.release) await makePrebuilds({ arch: 'arm64', heading: '[2/5] Binaries for arm64' });
   }
-  rmSync(join(root, 'dist'), { recursive: true, force: true });
-  await step('[3/5] TypeScript', process.execPath, [
-    join('node_modules', 'typescript', 'bin', 'tsc'),
-    '-p',
-    'tsconfig.build.json',
-  ]);
+  await step('[3/5] TypeScript', 'npm', ['run', '--silent', 'build:ts']);
 
   const work = mkdtempSync(join(tmpdir(), 'gmr-pack-'));
   try {

@@ -1,5 +1,5 @@
-// npm run test:soak: what npm test has no time for. The suites of test/life with full counts, then training for `--minutes` (30), at whose
-// end the process must be as large as before; `--no-suites` trains alone.
+// npm run test:soak: what npm test has no time for. The suites of test/life with full counts, all tests under sanitizers, clang-tidy, then
+// training for `--minutes` (30), at whose end the process must be as large as before; `--no-suites` trains alone.
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildNative, compileTypeScript, installPackages, run, runMain, StepFailed } from './steps.mjs';
@@ -22,6 +22,12 @@ await runMain(async () => {
     // Not the configuration of npm test, which names all suites.
     const args = [mocha, '--no-config', '--timeout', '600000', 'build-ts/test/life/*.test.js'];
     failed = (await run(process.execPath, args, { inherit: true })).code;
+    delete process.env.GMR_TEST_ROUNDS;
+    for (const tool of [['sanitize.mjs'], ['sanitize.mjs', '--thread'], ['tidy.mjs']]) {
+      console.log(`\n${tool.join(' ')}`);
+      const [script, ...options] = tool;
+      failed = (await run(process.execPath, [join('scripts', script), ...options], { inherit: true })).code || failed;
+    }
   }
   console.log(`[5/5] Training for ${minutes} minutes`);
   const script = join('build-ts', 'test', 'life', 'children', 'soak.js');

@@ -151,10 +151,21 @@ export async function runCompiled(what, ...script) {
   return (await run(process.execPath, args, { inherit: true })).code;
 }
 
-/** Runs `main`, which resolves to the exit code. */
-export async function runMain(main) {
+/** What a script's source says of it, at its head. */
+function usage() {
+  const lines = readFileSync(process.argv[1], 'utf8').split('\n');
+  const end = lines.findIndex((line) => !line.startsWith('//'));
+  return lines
+    .slice(0, end)
+    .map((line) => line.slice(3))
+    .join('\n');
+}
+
+/** Runs `main`, which resolves to the exit code; `--help` prints what the script says of itself, unless it `hasHelp` of its own. */
+export async function runMain(main, { hasHelp = false } = {}) {
   try {
-    process.exitCode = await main();
+    if (!hasHelp && process.argv.includes('--help')) console.log(usage());
+    else process.exitCode = await main();
   } catch (error) {
     const isMistake = String(error.code).startsWith('ERR_PARSE_ARGS');
     if (!isMistake && !(error instanceof StepFailed)) throw error;

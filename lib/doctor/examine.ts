@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, freemem, release, totalmem } from 'node:os';
 import type { Readable } from 'node:stream';
@@ -8,6 +8,7 @@ import { cLibrary } from '../native_search.js';
 import type { ProbeLine } from './probe.js';
 import type { BackendCheck, DoctorReport } from './report.js';
 
+// Beside this file, and in the package beside the bundle that has this code.
 const probePath = fileURLToPath(new URL('./probe.js', import.meta.url));
 const probeLimitMs = 120_000; // the first use of a GPU may compile for it
 
@@ -29,26 +30,33 @@ interface ProbeEnd {
   failure: string | null;
 }
 
-/** Runs lib/doctor/probe.ts in a process of its own. */
-function runProbe(kind: string): Promise<ProbeEnd> {
+/** Runs lib/doctor/probe.ts in a process of its own, without the devices of these names. */
+function runProbe(kind: string, tried: readonly string[]): Promise<ProbeEnd> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [probePath, kind], {
-      // What was found comes by a pipe of its own: anything that is preloaded may print.
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
-      timeout: probeLimitMs,
-      killSignal: 'SIGKILL',
-    });
     let output = '';
     let errors = '';
-    const found = child.stdio[3] as Readable;
-    found.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
-    child.stderr!.setEncoding('utf8').on('data', (chunk: string) => (errors += chunk));
     const end = (failure: string | null): void => {
       const whole = output.slice(0, output.lastIndexOf('\n') + 1);
       const lines = whole.split('\n').filter((line) => line !== '');
       resolve({ lines: lines.map((line) => JSON.parse(line) as ProbeLine), failure });
     };
-    child.on('error', (error) => end(`a process to try it in could not be started: ${error.message}`));
+    const notStarted = (error: Error): void => end(`a process to try it in could not be started: ${error.message}`);
+    let child: ChildProcess;
+    try {
+      child = spawn(process.execPath, [probePath, kind, ...tried], {
+        // What was found comes by a pipe of its own: anything that is preloaded may print.
+        stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+        timeout: probeLimitMs,
+        killSignal: 'SIGKILL',
+      });
+    } catch (error) {
+      return notStarted(error as Error); // Node's permission model, for one
+    }
+    child.on('error', notStarted);
+    if (child.pid === undefined) return; // which has no pipes either: the error comes
+    const found = child.stdio[3] as Readable;
+    found.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
+    child.stderr!.setEncoding('utf8').on('data', (chunk: string) => (errors += chunk));
     child.on('close', (code, signal) => {
       if (code === 0) return end(null);
       const how = signal === null ? `exit code ${code}` : signal;
@@ -63,19 +71,28 @@ function pick<K extends string>(lines: ProbeLine[], key: K): Extract<ProbeLine, 
   return lines.filter((line): line is Extract<ProbeLine, Record<K, unknown>> => key in line);
 }
 
-/** The checks of a probe, and a failed one for what it was at when it ended before its time. */
-function checksOf(kind: string, { lines, failure }: ProbeEnd): BackendCheck[] {
-  const checks = pick(lines, 'check').map(({ check }) => check);
-  if (failure !== null) {
-    const name = pick(lines, 'started').at(-1)?.started ?? kind;
-    checks.push({ kind, name, status: 'failed', detail: failure });
+/**
+ * What probes of a kind found, with a failed check for what one was at when it ended before its time; the next goes on behind that.
+ */
+async function probe(kind: string): Promise<{ lines: ProbeLine[]; checks: BackendCheck[] }> {
+  const lines: ProbeLine[] = [];
+  const checks: BackendCheck[] = [];
+  for (const tried: string[] = []; ;) {
+    const end = await runProbe(kind, tried);
+    lines.push(...end.lines);
+    checks.push(...pick(end.lines, 'check').map(({ check }) => check));
+    if (end.failure === null) return { lines, checks };
+    const started = pick(end.lines, 'started').map(({ started: name }) => name);
+    const name = started.at(-1) ?? kind;
+    checks.push({ kind, name, status: 'failed', detail: end.failure });
+    if (name === kind) return { lines, checks }; // it came to no device
+    tried.push(...started);
   }
-  return checks;
 }
 
 /** The level that a device takes, by the loader's rule: the one that GMR_CPU_LEVEL names, else the best. */
 function chooseLevel(lines: ProbeLine[]): { level: DoctorReport['cpuLevel']; checks: BackendCheck[] } {
-  const levels = pick(lines, 'levels').flatMap((line) => line.levels);
+  const levels = pick(lines, 'levels')[0]?.levels ?? [];
   const checks = levels.flatMap(({ name, library, code, problem }): BackendCheck[] => {
     if (code === '') return [];
     const status = code === 'backend_broken' ? 'failed' : 'unavailable';
@@ -85,7 +102,9 @@ function chooseLevel(lines: ProbeLine[]): { level: DoctorReport['cpuLevel']; che
   const usable = levels.filter(({ problem }) => problem === '');
   if (forced === '') {
     const [best] = usable;
-    const level = best === undefined ? null : { name: best.name, reason: 'the best that the processor supports' };
+    const isWhole = levels.every(({ code }) => code !== 'backend_broken');
+    const reason = isWhole ? 'the best that the processor supports' : 'the best of those that load';
+    const level = best === undefined ? null : { name: best.name, reason };
     return { level, checks };
   }
   if (usable.some(({ name }) => name === forced))
@@ -116,13 +135,13 @@ function processor(): DoctorReport['processor'] {
 
 /** @internal `gpuKind` is `cuda`, or `cuda_sim` in tests. */
 export async function examine(gpuKind: string): Promise<DoctorReport> {
-  const [cpu, gpu] = await Promise.all([runProbe('cpu'), runProbe(gpuKind)]);
+  const [cpu, gpu] = await Promise.all([probe('cpu'), probe(gpuKind)]);
   const { level, checks } = chooseLevel(cpu.lines);
   const missing = pick(cpu.lines, 'missing')[0]?.missing ?? null;
   const addon = pick(cpu.lines, 'addon')[0]?.addon;
-  const backends = missing === null ? [...checksOf('cpu', cpu), ...checks, ...checksOf(gpuKind, gpu)] : [];
+  const backends = missing === null ? [...cpu.checks, ...checks, ...gpu.checks] : [];
   const working = backends.filter(({ status }) => status === 'works');
-  const gpuName = working.find(({ name }) => name === `${gpuKind}:0`)?.name;
+  const works = (wanted?: string): boolean => working.some(({ name }) => name === wanted);
   const limit = process.constrainedMemory();
   const opened = pick(cpu.lines, 'device')[0]?.device;
   return {
@@ -151,7 +170,7 @@ export async function examine(gpuKind: string): Promise<DoctorReport> {
       requested: process.env['GMR_NUM_THREADS'] ?? null,
     },
     cpuLevel: level,
-    defaultDevice: gpuName ?? (level === null || missing !== null ? null : 'cpu'),
+    defaultDevice: works(`${gpuKind}:0`) ? `${gpuKind}:0` : works(level?.name) ? 'cpu' : null,
     backends,
   };
 }

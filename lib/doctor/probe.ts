@@ -1,4 +1,4 @@
-// A process of its own that tries the backends of one kind: `node probe.js cpu`. A driver or a kernel that takes the
+// A process of its own that tries the backends of one kind: `node probe.js cpu`; names of devices behind that are left out. A driver or a kernel that takes the
 // process down takes no application with it. Writes a JSON object a line to descriptor 3: what was found, and before each
 // device that it starts, so that an end without warning can be laid to it.
 import { writeSync } from 'node:fs';
@@ -20,12 +20,15 @@ export type ProbeLine =
 // Rounding alone: the sums have at most 75 terms. Tests hold every op to it.
 const tolerance = 1e-5;
 
+const [kind, ...tried] = process.argv.slice(2) as [string, ...string[]];
+
 /** At once, whatever happens next. */
 function report(line: ProbeLine): void {
   writeSync(3, `${JSON.stringify(line)}\n`);
 }
 
-async function check(kind: string, name: string, build: string, open: () => Device): Promise<void> {
+async function check(name: string, build: string, open: () => Device): Promise<void> {
+  if (tried.includes(name)) return;
   report({ started: name });
   try {
     const device = open();
@@ -49,16 +52,16 @@ async function probeCpu(): Promise<void> {
   report({ levels: levels.map(({ name, library, code, problem }) => ({ name, library, code, problem })) });
   for (const { name, problem, build } of levels) {
     if (problem !== '') continue;
-    await check('cpu', name, build, () => {
+    await check(name, build, () => {
       process.env['GMR_CPU_LEVEL'] = name;
       return Device.open('cpu');
     });
   }
 }
 
-async function probeGpus(kind: string): Promise<void> {
+async function probeGpus(): Promise<void> {
   const build = native().build(kind);
-  report({ started: kind });
+  if (tried.length === 0) report({ started: kind });
   let found;
   try {
     found = native().deviceCount(kind);
@@ -71,18 +74,18 @@ async function probeGpus(kind: string): Promise<void> {
   const { count, problem } = found;
   if (count === 0) report({ check: { kind, name: kind, status: 'unavailable', detail: problem, build } });
   for (let index = 0; index < count; ++index) {
-    await check(kind, `${kind}:${index}`, build, () => Device.open(kind, index, true));
+    await check(`${kind}:${index}`, build, () => Device.open(kind, index, true));
   }
 }
 
-async function probe(kind: string): Promise<void> {
+async function probe(): Promise<void> {
   try {
     report({ addon: { path: addonPath(), build: native().build() } });
   } catch (error) {
     report({ missing: (error as Error).message });
     return;
   }
-  await (kind === 'cpu' ? probeCpu() : probeGpus(kind));
+  await (kind === 'cpu' ? probeCpu() : probeGpus());
 }
 
-await probe(process.argv[2]!);
+await probe();

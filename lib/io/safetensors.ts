@@ -41,14 +41,18 @@ async function readExactly(file: FileHandle, into: Uint8Array, position: number)
   }
 }
 
+function halfValue(half: number): number {
+  const sign = half & 0x8000 ? -1 : 1;
+  const exponent = (half >> 10) & 31;
+  const fraction = half & 1023;
+  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
+}
+
 function widenHalf(bits: Uint16Array): Float32Array {
-  return Float32Array.from(bits, (half) => {
-    const sign = half & 0x8000 ? -1 : 1;
-    const exponent = (half >> 10) & 31;
-    const fraction = half & 1023;
-    if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-    return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
-  });
+  const values = new Float32Array(bits.length); // Float32Array.from would make a list of all numbers first
+  for (let i = 0; i < bits.length; ++i) values[i] = halfValue(bits[i]!);
+  return values;
 }
 
 const decoders: Readonly<Record<StoredDType, (bytes: ArrayBuffer) => { dtype: HostDType; data: HostData }>> = {
@@ -97,14 +101,17 @@ async function readFrom(file: FileHandle): Promise<SafetensorsFile> {
 /** Turns what the file system and the parser throw into an error that names the file. */
 function fileError(where: string, path: string, error: unknown): GmrError {
   if (error instanceof GmrError) return error;
-  return new GmrError('invalid_file', `[${where}] ${path}: ${(error as Error).message}`, { cause: error });
+  // An array that there is no memory for is a RangeError.
+  const code = error instanceof RangeError ? 'out_of_memory' : 'invalid_file';
+  return new GmrError(code, `[${where}] ${path}: ${(error as Error).message}`, { cause: error });
 }
 
 /**
  * Reads a safetensors file whole.
  * @param path F32, F64, I32, I64, U8 and BOOL come as they are, BF16 with its numbers in a Float32Array; F16 becomes F32.
  * @returns Arrays in host memory; `Module.loadStateDict` takes `tensors` as it is.
- * @throws GmrError `invalid_file`, with the file's name and what is wrong. Nothing is allocated that the file's size does not justify.
+ * @throws GmrError `invalid_file`, with the file's name and what is wrong, or `out_of_memory`. Nothing is allocated that the file's size
+ *   does not justify: a header of at most 100 MB and 2^20 names, counting four a tensor.
  */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   expectString('readSafetensors', 'path', path);

@@ -36,6 +36,8 @@ export class HeaderError extends Error {}
 
 // A header is an object of objects of arrays.
 const maxDepth = 3;
+// Four a tensor. Each takes a hundred bytes when it is parsed, whatever it takes in the file.
+const maxNames = 2 ** 20;
 
 /** Where the string that starts at `start` ends: its closing quote, or the end of a text that lacks one. */
 function stringEnd(text: string, start: number): number {
@@ -52,13 +54,21 @@ function colonFollows(text: string, start: number): boolean {
 }
 
 /**
- * Looks for what JSON.parse lets pass: a key that is given twice (it keeps the last), and nesting that only a forged file has (it
- * would be expanded in memory). Text that is no JSON is left for JSON.parse to refuse.
+ * Looks for what JSON.parse lets pass: a key that is given twice (it keeps the last), and what only a forged file has and would be
+ * expanded in memory: nesting, more names than any model has, and a value in fewer than four characters on average (in a tensor's
+ * entry, with `dtype`, `shape` and `data_offsets` written out, they have six and more). Text that is no JSON is left for JSON.parse
+ * to refuse.
  */
 function checkStructure(text: string): void {
   const open: (Set<string> | null)[] = [];
+  let values = 0;
+  let names = 0;
   for (let i = 0; i < text.length; ++i) {
     const character = text[i];
+    if (character === '{' || character === '[' || character === ',') {
+      values += 1;
+      if (values > 16 + text.length / 4) throw new HeaderError('its header has more values than its length explains');
+    }
     if (character === '{' || character === '[') {
       open.push(character === '{' ? new Set() : null);
       if (open.length > maxDepth) throw new HeaderError('its header is nested too deeply');
@@ -69,6 +79,8 @@ function checkStructure(text: string): void {
       const keys = open.at(-1);
       if (keys instanceof Set && colonFollows(text, end + 1)) {
         const key = JSON.parse(text.slice(i, end + 1)) as string;
+        names += 1;
+        if (names > maxNames) throw new HeaderError(`its header has more than ${maxNames} names`);
         if (keys.has(key)) throw new HeaderError(`its header has the name ${show(key)} twice`);
         keys.add(key);
       }
@@ -77,7 +89,7 @@ function checkStructure(text: string): void {
   }
 }
 
-function isPlainObject(value: unknown): value is Record<string, unknown> {
+function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
@@ -86,7 +98,7 @@ function isExtent(value: unknown): value is number {
 }
 
 function parseMetadata(value: unknown): Record<string, string> {
-  if (!isPlainObject(value)) throw new HeaderError(`__metadata__ is no object but ${show(value)}`);
+  if (!isObject(value)) throw new HeaderError(`__metadata__ is no object but ${show(value)}`);
   const entries = Object.entries(value);
   const odd = entries.find(([, text]) => typeof text !== 'string');
   if (odd !== undefined) throw new HeaderError(`__metadata__ ${show(odd[0])} is no string but ${show(odd[1])}`);
@@ -95,7 +107,7 @@ function parseMetadata(value: unknown): Record<string, string> {
 
 function parseTensor(name: string, value: unknown, dataBytes: number): StoredTensor {
   const where = `tensor ${show(name)}`;
-  if (!isPlainObject(value)) throw new HeaderError(`${where} is no object but ${show(value)}`);
+  if (!isObject(value)) throw new HeaderError(`${where} is no object but ${show(value)}`);
   const { dtype, shape, data_offsets: offsets } = value;
   if (typeof dtype !== 'string' || !Object.hasOwn(bytesPerElement, dtype)) {
     throw new HeaderError(
@@ -155,7 +167,7 @@ export function parseHeader(bytes: Uint8Array, dataBytes: number): Header {
     if (error instanceof HeaderError) throw error;
     throw new HeaderError(`its header is no JSON in UTF-8 (${(error as Error).message})`, { cause: error });
   }
-  if (!isPlainObject(parsed)) throw new HeaderError(`its header is no object but ${show(parsed)}`);
+  if (!isObject(parsed)) throw new HeaderError(`its header is no object but ${show(parsed)}`);
   let metadata: Record<string, string> = {};
   const tensors: StoredTensor[] = [];
   for (const [name, value] of Object.entries(parsed)) {

@@ -31,10 +31,10 @@ void* Allocator::allocate(size_t bytes) {
 
 void* Allocator::take_cached(size_t size) {
   std::lock_guard lock(mutex_);
-  const auto found = free_.find(size);
-  if (found == free_.end() || found->second.empty()) return nullptr;
-  void* data = found->second.back();
-  found->second.pop_back();
+  const auto found = classes_.find(size);
+  if (found == classes_.end() || found->second.free.empty()) return nullptr;
+  void* data = found->second.free.back();
+  found->second.free.pop_back();
   cached_bytes_ -= size;
   return data;
 }
@@ -44,34 +44,44 @@ void* Allocator::take_new(size_t size) {
   void* data = nullptr;
   try {
     data = take_(size);
-  } catch (...) {  // a device that has failed
+    if (data != nullptr) {
+      count_new(size);
+      return data;
+    }
+  } catch (...) {  // a device that has failed, or no memory to count the block
+    if (data != nullptr) give_(data, size);
     budget_->give(size);
     throw;
   }
-  if (data == nullptr) {
-    budget_->give(size);
-    return nullptr;
-  }
-  std::lock_guard lock(mutex_);
-  reserved_bytes_ += size;
-  return data;
+  budget_->give(size);
+  return nullptr;
 }
 
-void Allocator::release(void* data, size_t bytes) {
+void Allocator::count_new(size_t size) {
+  std::lock_guard lock(mutex_);
+  SizeClass& own = classes_[size];
+  if (own.free.capacity() == own.blocks) own.free.reserve(2 * own.blocks + 8);
+  own.blocks += 1;
+  reserved_bytes_ += size;
+}
+
+void Allocator::release(void* data, size_t bytes) noexcept {
   const size_t size = class_bytes(bytes);
   std::lock_guard lock(mutex_);
-  free_[size].push_back(data);
+  classes_.find(size)->second.free.push_back(data);
   cached_bytes_ += size;
 }
 
 void Allocator::empty_cache() {
   std::lock_guard lock(mutex_);
-  for (auto& [size, blocks] : free_) {
-    for (void* data : blocks) give_(data, size);
-    budget_->give(size * blocks.size());
-    reserved_bytes_ -= size * blocks.size();
-    cached_bytes_ -= size * blocks.size();
-    blocks.clear();
+  for (auto& [size, own] : classes_) {
+    for (void* data : own.free) give_(data, size);
+    const size_t bytes = size * own.free.size();
+    budget_->give(bytes);
+    reserved_bytes_ -= bytes;
+    cached_bytes_ -= bytes;
+    own.blocks -= own.free.size();
+    own.free.clear();
   }
 }
 

@@ -31,7 +31,7 @@ class Allocator {
 
   // Returns nullptr when the budget or the backend has no memory left, even after all caches were emptied.
   void* allocate(size_t bytes);
-  void release(void* data, size_t bytes);
+  void release(void* data, size_t bytes) noexcept;
   void empty_cache();
   AllocatorStats stats() const;
   MemoryBudget& budget() const { return *budget_; }
@@ -41,12 +41,17 @@ class Allocator {
  private:
   void* take_cached(size_t size);
   void* take_new(size_t size);
+  void count_new(size_t size);
 
   Take take_;
   Give give_;
   const std::shared_ptr<MemoryBudget> budget_;
   mutable std::mutex mutex_;
-  std::map<size_t, std::vector<void*>> free_;  // by class
+  struct SizeClass {
+    std::vector<void*> free;  // with room for all blocks: giving one back must not fail
+    size_t blocks = 0;
+  };
+  std::map<size_t, SizeClass> classes_;
   uint64_t reserved_bytes_ = 0;
   uint64_t cached_bytes_ = 0;
 };

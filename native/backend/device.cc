@@ -45,6 +45,12 @@ Buffer::Buffer(std::shared_ptr<Memory> memory, size_t bytes) : memory_(std::move
   memory_->live_buffers += 1;
 }
 
+void Buffer::expect_values() const {
+  if (data_ != nullptr || bytes_ == 0) return;
+  throw BackendError("device_failure",
+                     "expected its inputs to hold values, received a buffer that nothing has written");
+}
+
 Buffer::~Buffer() {
   memory_->live_buffers -= 1;
   if (data_ == nullptr) return;
@@ -70,6 +76,9 @@ Device::Device(const Backend& backend, int index) : memory_(std::make_shared<Mem
   } catch (const std::system_error& error) {
     stop();
     throw BackendError("device_unavailable", std::string("expected the system to start a thread: ") + error.what());
+  } catch (...) {
+    stop();
+    throw;
   }
 }
 
@@ -164,13 +173,16 @@ void Device::start_read(Buffer& buffer, ReadDone done) {
   HostBytes bytes;
   if (failure == nullptr) {
     try {
+      buffer.expect_values();
       bytes.reset(new std::byte[std::max<size_t>(buffer.bytes_, 1)]);
+      std::list<Unfinished> begun(1);  // before the download: once that is on its way, nothing may fail any more
       PendingDownload* download =
           backend().download(*memory_->handle, bytes.get(), buffer.materialise(), buffer.bytes_);
       if (download != nullptr) {
+        begun.front() = {download, std::move(bytes), std::move(done)};
         {
           std::lock_guard lock(unfinished_mutex_);
-          unfinished_.push_back({download, std::move(bytes), std::move(done)});
+          unfinished_.splice(unfinished_.end(), begun);
         }
         unfinished_wake_.notify_one();
         return;
@@ -217,25 +229,23 @@ void Device::loop() {
     }
     try {
       task();
-    } catch (...) {  // not even the memory to say what happened
-      if (pending_failure_ == nullptr) pending_failure_ = exhausted_;
+    } catch (...) {
+      if (pending_failure_ == nullptr) pending_failure_ = failure_of("device", 0);
     }
   }
 }
 
 void Device::execute(Job& job) {
   FailureRef failure;
-  for (const auto& [buffer, offset, access] : job.operands) {
-    if (access == Access::write) continue;
-    if (buffer->failure_ != nullptr) failure = buffer->failure_;
-    if (failure == nullptr && buffer->data_ == nullptr && buffer->bytes_ > 0) {
-      failure = std::make_shared<Failure>(Failure{
-          "device_failure", job.op, "expected its inputs to hold values, received a buffer that nothing has written"});
-    }
+  for (const auto& operand : job.operands) {
+    if (operand.access != Access::write && failure == nullptr) failure = operand.buffer->failure_;
   }
   if (failure == nullptr) {
     size_t wanted_bytes = 0;
     try {
+      for (const auto& operand : job.operands) {
+        if (operand.access != Access::write) operand.buffer->expect_values();
+      }
       for (const auto& operand : job.operands) {
         wanted_bytes = operand.buffer->bytes_;
         void* data = operand.buffer->materialise();
@@ -278,7 +288,7 @@ void Device::call_pass(Job& job) {
 }
 
 // The failure that the exception in flight stands for.
-FailureRef Device::failure_of(const char* op, size_t wanted_bytes) const {
+FailureRef Device::failure_of(const char* op, size_t wanted_bytes) const noexcept try {
   const auto failure = [&](const char* code, const std::string& message) {
     return std::make_shared<Failure>(Failure{code, op, message});
   };
@@ -294,6 +304,8 @@ FailureRef Device::failure_of(const char* op, size_t wanted_bytes) const {
   } catch (const std::exception& error) {
     return failure("device_failure", error.what());
   }
+} catch (const std::bad_alloc&) {  // not even the memory to say what happened
+  return exhausted_;
 }
 
 void Device::empty_cache() {

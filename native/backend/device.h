@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -60,6 +61,7 @@ class Buffer {
  private:
   friend class Device;
   void* materialise();  // throws std::bad_alloc
+  void expect_values() const;
 
   std::shared_ptr<Memory> memory_;
   size_t bytes_;
@@ -96,7 +98,7 @@ struct ProfileEntry {
 };
 
 using HostBytes = std::unique_ptr<std::byte[]>;
-using ReadDone = std::function<void(HostBytes bytes, FailureRef failure)>;
+using ReadDone = std::function<void(HostBytes bytes, FailureRef failure)>;  // must not throw
 
 struct DeviceMemory {
   uint64_t buffers, bytes, peak_bytes, reserved_bytes, cached_bytes, limit_bytes;
@@ -127,7 +129,7 @@ class Device {
  private:
   // A download that the device has not done yet.
   struct Unfinished {
-    PendingDownload* download;
+    PendingDownload* download = nullptr;
     HostBytes bytes;
     ReadDone done;
   };
@@ -138,7 +140,7 @@ class Device {
   void start_read(Buffer& buffer, ReadDone done);
   void execute(Job& job);
   void call_pass(Job& job);
-  FailureRef failure_of(const char* op, size_t wanted_bytes) const;
+  FailureRef failure_of(const char* op, size_t wanted_bytes) const noexcept;
   void record(const Job& job, uint64_t nanoseconds);
 
   std::shared_ptr<Memory> memory_;
@@ -157,7 +159,7 @@ class Device {
 
   std::mutex unfinished_mutex_;
   std::condition_variable unfinished_wake_;
-  std::deque<Unfinished> unfinished_;
+  std::list<Unfinished> unfinished_;
   bool finisher_stopped_ = false;
 
   std::thread finisher_;  // only where memory is not the host's

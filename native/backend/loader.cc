@@ -77,6 +77,17 @@ const Backend& load_cpu_backend() {
   throw BackendError(code, "expected a usable CPU backend beside gmr.node, found none:" + report);
 }
 
+std::string broken_cpu_libraries() {
+  std::string report;
+  if (!forced_cpu_level().empty()) return report;
+  for (const CpuLibrary& library : cpu_libraries()) {
+    Obstacle obstacle;
+    if (open_library(library, &obstacle) != nullptr) break;
+    if (obstacle.code == broken) report += "\n  " + std::string(library.file) + ": " + obstacle.reason;
+  }
+  return report;
+}
+
 const Backend& load_backend(const std::string& kind) {
   if (kind == "cpu") return load_cpu_backend();
   const std::string library = gpu_library(kind);

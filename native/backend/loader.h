@@ -13,6 +13,10 @@ namespace gmr {
 // that should load does not, else backend_missing. Loaded once a process and level.
 const Backend& load_cpu_backend();
 
+// Libraries of better CPU levels than that one which should load and do not, a line each with the reason; empty where
+// GMR_CPU_LEVEL names the level.
+std::string broken_cpu_libraries();
+
 // The backend of a device kind: "cpu" (as above), "cuda", or "cuda_sim", the CUDA kernels on an interpreter, for tests.
 // Throws std::invalid_argument for other kinds, and BackendError: backend_missing where there is no library,
 // backend_broken where it does not load.

@@ -69,8 +69,7 @@ std::optional<uint64_t> wanted_limit() {
   if (!bytes) {
     throw std::invalid_argument(
         "expected GMR_MEMORY_LIMIT to be a size such as 4G, 0.5g, 512MiB or 1048576: a positive number, and behind it "
-        "K, "
-        "M, G or T for 2^10, 2^20, 2^30 or 2^40 bytes (B or iB may follow), or nothing for bytes, received '" +
+        "K, M, G or T for 2^10, 2^20, 2^30 or 2^40 bytes (B or iB may follow), or nothing for bytes, received '" +
         std::string(text) + "'");
   }
   return bytes;

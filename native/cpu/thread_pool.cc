@@ -9,12 +9,12 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -26,10 +26,14 @@ namespace gmr::cpu {
 namespace {
 
 int usable_cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  const int affinity = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
-  return std::max(affinity, 1);
+  for (int most = CPU_SETSIZE; most <= 1 << 20; most *= 2) {  // the system refuses sets that are smaller than its own
+    const std::unique_ptr<cpu_set_t, void (*)(cpu_set_t*)> set(CPU_ALLOC(static_cast<size_t>(most)),
+                                                               [](cpu_set_t* own) { CPU_FREE(own); });
+    const size_t bytes = CPU_ALLOC_SIZE(static_cast<size_t>(most));
+    if (set != nullptr && sched_getaffinity(0, bytes, set.get()) == 0)
+      return std::max(CPU_COUNT_S(bytes, set.get()), 1);
+  }
+  return 1;
 }
 
 // A part of a processor's time is worth a thread: with one less, that part would go unused.
@@ -119,8 +123,8 @@ class ThreadPool {
       for (; threads_ < wanted; ++threads_) {
         std::thread([this, worker = threads_] { work(worker); }).detach();
       }
-    } catch (const std::system_error&) {
-      // The system gives no more threads: those that run are the pool.
+    } catch (const std::exception&) {
+      // The system gives no more threads, or no memory for one: those that run are the pool.
     }
   }
 

@@ -1,6 +1,7 @@
 #include "napi/buffer_handle.h"
 
 #include <cstdlib>
+#include <memory>
 
 namespace gmr {
 namespace {
@@ -38,12 +39,13 @@ void ExternalMemory::add(Napi::Env env, int64_t bytes) {
 }
 
 Napi::Value wrap_buffer(Napi::Env env, BufferRef buffer, std::shared_ptr<ExternalMemory> account) {
-  account->add(env, static_cast<int64_t>(buffer->bytes()));
-  auto external = Napi::External<Handle>::New(env, new Handle{std::move(buffer), std::move(account)},
-                                              [](Napi::Env e, Handle* handle) {
-                                                handle->release(e);
-                                                delete handle;
-                                              });
+  auto held = std::make_unique<Handle>(std::move(buffer), std::move(account));
+  auto external = Napi::External<Handle>::New(env, held.get(), [](Napi::Env e, Handle* handle) {
+    handle->release(e);
+    delete handle;
+  });
+  const Handle& handle = *held.release();
+  handle.account->add(env, static_cast<int64_t>(handle.buffer->bytes()));
   external.TypeTag(&buffer_tag);
   return external;
 }

@@ -5,29 +5,32 @@
 
 #include <exception>
 #include <functional>
+#include <future>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include "backend/device.h"
 #include "napi/buffer_handle.h"
 
 namespace gmr {
 
-// Carries results from stream threads to the environment's thread. A thread may post at any time, also after the
+// Carries results from native threads to the environment's thread. A thread may post at any time, also after the
 // environment is gone: then the task is dropped (a thread-safe function must not be called any more by then).
 class Completions {
  public:
-  using Task = std::function<void(Napi::Env env)>;
+  // Made before what it completes is begun: posting needs no memory then, so that nobody waits for ever where there is
+  // none.
+  using Task = std::unique_ptr<std::function<void(Napi::Env env)>>;
 
   explicit Completions(Napi::Env env);
 
-  void post(Task task);  // from any thread
-  void close();          // the environment's thread, when it ends
+  void post(Task task) noexcept;  // from any thread
+  void close();                   // the environment's thread, when it ends
 
   // While something is awaited the event loop must stay alive; otherwise it must be free to end. Environment's thread
   // only.
@@ -37,7 +40,9 @@ class Completions {
  private:
   std::mutex mutex_;
   bool closed_ = false;
-  Napi::ThreadSafeFunction function_;
+  using Posted = Task::element_type;
+  static void call(Napi::Env env, Napi::Function, void*, Posted* posted);
+  Napi::TypedThreadSafeFunction<void, Posted, call> function_;
   size_t awaited_ = 0;
 };
 
@@ -70,7 +75,12 @@ class Environment {
   std::shared_ptr<Completions> completions_;
   std::shared_ptr<ExternalMemory> external_memory_ = std::make_shared<ExternalMemory>();
   std::map<Key, std::shared_ptr<Device>> devices_;  // tests switch CPU levels within one process
-  std::vector<std::thread> openers_;
+
+  struct Opener {
+    std::thread thread;
+    std::future<void> ended;
+  };
+  std::list<Opener> openers_;  // that have not completed
 };
 
 }  // namespace gmr

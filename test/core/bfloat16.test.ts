@@ -34,7 +34,7 @@ describe('bfloat16 tensors', () => {
     expect(x.dtype).to.equal('bfloat16');
     expect([...(await x.data())]).to.deep.equal(Array.from(values, toBfloat16));
     expect([...(await half([[1, 1 + 2 ** -8]]).data())]).to.deep.equal([1, 1]);
-    const bits = gmr.tensor(Uint16Array.of(0x3f80, 0xc040, 0x0001), [3, 1]);
+    const bits = gmr.tensor(Uint16Array.of(0x3f80, 0xc040, 0x0001), [3, 1], { dtype: 'bfloat16' });
     expect(bits.dtype).to.equal('bfloat16');
     expect(await bits.data()).to.deep.equal(Float32Array.of(1, -3, 2 ** -133));
     expect(await half(3).item()).to.equal(3);
@@ -47,7 +47,7 @@ describe('bfloat16 tensors', () => {
       expect([...(await made.data())]).to.deep.equal(Array.from(values, toBfloat16));
 
       const all = Uint16Array.from({ length: 2 ** 16 }, (_, bits) => bits);
-      const wide = ops.cast(gmr.tensor(all, undefined, { device }), 'float32');
+      const wide = ops.cast(gmr.tensor(all, undefined, { device, dtype: 'bfloat16' }), 'float32');
       const widened = await wide.data();
       expect(new Uint32Array(widened.buffer)).to.deep.equal(Uint32Array.from(all, (bits) => bits * 0x10000));
       // Back to the bits, but that a signalling NaN becomes a quiet one; GPUs have but one NaN.
@@ -77,9 +77,9 @@ describe('bfloat16 tensors', () => {
 
     it(`are turned and mirrored to the bit (${nameOf(device)})`, async () => {
       const bits = Uint16Array.from({ length: 9 }, (_, i) => 0x3f81 + 3 * i);
-      const turned = ops.rotate(gmr.tensor(bits, [1, 1, 3, 3], { device }), 90, { flip: 3 });
-      const expected = gmr.tensor(Uint16Array.from([0, 3, 6, 1, 4, 7, 2, 5, 8], (i) => bits[i]!));
-      expect(await turned.data()).to.deep.equal(await expected.data());
+      const turned = ops.rotate(gmr.tensor(bits, [1, 1, 3, 3], { device, dtype: 'bfloat16' }), 90, { flip: 3 });
+      const expected = Uint16Array.from([0, 3, 6, 1, 4, 7, 2, 5, 8], (i) => bits[i]!);
+      expect(await turned.data()).to.deep.equal(await gmr.tensor(expected, undefined, { dtype: 'bfloat16' }).data());
     });
 
     it(`are summed in more digits than they have (${nameOf(device)})`, async () => {
@@ -231,7 +231,12 @@ describeRows('bfloat16', {
   'bits as float32': [
     () => gmr.tensor(Uint16Array.of(1), undefined, { dtype: 'float32' }),
     'invalid_argument',
-    '[tensor] expected dtype to be bfloat16 for such data, received "float32"',
+    '[tensor] expected dtype to be \'bfloat16\' for a Uint16Array, which is taken for its bits (Float32Array.from(data) makes numbers of them), received "float32"',
+  ],
+  'pixels of 16 bits': [
+    () => gmr.tensor(Uint16Array.of(1)),
+    'invalid_argument',
+    "[tensor] expected dtype to be 'bfloat16' for a Uint16Array, which is taken for its bits (Float32Array.from(data) makes numbers of them), received undefined",
   ],
 });
 

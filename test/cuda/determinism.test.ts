@@ -36,13 +36,13 @@ async function hashOfStep(device: gmr.Device): Promise<string> {
   return hash.digest('hex');
 }
 
-/** A step through layers that are wide enough for the product of bfloat16 over columns of ring sums. */
-async function hashOfBfloat16Step(device: gmr.Device): Promise<string> {
+/** A step through layers that are wide enough for ring sums in registers: columns of bfloat16, strips of float32. */
+async function hashOfWideStep(device: gmr.Device, activations: gmr.DType): Promise<string> {
   const random = uniform(5);
   const make = (shape: number[], dtype: gmr.DType): gmr.Tensor =>
     gmr.tensor(Float32Array.from(normal(shape, random).data), shape, { device, requiresGrad: true, dtype });
   const leaves = {
-    x: make([3, 17, 9, 14], 'bfloat16'),
+    x: make([3, 17, 9, 14], activations),
     v: make([18, 17, 3], 'float32'),
     w: make([20, 18, 3, 3], 'float32'),
     gamma: make([20], 'float32'),
@@ -80,12 +80,14 @@ describe('CUDA determinism', function () {
     });
   }
 
-  it('gives the same bits for any schedule, with activations of bfloat16', async () => {
-    const hashes = new Set<string>();
-    for (const seed of [0, 1, 20_111]) {
-      cudaSimControl().setSeed(seed);
-      hashes.add(await hashOfBfloat16Step(cudaSim!));
-    }
-    expect([...hashes]).to.have.length(1);
-  });
+  for (const dtype of ['float32', 'bfloat16'] as const) {
+    it(`gives the same bits for any schedule, in wide layers of ${dtype}`, async () => {
+      const hashes = new Set<string>();
+      for (const seed of [0, 1, 20_111]) {
+        cudaSimControl().setSeed(seed);
+        hashes.add(await hashOfWideStep(cudaSim!, dtype));
+      }
+      expect([...hashes]).to.have.length(1);
+    });
+  }
 });

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as gmr from '../../lib/index.js';
+import { runChild } from '../support/child.js';
 import { expectRejection } from '../support/failure.js';
 import { uniform } from '../support/ndarray.js';
 
@@ -129,6 +130,18 @@ describe('safetensors: round trip', () => {
     });
   });
 
+  it('takes no memory of the heap for the numbers of F16', async () => {
+    const count = 2 ** 24;
+    const header = forge({ half: { dtype: 'F16', shape: [count], data_offsets: [0, 2 * count] } });
+    writeFileSync(path, header);
+    truncateSync(path, header.length + 2 * count);
+    const body = `const { tensors } = await gmr.io.readSafetensors(${JSON.stringify(path)});
+      console.log(tensors.get('half').data.length);`;
+    // A list of them would be 128 MiB.
+    const { stdout, stderr } = await runChild(body, { NODE_OPTIONS: '--max-old-space-size=64' });
+    expect(stdout, stderr).to.equal(`${count}\n`);
+  });
+
   it('writes bfloat16 tensors and arrays as BF16, and what was read to the same bytes', async () => {
     const bits = Uint16Array.of(0x3f80, 0xc000, 0x0001, 0x7f7f, 0xff80, 0x8000);
     const array = { dtype: 'BF16', shape: [2], data: Float32Array.of(1 + 2 ** -8, 1 + 3 * 2 ** -8) } as const;
@@ -191,6 +204,14 @@ describe('safetensors: forged files', () => {
     'an array': [forge([]), 'its header is no object'],
     'a number': [forge('1'), 'its header is no object'],
     'deep nesting': [forge(`${'['.repeat(100_000)}${']'.repeat(100_000)}`), 'nested too deeply'],
+    'empty values, which take a hundred times their length': [
+      forge(`{"a":[${'{},'.repeat(10_000)}{}]}`),
+      'more values than its length explains',
+    ],
+    'a million names': [
+      forge(`{"__metadata__":{${Array.from({ length: 2 ** 20 }, (_, i) => `"${i}":""`).join()}}}`),
+      'more than 1048576 names',
+    ],
     'a name twice': [forge(`{"a":${JSON.stringify(good)},"a":${JSON.stringify(good)}}`, 8), 'the name "a" twice'],
     'a name twice, spelled otherwise': [
       forge(`{"a":${JSON.stringify(good)},"\\u0061" :${JSON.stringify(good)}}`, 8),

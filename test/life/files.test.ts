@@ -2,9 +2,9 @@
 import { expect } from 'chai';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import * as gmr from '../../lib/index.js';
@@ -65,6 +65,31 @@ describe('files', () => {
     expect(await valueIn(path)).to.equal(7);
     expect(readdirSync(folder)).to.deep.equal(['limited.safetensors']);
     rmSync(path);
+  });
+
+  it('a file that is replaced keeps its permissions, a link leads to the new one, nothing else is written over', async () => {
+    const [path, link] = ['private.safetensors', 'latest.safetensors'].map((name) => join(folder, name)) as [
+      string,
+      string,
+    ];
+    await writeSafetensors(path, { weight: new Float32Array(10).fill(1) }, { value: '1' });
+    chmodSync(path, 0o600);
+    symlinkSync('private.safetensors', link);
+    await writeSafetensors(link, { weight: new Float32Array(10).fill(2) }, { value: '2' });
+    expect(lstatSync(link).isSymbolicLink()).to.equal(true);
+    expect(await valueIn(path)).to.equal(2);
+    expect(statSync(path).mode & 0o777).to.equal(0o600);
+    const named = join(folder, `${'n'.repeat(243)}.safetensors`); // as long as names may be
+    await writeSafetensors(named, { weight: new Float32Array(10).fill(3) }, { value: '3' });
+    expect(await valueIn(named)).to.equal(3);
+    const error: unknown = await writeSafetensors(folder, {}).catch((problem: unknown) => problem);
+    expect(error).to.include({ code: 'invalid_file', message: `[writeSafetensors] ${folder}: it is no regular file` });
+    expect(readdirSync(folder).toSorted()).to.deep.equal([
+      'latest.safetensors',
+      basename(named),
+      'private.safetensors',
+    ]);
+    for (const file of [path, link, named]) rmSync(file);
   });
 
   it('a full disk, a file system that is read-only: the previous one stays, no other is left', function () {

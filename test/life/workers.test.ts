@@ -1,7 +1,8 @@
 // Worker threads: terminated while they train; sharing the pool of threads with the main thread.
 import { expect } from 'chai';
+import { readFileSync } from 'node:fs';
 import * as gmr from '../../lib/index.js';
-import { linesOf } from '../support/child.js';
+import { linesOf, runChild } from '../support/child.js';
 import { cudaSim } from '../support/devices.js';
 import { SmallTraining } from '../support/small_training.js';
 import { rounds } from './rounds.js';
@@ -35,6 +36,39 @@ describe('worker threads', function () {
       `throw: 1 deliberate, ${each} times`,
       `natural end: 0, ${each} times`,
     ]);
+  });
+
+  it('a read that ended too late for its worker leaves nothing behind', async function () {
+    if (process.env['LD_PRELOAD'] !== undefined) this.skip(); // AddressSanitizer keeps what is freed
+    for (const line of await linesOf(new URL('./children/worker_reads.js', import.meta.url))) {
+      expect(Number(line)).to.be.lessThan(40 * 2 ** 20); // of 128 MiB that were read
+    }
+  });
+
+  it('devices that could not be opened leave no threads behind', async function () {
+    if (cudaSim === undefined) this.skip();
+    const mappings = (): number => readFileSync('/proc/self/maps', 'latin1').split('\n').length;
+    const fail = (): Promise<unknown> => gmr.Device.openLater('cuda_sim', 9999, false).catch((error: unknown) => error);
+    expect(await fail()).to.have.property('code', 'device_unavailable');
+    const before = mappings();
+    for (let i = 0; i < 50; ++i) await fail();
+    // The stack of a thread that nobody joined is two mappings.
+    expect(mappings() - before).to.be.lessThan(50);
+  });
+
+  it('a driver that hangs keeps no worker from ending, and no process', async function () {
+    if (cudaSim === undefined) this.skip();
+    const library = new URL('../../lib/index.js', import.meta.url).href;
+    const opening = `import(${JSON.stringify(library)}).then((gmr) => void gmr.Device.openLater('cuda_sim', 0, false));`;
+    const body = `
+      const { Worker } = await import('node:worker_threads');
+      const worker = new Worker(${JSON.stringify(opening)}, { eval: true });
+      setTimeout(async () => {
+        console.log(await worker.terminate());
+        process.exit(7);
+      }, 1000);`;
+    const { code, stdout, stderr } = await runChild(body, { GMR_CUDA_SIM_FAIL: 'cudaGetDeviceProperties:1:-1' });
+    expect([code, stdout], stderr).to.deep.equal([7, '1\n']);
   });
 
   it('the main thread and three workers get the same share of the cores', async () => {

@@ -40,7 +40,7 @@ interface Case {
   x: number[];
 }
 
-// For each kernel of the CPU and of CUDA: few, many and wide outputs, standard rings in columns, kernels beyond shared memory, layers of a
+// For each kernel of the CPU and of CUDA: few, many and wide outputs, standard rings in columns and strips, kernels beyond shared memory, layers of a
 // channel a group; tiles with a rest, strides, padding of values.
 const cases: Readonly<Record<string, Case>> = {
   'rings, 1-D': { make: (o) => new nn.GMRConv1d(3, 7, 5, { padding: 2, ...o }), x: [2, 3, 21] },
@@ -50,6 +50,7 @@ const cases: Readonly<Record<string, Case>> = {
     make: (o) => new nn.GMRConv2d(16, 40, 5, { padding: 'same', bias: false, ...o }),
     x: [2, 16, 9, 13],
   },
+  'rings in strips': { make: (o) => new nn.GMRConv2d(6, 70, 9, { padding: 'same', ...o }), x: [1, 6, 8, 13] },
   'rings, wide': { make: (o) => new nn.GMRConv2d(9, 131, 3, { padding: 1, ...o }), x: [1, 9, 7, 7] },
   'rings, groups': {
     make: (o) => new nn.GMRConv2d(6, 34, 3, { groups: 2, padding: 1, paddingMode: 'reflect', ...o }),

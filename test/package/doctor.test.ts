@@ -1,18 +1,19 @@
 // gmr doctor: what it finds on this machine, and on machines that are forged.
 import { expect } from 'chai';
 import { execFile } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { examine } from '../../lib/doctor/examine.js';
 import { formatReport, type BackendCheck, type DoctorReport } from '../../lib/doctor/report.js';
 import { addonPath, usableCpuLevels } from '../../lib/native.js';
+import { runChild } from '../support/child.js';
 import { cudaError } from '../support/cuda_sim.js';
 import { cudaSim } from '../support/devices.js';
 
 const cli = fileURLToPath(new URL('../../lib/cli.js', import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), 'gmr-'));
+const folder = join(tmpdir(), `gmr-doctor-${process.pid}`);
 const quiet = { GMR_CUDA_SIM_QUIET: '1' };
 
 function runCli(args: string[], environment: Record<string, string> = {}): Promise<{ code: number; output: string }> {
@@ -38,11 +39,28 @@ async function examineWith(environment: Record<string, string>, kind = 'cuda'): 
   }
 }
 
+/** The environment in which the process that tries a device ends as it begins with it. */
+function crashAt(device: string): Record<string, string> {
+  const crash = join(folder, 'crash.cjs');
+  writeFileSync(
+    crash,
+    `const fs = require('node:fs');
+    const write = fs.writeSync;
+    fs.writeSync = (file, text) => {
+      write(file, text);
+      if (text.includes('"started":"${device}"')) process.kill(process.pid, 'SIGSEGV');
+    };
+    require('node:module').syncBuiltinESMExports();`,
+  );
+  return { NODE_OPTIONS: `--require ${crash}` };
+}
+
 function find(report: DoctorReport, name: string): BackendCheck | undefined {
   return report.backends.find((backend) => backend.name === name);
 }
 
 describe('doctor', () => {
+  before(() => mkdirSync(folder, { recursive: true }));
   after(() => rmSync(folder, { recursive: true }));
 
   it('finds this machine, and all its CPU levels work', async () => {
@@ -120,7 +138,37 @@ describe('doctor', () => {
     const broken = find(await examineWith({ GMR_CONV_PREBUILD: join(folder, 'damaged') }), 'cuda');
     expect(broken).to.include({ status: 'failed' });
     expect(broken!.detail).to.match(/beside gmr\.node to load: .*invalid ELF header/);
-    expect(report.cpuLevel?.name).to.equal(next);
+    expect(report.cpuLevel).to.deep.equal({ name: next, reason: 'the best of those that load' });
+    const body = `process.on('warning', ({ name, code, message }) => console.log(name, code, message));
+      for (let i = 0; i < 2; ++i) console.log(gmr.Device.open('cpu').level);`;
+    const { stdout, stderr } = await runChild(body, { GMR_CONV_PREBUILD: join(folder, 'damaged') });
+    const warning = `GmrWarning backend_broken [device] expected better CPU libraries than that of ${next} to load, which is used instead:`;
+    const [first, second, told, reason] = stdout.split('\n');
+    expect([first, second, told], stderr).to.deep.equal([next, next, warning]);
+    expect(reason).to.match(/^ {2}libgmr_cpu_v\d\.so: .*invalid ELF header$/);
+  });
+
+  it('a level that takes the process down has failed and is no default; the others are tried', async () => {
+    const [best, ...others] = usableCpuLevels();
+    const report = await examineWith(crashAt(best!));
+    expect(report).to.include({ ok: false, defaultDevice: null });
+    expect(find(report, best!)!.detail).to.include('the process that tried it ended with SIGSEGV');
+    for (const level of others) expect(find(report, level), level).to.include({ status: 'works' });
+    expect(report.backends.filter(({ kind }) => kind === 'cpu')).to.have.length(4);
+  });
+
+  it('a process that may start no others: that is the reason, in the report', async () => {
+    const flag = process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission';
+    const { code, output } = await runCli(['doctor', '--json'], {
+      NODE_OPTIONS: `${flag} --allow-fs-read=*`,
+      NODE_NO_WARNINGS: '1',
+    });
+    expect(code, output).to.equal(1);
+    const { ok, backends } = JSON.parse(output) as DoctorReport;
+    expect(ok).to.equal(false);
+    for (const { name, detail } of backends) {
+      expect(detail, name).to.include('a process to try it in could not be started: ');
+    }
   });
 
   it('no addon: exit code 1, and how to build one; JSON says the same', async () => {
@@ -164,7 +212,9 @@ describe('doctor', () => {
 describe('doctor on GPUs', function () {
   before(function () {
     if (cudaSim === undefined) this.skip();
+    mkdirSync(folder, { recursive: true });
   });
+  after(() => rmSync(folder, { recursive: true, force: true }));
 
   it('tests every GPU', async () => {
     const report = await examineWith({ ...quiet, GMR_CUDA_SIM_DEVICES: '2' }, 'cuda_sim');
@@ -205,7 +255,6 @@ describe('doctor on GPUs', function () {
 
   it('what a preloaded module prints is no part of what was found', async () => {
     const noisy = join(folder, 'noisy.cjs');
-    mkdirSync(folder, { recursive: true });
     writeFileSync(noisy, "console.log('hello'); console.error('hello');");
     const report = await examineWith({ ...quiet, NODE_OPTIONS: `--require ${noisy}` });
     expect(report.ok, formatReport(report)).to.equal(true);
@@ -220,22 +269,11 @@ describe('doctor on GPUs', function () {
     );
   });
 
-  it('a driver that takes the process down takes only the one that tries it', async () => {
-    const crash = join(folder, 'crash.cjs');
-    mkdirSync(folder, { recursive: true });
-    // At the first use of the GPU, in the probe of GPUs alone.
-    writeFileSync(
-      crash,
-      `const fs = require('node:fs');
-      const write = fs.writeSync;
-      fs.writeSync = (file, text) => {
-        write(file, text);
-        if (process.argv[2] === 'cuda_sim' && text.includes('"started":"cuda_sim:0"')) process.kill(process.pid, 'SIGSEGV');
-      };
-      require('node:module').syncBuiltinESMExports();`,
-    );
-    const report = await examineWith({ ...quiet, NODE_OPTIONS: `--require ${crash}` }, 'cuda_sim');
-    expect(report.ok).to.equal(false);
+  it('a driver that takes the process down takes only the one that tries it, and the next GPU is tried', async () => {
+    const environment = { ...quiet, ...crashAt('cuda_sim:0'), GMR_CUDA_SIM_DEVICES: '2' };
+    const report = await examineWith(environment, 'cuda_sim');
+    expect(report).to.include({ ok: false, defaultDevice: 'cpu' });
+    expect(find(report, 'cuda_sim:1')).to.include({ status: 'works' });
     expect(report.backends.filter(({ kind }) => kind === 'cpu').some(({ status }) => status === 'works')).to.equal(
       true,
     );

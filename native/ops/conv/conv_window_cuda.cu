@@ -40,9 +40,7 @@ bool launch_window(BackendDevice& device, const WindowGeometry& geometry, const 
                                   [](const TapWindow&) { return true; });
   if (!window) return false;
   window->table = device.table(window->make_table());
-  WindowWeights packing(shape, weights, outputs, nullptr);
-  packing.packed = static_cast<float*>(device.scratch(static_cast<size_t>(packing.size(shape.groups)) * sizeof(float)));
-  launch(device, Kernel{"pack_window_weights_kernel", pack_window_weights_kernel}, block_each(packing.items), packing);
+  const WindowWeights packing = packed_window_weights(device, shape, weights, outputs);
   const WindowProduct product{shape,
                               *window,
                               x,
@@ -106,6 +104,14 @@ std::pair<int, int> spread_rows(TapWindow& w, int64_t group_channels) {
 }  // namespace
 
 // launchers
+
+WindowWeights packed_window_weights(BackendDevice& device, const ProductShape& shape, const ProductWeights& weights,
+                                    int tile) {
+  WindowWeights packing(shape, weights, tile, nullptr);
+  packing.packed = static_cast<float*>(device.scratch(static_cast<size_t>(packing.size(shape.groups)) * sizeof(float)));
+  launch(device, Kernel{"pack_window_weights_kernel", pack_window_weights_kernel}, block_each(packing.items), packing);
+  return packing;
+}
 
 bool conv_window(BackendDevice& device, const WindowGeometry& window, const ProductShape& shape, const float* x,
                  const ProductWeights& weights, const Epilogue& epilogue, float* y) {

@@ -7,13 +7,12 @@
 //     -> sums of outputs x pixels                                                       in registers
 #pragma once
 
-#include "cuda/implicit_product.cuh"
 #include "ops/conv/conv_cuda_tuning.h"
+#include "ops/conv/float_results.cuh"
 #include "ops/conv/tap_window.cuh"
+#include "ops/conv/window_weights.cuh"
 
 namespace gmr::cuda {
-
-constexpr int float_window_channels = 8;  // of a chunk
 
 // Channels whose products are unrolled: all, but for targets where that would take more registers than there are.
 #if defined(__CUDA_ARCH__) && (__CUDA_ARCH__ < 800 || __CUDA_ARCH__ >= 1200)
@@ -24,9 +23,8 @@ constexpr int float_window_unrolled = float_window_channels;
 
 // A block's results, 8 x 7 a thread.
 template <int tile_outputs, int tile_pixels>
-struct FloatWindowTile {
+struct FloatWindowTile : FloatResults<8, 7> {
   static constexpr int outputs = tile_outputs, pixels = tile_pixels;
-  static constexpr int outputs_a_thread = 8, pixels_a_thread = 7;
   static constexpr int threads = outputs / outputs_a_thread * (pixels / pixels_a_thread);
   static constexpr int lanes = 16;  // that read neighbouring pixels
   // Taps whose weights are copied at a time, and floats from channel to channel of them.
@@ -38,24 +36,11 @@ struct FloatWindowTile {
   static constexpr int shared_floats = 2 * (slice_taps * tap_floats + window_floats);
   static_assert(pixels % (lanes * pixels_a_thread) == 0 && threads % warp_threads == 0);
 
-  float sum[outputs_a_thread][pixels_a_thread] = {};
-
   __device__ static int group() { return static_cast<int>(threadIdx.x) / lanes; }
   __device__ static int output(int i) { return group() % (outputs / outputs_a_thread) * outputs_a_thread + i; }
   __device__ static int pixel(int j) {
     return group() / (outputs / outputs_a_thread) * (lanes * pixels_a_thread) + j * lanes +
            static_cast<int>(threadIdx.x) % lanes;
-  }
-
-  // What follows when the sums of output o are whole.
-  __device__ void finish(int i, const Epilogue& epilogue, int64_t o) {
-    const float bias = epilogue.bias_of(o);
-#pragma unroll
-    for (int j = 0; j < pixels_a_thread; ++j) sum[i][j] += bias;
-    if (!epilogue.normalises()) return;
-    const OutputNorm norm = epilogue.norm_of(o);
-#pragma unroll
-    for (int j = 0; j < pixels_a_thread; ++j) sum[i][j] = norm(sum[i][j]);
   }
 
   // Adds `taps` taps, whose weights follow each other. `at`: places of the thread's pixels in a window that the read
@@ -217,40 +202,7 @@ __device__ void window_product(const WindowProduct& p) {
   }
 }
 
-// What pack_window_weights does: [group][part][chunk][tap][8 channels][outputs of a part], with zeros where there is
-// none.
-struct WindowWeights {
-  ProductWeights weights;
-  int64_t channels, outputs;     // of a group
-  int64_t chunks, output_parts;  // a part has `tile` outputs
-  int64_t row_blocks, output_blocks, items;
-  int tile;
-  Divisor by_row_blocks, by_output_blocks, by_tile;
-  float* packed;
-
-  static constexpr int block = 32;  // rows and outputs that a block of threads moves
-
-  WindowWeights(const ProductShape& shape, const ProductWeights& weights, int tile, float* packed)
-      : weights(weights),
-        channels(shape.channels),
-        outputs(shape.outputs),
-        chunks((shape.channels + float_window_channels - 1) / float_window_channels),
-        output_parts((shape.outputs + tile - 1) / tile),
-        row_blocks((chunks * float_window_channels * weights.rows + block - 1) / block),
-        output_blocks(output_parts * tile / block),
-        items(shape.groups * output_blocks * row_blocks),
-        tile(tile),
-        by_row_blocks(row_blocks),
-        by_output_blocks(output_blocks),
-        by_tile(tile),
-        packed(packed) {}
-
-  int64_t size(int64_t groups) const {
-    return groups * output_parts * chunks * weights.rows * float_window_channels * tile;
-  }
-};
-
-// A block reads rows as they lie, and writes outputs as they lie.
+// What WindowWeights says. A block reads rows as they lie, and writes outputs as they lie.
 __device__ inline void pack_window_weights(const WindowWeights& p) {
   constexpr int block = WindowWeights::block, pitch = block + 1;
   __shared__ float values[block * pitch];

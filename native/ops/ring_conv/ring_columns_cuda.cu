@@ -32,13 +32,6 @@ __global__ void __launch_bounds__(columns_threads, 2) ring_columns_backward_weig
   backward_weight_product<ColumnsWeightTile<side, outputs>>(p);
 }
 
-bool is_plane(const WindowGeometry& g) {
-  for (int axis = 1; axis < 3; ++axis) {
-    if (g.stride[axis] != 1 || g.dilation[axis] != 1 || g.spread[axis] != 1) return false;
-  }
-  return g.kernel[0] == 1 && g.in[0] == 1 && g.out[0] == 1 && g.padding[0] == 0;
-}
-
 // Calls f(std::integral_constant<int, side>) and returns true where there are kernels for the rings.
 template <typename F>
 bool with_side(const RingConvBfloat16& p, F&& f) {

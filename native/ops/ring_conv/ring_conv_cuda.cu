@@ -5,6 +5,7 @@
 #include "cuda/tap_gather.cuh"
 #include "cuda/weight_product.cuh"
 #include "ops/ring_conv/ring_conv_bfloat16.cuh"
+#include "ops/ring_conv/ring_conv_float32.cuh"
 #include "ops/ring_conv/ring_gather.cuh"
 
 namespace gmr::cuda {
@@ -148,6 +149,10 @@ void forward(BackendDevice& device, const WindowGeometry& window, const RingKern
              Float32Precision precision, const float* x, const ProductWeights& weights, const Epilogue& epilogue,
              float* y) {
   if (shape.images * shape.out_plane == 0) return;
+  // At `high` a panel on tensor cores takes less time than strips only where float32 units do 64 multiply-adds a clock
+  // (docs/cuda.md).
+  const bool is_for_tensor_cores = precision == Float32Precision::high && device.compute_capability() == 80;
+  if (!is_for_tensor_cores && ring_strips_forward(device, window, rings, shape, x, weights, epilogue, y)) return;
   const int64_t most_floats = product_shared_floats - forward_floats(forward_tile(shape));
   with_gather(device, x, window, rings, shape, most_floats, [&](const auto& gather) {
     launch_forward(device, product_kernels.of(gather), shape, precision, gather, weights, epilogue, y);

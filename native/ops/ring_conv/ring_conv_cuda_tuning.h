@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 namespace gmr::cuda {
 
 // What an operand row and pixel of the product costs a block, in additions of ring sums: with a full tile 64
@@ -99,5 +101,22 @@ struct RowsBlock<14> {
 
 // Fewer would leave more than half of a tile empty.
 constexpr int rows_least_outputs(int outputs) { return outputs == 64 ? 17 : outputs / 2 + 1; }
+
+// Tiles of StripsProduct: 64 outputs x 56 x 56 at 32 images are 784 of four strips of eight rows, six for each
+// multiprocessor of an H100 but for a hundredth, and 256 > 256 14 x 14 are 128 of 128 outputs and seven rows.
+constexpr int strip_columns = 4;
+constexpr int strips_a_tile = 4;
+
+// Of fewer columns a tile might be in more than two rows of strips.
+constexpr int strips_least_columns = strip_columns + 1;
+
+// With fewer most of a chunk's 8 channels would be empty.
+constexpr int strips_least_channels = 5;
+
+// Fewer blocks of wide tiles would leave multiprocessors of the largest GPUs (100 and more) without one.
+constexpr int64_t strips_least_wide_blocks = 96;
+
+// Where fewer of the results would stand for an output, other boxes suit the shape better.
+constexpr double strips_least_share = 0.5;
 
 }  // namespace gmr::cuda

@@ -5,9 +5,18 @@
 #include <array>
 #include <cstdlib>
 
+#include "ops/conv/window_geometry.h"
 #include "ops/ring_conv/disc_table.h"
 
 namespace gmr {
+
+// Whether a convolution is 2-D, at stride and dilation 1.
+inline bool is_plane(const WindowGeometry& g) {
+  for (int axis = 1; axis < 3; ++axis) {
+    if (g.stride[axis] != 1 || g.dilation[axis] != 1 || g.spread[axis] != 1) return false;
+  }
+  return g.kernel[0] == 1 && g.in[0] == 1 && g.out[0] == 1 && g.padding[0] == 0;
+}
 
 template <int side>
 struct StandardDiscs {

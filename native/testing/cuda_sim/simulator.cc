@@ -1,5 +1,7 @@
 #include "testing/cuda_sim/simulator.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -15,6 +17,7 @@ namespace gmr::cuda_sim {
 
 namespace {
 
+constexpr auto hangs = static_cast<cudaError_t>(-1);  // no error of CUDA's
 constexpr uint64_t default_memory = uint64_t{8} << 30;
 constexpr uint32_t most_threads = 1024;
 constexpr uint32_t most_threads_z = 64;
@@ -127,6 +130,7 @@ std::optional<cudaError_t> Simulator::planned_result(const std::string& function
       failures_.erase(found);
     }
     failed_function_ = function;
+    while (error == hangs) pause();
     return error;
   }
   return std::nullopt;

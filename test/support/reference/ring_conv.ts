@@ -107,6 +107,16 @@ export const ringConvSuite: OpSuite<Options> = {
     ringCase('standard, many channels', { x: [2, 70, 3, 4], v: [18, 70, 3] }, [5, 5], { padding: 2 }),
     ringCase('standard, many channels, k=9', { x: [1, 40, 3, 4], v: [17, 40, 5] }, [9, 9], { padding: 4 }),
     ringCase('standard, many channels and more than 64', { x: [1, 66, 2, 3], v: [66, 66, 3] }, [5, 5], { padding: 2 }),
+    // Tiles of four strips of float32, of seven and of eight rows: in one row of strips, in two, in two images and beyond
+    // the last; rows that are copied four, two and one at a time; chunks of channels that are not full.
+    ringCase('strips, k=5, seven rows', { x: [3, 6, 7, 6], v: [5, 6, 3], bias: [5] }, [5, 5], { padding: 2 }),
+    ringCase('strips, k=5, eight rows', { x: [1, 25, 8, 18], v: [9, 25, 3] }, [5, 5], { padding: 2 }),
+    ringCase('strips, k=9, seven rows', { x: [1, 9, 14, 20], v: [7, 9, 5], bias: [7] }, [9, 9], { padding: 4 }),
+    ringCase('strips, k=9, eight rows', { x: [2, 5, 8, 9], v: [6, 5, 5] }, [9, 9], { padding: 4 }),
+    ringCase('strips, valid', { x: [1, 5, 15, 16], v: [5, 5, 5], bias: [5] }, [9, 9]),
+    ringCase('strips, more padding', { x: [1, 6, 5, 8], v: [6, 6, 3] }, [5, 5], { padding: [3, 4] }),
+    ringCase('strips, groups', { x: [1, 10, 7, 11], v: [12, 5, 5], bias: [12] }, [9, 9], { groups: 2, padding: 4 }),
+    ringCase('strips, groups of more than 64', { x: [1, 10, 7, 5], v: [132, 5, 3] }, [5, 5], { groups: 2, padding: 2 }),
     ringCase('more than 16, dilation beyond a window', { x: [1, 2, 5, 5], v: [18, 2, 2] }, [3, 3], {
       dilation: 60,
       padding: 60,

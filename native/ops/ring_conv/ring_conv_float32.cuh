@@ -1,0 +1,15 @@
+// GMR convolution of float32 activations by ring sums in registers (ring_strips.cuh).
+#pragma once
+
+#include "cuda/implicit_product.cuh"
+#include "ops/conv/window_geometry.h"
+#include "ops/ring_conv/ring_conv.h"
+
+namespace gmr::cuda {
+
+// false: it is not for this kernel or shape, and nothing was done.
+bool ring_strips_forward(BackendDevice& device, const WindowGeometry& window, const RingKernel& rings,
+                         const ProductShape& shape, const float* x, const ProductWeights& weights,
+                         const Epilogue& epilogue, float* y);
+
+}  // namespace gmr::cuda
