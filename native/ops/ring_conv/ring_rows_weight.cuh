@@ -25,8 +25,8 @@ struct CopiedRows {
   // lie in different banks.
   static constexpr int lanes = 8, copy_rows = warp_threads / lanes;
 
-  // Planes of so many rows in shared memory, the first element of which is at `to`: as far apart as it takes for four
-  // lanes of two words each of eight planes to meet different banks, 16 at a time.
+  // From plane to plane of so many rows in shared memory: as far as it takes for four lanes of two words each of four
+  // planes to meet different banks.
   static constexpr int plane_words(int rows) { return rows * elements / 2 + (8 - rows * elements / 2 % 16 + 16) % 16; }
 
   // Starts to copy rows first_row .. of `planes` planes, of which `there` are there, `from` being the first of them.
