@@ -25,8 +25,7 @@ __global__ void __launch_bounds__(pack_threads, 16) pack_weights_kernel(const __
     }
   }
   for (int k = static_cast<int>(threadIdx.x); k < p.order.steps * bfloat16_depth; k += pack_threads) {
-    const int row = p.order.row(k);
-    if (row < depth) place[row] = k;
+    place[p.order.row(k)] = k;  // of rows beyond a chunk's too, which nobody reads
   }
   for (int64_t item = blockIdx.x; item < p.blocks; item += gridDim.x) {
     const auto [chunks, m_tile] = p.by_m_tiles.divide(item);

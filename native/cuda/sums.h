@@ -32,4 +32,13 @@ int64_t sum_axis_scratch_doubles(const SumShape& shape);
 // y[i] = partials[0][i] + partials[1][i] + ..., in that order, for i < count.
 void sum_partials(BackendDevice& device, const float* partials, int64_t parts, int64_t count, float* y);
 
+// Calls make(partials), which makes that many parts of `count` sums each, and adds them up. A single part is y itself.
+template <typename F>
+void sum_in_parts(BackendDevice& device, int64_t parts, int64_t count, float* y, F&& make) {
+  if (parts == 1) return make(y);
+  auto* partials = static_cast<float*>(device.scratch(static_cast<size_t>(parts * count) * sizeof(float)));
+  make(partials);
+  sum_partials(device, partials, parts, count, y);
+}
+
 }  // namespace gmr::cuda

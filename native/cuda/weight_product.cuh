@@ -184,23 +184,22 @@ void launch_backward_weight(BackendDevice& device, const Kernel<BackwardWeightPr
                             const ProductShape& shape, const Gather& gather, int64_t splits, const T* dy, float* dw) {
   const WeightCut cut = weight_cut<Tile>(shape, gather);
   const int64_t all_rows = shape.channels * gather.rows, size = shape.groups * shape.outputs * all_rows;
-  float* partials =
-      splits == 1 ? dw : static_cast<float*>(device.scratch(static_cast<size_t>(splits * size) * sizeof(float)));
-  const BackwardWeightProduct<Gather, T> product{shape,
-                                                 gather,
-                                                 dy,
-                                                 partials,
-                                                 all_rows,
-                                                 size,
-                                                 cut.parts,
-                                                 cut.bands,
-                                                 splits,
-                                                 cut.band_chunks,
-                                                 Divisor(cut.parts),
-                                                 Divisor(cut.bands),
-                                                 Divisor(shape.groups)};
-  launch(device, kernel, block_each(product.items(), Gather::threads, backward_weight_bytes<Tile>(gather)), product);
-  if (splits > 1) sum_partials(device, partials, splits, size, dw);
+  sum_in_parts(device, splits, size, dw, [&](float* partials) {
+    const BackwardWeightProduct<Gather, T> product{shape,
+                                                   gather,
+                                                   dy,
+                                                   partials,
+                                                   all_rows,
+                                                   size,
+                                                   cut.parts,
+                                                   cut.bands,
+                                                   splits,
+                                                   cut.band_chunks,
+                                                   Divisor(cut.parts),
+                                                   Divisor(cut.bands),
+                                                   Divisor(shape.groups)};
+    launch(device, kernel, block_each(product.items(), Gather::threads, backward_weight_bytes<Tile>(gather)), product);
+  });
 }
 
 template <typename Tile, typename Gather, typename T>

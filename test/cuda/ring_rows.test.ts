@@ -5,7 +5,7 @@ import * as gmr from '../../lib/index.js';
 import { ringConvNormalised } from '../../lib/ops/ring_conv.js';
 import { cudaSimControl } from '../support/cuda_sim.js';
 import { cudaSim } from '../support/devices.js';
-import { bfloat16Rounding, norm, normal, uniform } from '../support/ndarray.js';
+import { bfloat16Rounding, norm, normal, relativeError, uniform } from '../support/ndarray.js';
 
 interface Layer {
   name: string;
@@ -52,6 +52,16 @@ const strided: Layer = {
   side: 5,
   stride: 2,
 };
+
+// Whose weight gradients are made in tiles of whole rows, of seven or fourteen.
+const weightLayers: Omit<Layer, 'kernel'>[] = [
+  { name: 'rows of 56', x: [2, 9, 21, 56], outputs: 20, side: 9 },
+  { name: 'rows of 56, groups, several tiles a block', x: [24, 66, 7, 56], outputs: 132, side: 9, groups: 2 },
+  { name: 'rows of 28', x: [3, 9, 28, 28], outputs: 20, side: 9 },
+  { name: 'rows of 28, groups, images of one tile', x: [2, 34, 14, 28], outputs: 130, side: 9, groups: 2 },
+  { name: 'rows of 14', x: [5, 40, 14, 14], outputs: 128, side: 5 },
+  { name: 'rows of 14, groups, several tiles a block', x: [40, 70, 14, 14], outputs: 268, side: 5, groups: 2 },
+];
 
 interface Variant {
   isNormalised?: boolean;
@@ -111,6 +121,25 @@ function expectElements(got: ArrayLike<number>, expected: ArrayLike<number>): vo
   }
 }
 
+// dv, with x and dy of random numbers; or with dy of ones and the last value of a row infinite.
+async function weightGradient(
+  { x, outputs, side, groups = 1 }: Omit<Layer, 'kernel'>,
+  device: gmr.Device,
+  values: 'random' | 'infinite' = 'random',
+): Promise<ArrayLike<number>> {
+  const random = uniform(6);
+  const normals = (shape: readonly number[]) => Float32Array.from(normal(shape, random).data);
+  const inputs = normals(x);
+  if (values === 'infinite') inputs[2 * x[3] - 1] = Infinity;
+  const input = gmr.tensor(inputs, x, { device, dtype: 'bfloat16' });
+  const shape = [outputs, x[1] / groups, (side + 1) / 2];
+  const weights = gmr.tensor(normals(shape), shape, { device, requiresGrad: true });
+  const y = gmr.ops.ringConv(input, weights, { kernelSize: [side, side], padding: (side - 1) / 2, groups });
+  const gradient = values === 'infinite' ? new Float32Array(y.size).fill(1) : normals(y.shape);
+  y.backward(gmr.tensor(gradient, y.shape, { device, dtype: 'bfloat16' }));
+  return weights.grad!.data();
+}
+
 describe('CUDA ring convolution in whole rows and planes', () => {
   const check = (layer: Layer, title = layer.name, variant: Variant = {}): void => {
     it(title, async function () {
@@ -126,4 +155,27 @@ describe('CUDA ring convolution in whole rows and planes', () => {
   for (const layer of [...rows, ...planes, ...others, strided]) check(layer);
   check(planes[0]!, 'planes of 7 x 7, normalised', { isNormalised: true });
   check(planes[0]!, 'planes of 7 x 7, infinity stays where it is seen', { hasInfinity: true });
+
+  for (const layer of weightLayers) {
+    it(`weight gradient, ${layer.name}`, async function () {
+      if (cudaSim === undefined) return this.skip();
+      cudaSimControl().setCounting(true);
+      const got = await weightGradient(layer, cudaSim);
+      cudaSimControl().setCounting(false);
+      expect(cudaSimControl().counters()).to.include('ring_rows_backward_weight_kernel');
+      expect(relativeError(got, await weightGradient(layer, gmr.Device.open('cpu')))).to.be.below(bfloat16Rounding);
+    });
+  }
+
+  for (const layer of weightLayers.filter(({ groups }) => groups === undefined)) {
+    it(`weight gradient, ${layer.name}: columns that are none leave what is infinite as it is`, async function () {
+      if (cudaSim === undefined) return this.skip();
+      const got = Array.from(await weightGradient(layer, cudaSim, 'infinite'));
+      const rings = (layer.side + 1) / 2;
+      // Of channel 0 alone, in every ring.
+      const isSeen = got.map((_, i) => i % (layer.x[1] * rings) < rings);
+      expect(got.map((value) => value === Infinity)).to.deep.equal(isSeen);
+      expect(got.map((value) => !Number.isFinite(value))).to.deep.equal(isSeen);
+    });
+  }
 });

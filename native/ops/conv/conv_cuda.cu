@@ -135,15 +135,12 @@ void product(BackendDevice& device, const Problem& p, const void* x, const Produ
 
 template <typename T>
 void backward_weight_directly(BackendDevice& device, DirectWeight<T> gradient, float* dw) {
-  const bool is_split = gradient.splits > 1;
-  gradient.partials =
-      is_split
-          ? static_cast<float*>(device.scratch(static_cast<size_t>(gradient.splits * gradient.size()) * sizeof(float)))
-          : dw;
-  launch(device, Kernel{"conv_backward_weight_direct_kernel", conv_backward_weight_direct_kernel<T>},
-         block_each(gradient.items(), block_threads, static_cast<size_t>(gradient.shared_floats()) * sizeof(float)),
-         gradient);
-  if (is_split) sum_partials(device, gradient.partials, gradient.splits, gradient.size(), dw);
+  sum_in_parts(device, gradient.splits, gradient.size(), dw, [&](float* partials) {
+    gradient.partials = partials;
+    launch(device, Kernel{"conv_backward_weight_direct_kernel", conv_backward_weight_direct_kernel<T>},
+           block_each(gradient.items(), block_threads, static_cast<size_t>(gradient.shared_floats()) * sizeof(float)),
+           gradient);
+  });
 }
 
 template <typename T>

@@ -79,26 +79,25 @@ bool conv_window_backward_weight(BackendDevice& device, const WindowGeometry& ge
   const int64_t splits = std::clamp<int64_t>(window_weight_blocks / (shape.groups * parts * chunks), 1,
                                              std::max<int64_t>(window->tiles, 1));
   const int64_t all_rows = shape.channels * window->taps, size = shape.groups * shape.outputs * all_rows;
-  float* partials =
-      splits == 1 ? dw : static_cast<float*>(device.scratch(static_cast<size_t>(splits * size) * sizeof(float)));
   const WindowWeightGather gather(x, *window, gradient_bytes);
-  const BackwardWeightProduct<WindowWeightGather, bfloat16> product{shape,
-                                                                    gather,
-                                                                    dy,
-                                                                    partials,
-                                                                    all_rows,
-                                                                    size,
-                                                                    parts,
-                                                                    chunks,
-                                                                    splits,
-                                                                    1,
-                                                                    Divisor(parts),
-                                                                    Divisor(chunks),
-                                                                    Divisor(shape.groups)};
   const auto shared_bytes = static_cast<size_t>(std::max<int64_t>(bytes(*window), Tile::sums_bytes));
-  launch(device, Kernel{"conv_window_bfloat16_backward_weight_kernel", conv_window_bfloat16_backward_weight_kernel},
-         block_each(product.items(), Tile::threads, shared_bytes), product);
-  if (splits > 1) sum_partials(device, partials, splits, size, dw);
+  sum_in_parts(device, splits, size, dw, [&](float* partials) {
+    const BackwardWeightProduct<WindowWeightGather, bfloat16> product{shape,
+                                                                      gather,
+                                                                      dy,
+                                                                      partials,
+                                                                      all_rows,
+                                                                      size,
+                                                                      parts,
+                                                                      chunks,
+                                                                      splits,
+                                                                      1,
+                                                                      Divisor(parts),
+                                                                      Divisor(chunks),
+                                                                      Divisor(shape.groups)};
+    launch(device, Kernel{"conv_window_bfloat16_backward_weight_kernel", conv_window_bfloat16_backward_weight_kernel},
+           block_each(product.items(), Tile::threads, shared_bytes), product);
+  });
   return true;
 }
 

@@ -151,24 +151,23 @@ bool conv_window_backward_weight(BackendDevice& device, const WindowGeometry& ge
   const int64_t splits = std::clamp<int64_t>(float_window_weight_blocks / (shape.groups * parts * chunks), 1,
                                              std::max<int64_t>(window->tiles, 1));
   const int64_t size = shape.groups * shape.outputs * shape.channels * window->taps;
-  float* partials =
-      splits == 1 ? dw : static_cast<float*>(device.scratch(static_cast<size_t>(splits * size) * sizeof(float)));
-  const WindowWeightProduct product{shape,
-                                    *window,
-                                    x,
-                                    dy,
-                                    partials,
-                                    channels,
-                                    pitch,
-                                    parts,
-                                    chunks,
-                                    splits,
-                                    Divisor(parts),
-                                    Divisor(chunks),
-                                    Divisor(shape.groups)};
-  launch(device, Kernel{"conv_window_backward_weight_kernel", conv_window_backward_weight_kernel},
-         block_each(product.items(), Tile::threads, Tile::shared_floats * sizeof(float)), product);
-  if (splits > 1) sum_partials(device, partials, splits, size, dw);
+  sum_in_parts(device, splits, size, dw, [&](float* partials) {
+    const WindowWeightProduct product{shape,
+                                      *window,
+                                      x,
+                                      dy,
+                                      partials,
+                                      channels,
+                                      pitch,
+                                      parts,
+                                      chunks,
+                                      splits,
+                                      Divisor(parts),
+                                      Divisor(chunks),
+                                      Divisor(shape.groups)};
+    launch(device, Kernel{"conv_window_backward_weight_kernel", conv_window_backward_weight_kernel},
+           block_each(product.items(), Tile::threads, Tile::shared_floats * sizeof(float)), product);
+  });
   return true;
 }
 

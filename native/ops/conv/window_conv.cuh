@@ -174,7 +174,6 @@ __device__ void window_product(const WindowProduct& p) {
         const int next = tap + Tile::slice_taps;
         const int ahead = next < own.end ? own.end - next : part.end - part.first;
         if (chunk < chunks || next < own.end) start_weights(min(Tile::slice_taps, ahead), 1 - slice);
-        finish_group();
         product.add(weights + slice * (Tile::slice_taps * Tile::tap_floats), at, to_window, w.tap_places() + tap,
                     min(Tile::slice_taps, own.end - tap));
         slice = 1 - slice;

@@ -133,7 +133,6 @@ __device__ inline void window_weight_product(const WindowWeightProduct& p) {
       wait_for_copies();
       __syncthreads();
       if (tile + 1 < last_tile) start(tile + 1, 1 - buffer);
-      finish_group();
       // Nothing is multiplied by zero that no output sees: it may be infinite.
       const TapWindow::Corner corner = w.corner(tile);
       const auto images = static_cast<int>(min(int64_t{w.box_images}, w.images - corner.image));

@@ -36,6 +36,7 @@ bool ring_planes_forward(BackendDevice& device, const RingConvBfloat16& p, const
                          const Epilogue& epilogue, bfloat16* y);
 bool ring_columns_forward(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights,
                           const Epilogue& epilogue, bfloat16* y);
+bool ring_rows_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy, float* dv);
 bool ring_columns_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy, float* dv);
 
 }  // namespace gmr::cuda

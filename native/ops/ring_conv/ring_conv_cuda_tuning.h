@@ -45,6 +45,26 @@ constexpr int columns_least_wide_blocks = 96;
 // Results of the weight gradient that a thread has registers for beside its ring sums.
 constexpr int columns_most_weight_sums = 96;
 
+// Blocks of RingRowsWeight: four warps, so that the block beside it multiplies while one copies. A warp has as many
+// sums as there are registers for beside its ring sums, `outputs` x 8 channels of all rings, and the warps of the same
+// channels share the steps of a tile. Tiles are as high as it takes for dy to be whole sectors, but for the ends, in
+// at most 99 KiB with the windows.
+template <int width>
+struct RowsWeightBlock;
+template <>
+struct RowsWeightBlock<56> {
+  static constexpr int channels = 16, outputs = 64, tile_rows = 7;
+};
+template <>
+struct RowsWeightBlock<28> {
+  static constexpr int channels = 16, outputs = 64, tile_rows = 14;
+};
+template <>
+struct RowsWeightBlock<14> {
+  static constexpr int channels = 32, outputs = 128, tile_rows = 14;
+};
+constexpr int rows_weight_threads = 128;
+
 // With fewer channels most of the 16 would be empty.
 constexpr int columns_least_channels = 8;
 

@@ -232,6 +232,7 @@ export const convSuite: OpSuite<ConvCaseOptions> = {
     convCase('many, 1x1, more than 64', { x: [1, 9, 5, 7], w: [70, 9, 1, 1], bias: [70] }),
     // From windows: channels enough for them, and tiles of each size, which is chosen by the number of blocks.
     convCase('windows, few outputs', { x: [3, 17, 7, 7], w: [12, 17, 3, 3], bias: [12] }, { padding: 1 }),
+    convCase('windows, more channels than a block', { x: [2, 40, 4, 13], w: [20, 40, 3, 5] }, { padding: [1, 2] }),
     convCase('windows, several boxes', { x: [2, 16, 11, 30], w: [20, 16, 3, 3] }, { padding: 1 }),
     convCase('windows, images side by side', { x: [5, 16, 7, 7], w: [20, 16, 3, 3] }, { padding: 1 }),
     convCase(
