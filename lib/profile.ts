@@ -1,6 +1,7 @@
+import type { DeviceHandle } from '../binding.js';
 import { type Device, resolveDevice } from './device.js';
 import { Described, expectFunction, fail } from './errors.js';
-import { attempt, native } from './native.js';
+import { attempt, native, toGmrError } from './native.js';
 
 /** Time that one pass took under one label, summed over its calls. */
 export interface ProfileRow {
@@ -48,18 +49,32 @@ export function withLabel<T>(label: string | number, fn: () => T): T {
   }
 }
 
+/** When what is queued has been done. */
+async function drained(handle: DeviceHandle): Promise<void> {
+  const nothing = attempt(() => native().createBuffer(handle, 0));
+  try {
+    await native().read(handle, nothing);
+  } catch (error) {
+    throw toGmrError(error);
+  } finally {
+    native().dispose(nothing);
+  }
+}
+
 /**
  * Measures the time of every pass that `fn` queues and awaits on `device`, by module and pass.
- * Await inside `fn` what it computes (`data()`, `item()`): work still queued when it returns is not counted.
+ * Await inside `fn` what it computes (`data()`, `item()`): work still queued when it returns is not counted, nor is
+ * what was queued before, which is awaited first (and whose failure, if nobody has read it, this call rejects with).
  */
 export async function profile(device: Device, fn: () => Promise<unknown>): Promise<ProfileRow[]> {
   if (profiling) fail('profile', 'profile()', 'run once at a time', new Described('a call inside another'));
   const { handle } = resolveDevice(device);
   expectFunction('profile', 'fn', fn);
-  attempt(() => native().profileStart(handle));
   profiling = true;
   let rows;
   try {
+    await drained(handle);
+    attempt(() => native().profileStart(handle));
     await fn();
   } finally {
     profiling = false;

@@ -147,6 +147,15 @@ describe('copies within a device', () => {
     });
   }
 
+  it('profiles count what is queued in them, not what was queued before', async () => {
+    const device = await gmr.device('cpu');
+    const x = gmr.tensor(new Float32Array(2 ** 22), undefined, { device });
+    const before = Array.from({ length: 20 }, () => gmr.ops.activation(x)); // some tens of milliseconds
+    const rows = await gmr.profile(device, async () => gmr.ops.add(x, x).data());
+    expect(rows.map(({ pass, count }) => `${pass} ${count}`)).to.deep.equal(['add_forward 1']);
+    for (const y of before) y.dispose();
+  });
+
   it('of what failed fail, with the first cause', async () => {
     const { handle } = await gmr.device();
     const target = native().upload(handle, Float32Array.of(1));
