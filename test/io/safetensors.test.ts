@@ -145,7 +145,7 @@ describe('safetensors: round trip', () => {
   it('writes bfloat16 tensors and arrays as BF16, and what was read to the same bytes', async () => {
     const bits = Uint16Array.of(0x3f80, 0xc000, 0x0001, 0x7f7f, 0xff80, 0x8000);
     const array = { dtype: 'BF16', shape: [2], data: Float32Array.of(1 + 2 ** -8, 1 + 3 * 2 ** -8) } as const;
-    await writeSafetensors(path, { tensor: gmr.tensor(bits, [2, 3]), array });
+    await writeSafetensors(path, { tensor: gmr.tensor(bits, [2, 3], { dtype: 'bfloat16' }), array });
     const bytes = readFileSync(path);
     const data = bytes.subarray(bytes.length - 16);
     expect(new Uint16Array(data.buffer.slice(data.byteOffset, data.byteOffset + 16))).to.deep.equal(
