@@ -10,8 +10,8 @@ Allocator::Allocator(Take take, Give give, std::shared_ptr<MemoryBudget> budget)
 }
 
 Allocator::~Allocator() {
+  empty_cache();  // while those who are short of memory still find it here
   budget_->remove(this);
-  empty_cache();
 }
 
 size_t Allocator::class_bytes(size_t bytes) {

@@ -51,7 +51,8 @@ async function expectPassed(running: Promise<Run>, arch: string, least: number):
 // Before sm_80 there are no tensor cores and no asynchronous copies that kernels use. Of the large cases that are there
 // for tensor cores one of each kernel: without, their products take the interpreter ten times as long.
 const casesOf75 = '^(?!.*standard, (k=5|valid|odd|groups|many|more than 64, k=5)).*cuda_sim';
-// sm_90 and sm_100 have tensor cores that are fast enough for precision high, sm_120 has not (docs/cuda.md).
+// sm_90 has tensor cores that are fast enough for precision high, sm_120 has not (docs/cuda.md). sm_100 has them too, and no code of its
+// own: what is compiled for it is run in part, to keep npm test short.
 const casesAtHigh = String.raw`(\bmany|several|groups|k=[579]\b|at the call).*cuda_sim`;
 
 describe('CUDA kernels for other GPUs', function () {
@@ -63,10 +64,10 @@ describe('CUDA kernels for other GPUs', function () {
   before(function () {
     if (cudaSim === undefined) this.skip();
     convolutionsOf75 = runMocha('75', casesOf75, ['conv', 'ring_conv', 'float32_precision']); // the longest first
-    for (const arch of ['90', '100', '120']) atHigh.set(arch, runMocha(arch, casesAtHigh, ['float32_precision']));
+    for (const arch of ['90', '120']) atHigh.set(arch, runMocha(arch, casesAtHigh, ['float32_precision']));
     if (!existsSync(profiler)) return;
     for (const arch of ['75', '90', '100', '120']) {
-      const args = ['--check', '--device', 'cuda_sim', '--against', 'cpu'];
+      const args = ['--check', '--device', 'cuda_sim', '--against', 'cpu', ...(arch === '100' ? ['--op', 'conv'] : [])];
       checks.set(arch, run(profiler, args, { ...environment, GMR_CUDA_SIM_ARCH: arch }));
     }
   });
@@ -95,7 +96,7 @@ describe('CUDA kernels for other GPUs', function () {
       expect(status, stdout + stderr).to.equal(0);
       expect(stdout).to.include(`sm_${arch}`);
       const [, agree, all] = /^(\d+) of (\d+) cases agree/m.exec(stdout)!;
-      expect(Number(all)).to.be.greaterThan(100);
+      expect(Number(all)).to.be.greaterThan(arch === '100' ? 10 : 100);
       expect(agree).to.equal(all);
       expect(stderr).to.equal('');
     });
@@ -103,7 +104,7 @@ describe('CUDA kernels for other GPUs', function () {
 
   it('the cases of the convolutions on sm_75', () => expectPassed(convolutionsOf75, '75', 100));
 
-  for (const arch of ['90', '100', '120']) {
+  for (const arch of ['90', '120']) {
     it(`cases of each kernel at precision high on sm_${arch}`, () => expectPassed(atHigh.get(arch)!, arch, 30));
   }
 });
