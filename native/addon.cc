@@ -90,7 +90,7 @@ Napi::Object opened_device(Napi::Env env, std::shared_ptr<Device> device) {
   auto held = std::make_unique<std::shared_ptr<Device>>(std::move(device));
   auto external = Napi::External<std::shared_ptr<Device>>::New(
       env, held.get(), [](Napi::Env, std::shared_ptr<Device>* ended) { delete ended; });
-  held.release();
+  static_cast<void>(held.release());
   external.TypeTag(&device_tag);
   auto result = Napi::Object::New(env);
   result["handle"] = external;
@@ -257,7 +257,7 @@ Napi::Value read(const Napi::CallbackInfo& info) {
           }
           const auto array = Napi::ArrayBuffer::New(
               e, result->bytes.get(), size, [](Napi::Env, void* bytes) { delete[] static_cast<std::byte*>(bytes); });
-          result->bytes.release();  // now, since an environment that ends makes no array
+          static_cast<void>(result->bytes.release());  // now, since an environment that ends makes no array
           deferred.Resolve(array);
         } catch (...) {
           deferred.Reject(error_in_flight(e).Value());

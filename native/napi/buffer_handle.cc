@@ -39,7 +39,7 @@ void ExternalMemory::add(Napi::Env env, int64_t bytes) {
 }
 
 Napi::Value wrap_buffer(Napi::Env env, BufferRef buffer, std::shared_ptr<ExternalMemory> account) {
-  auto held = std::make_unique<Handle>(std::move(buffer), std::move(account));
+  std::unique_ptr<Handle> held(new Handle{std::move(buffer), std::move(account)});
   auto external = Napi::External<Handle>::New(env, held.get(), [](Napi::Env e, Handle* handle) {
     handle->release(e);
     delete handle;

@@ -22,7 +22,7 @@ Completions::Completions(Napi::Env env) : function_(decltype(function_)::New(env
 void Completions::post(Task task) noexcept {
   std::lock_guard lock(mutex_);
   if (closed_) return;
-  if (function_.NonBlockingCall(task.get()) == napi_ok) task.release();
+  if (function_.NonBlockingCall(task.get()) == napi_ok) static_cast<void>(task.release());  // it is of the queue now
 }
 
 void Completions::call(Napi::Env env, Napi::Function, void*, Posted* posted) {
