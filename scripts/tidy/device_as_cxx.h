@@ -33,6 +33,7 @@ T __shfl_sync(unsigned, T value, int) {
   return value;
 }
 inline size_t __cvta_generic_to_shared(const void* p) { return reinterpret_cast<size_t>(p); }
+inline void* __cvta_shared_to_generic(size_t address) { return reinterpret_cast<void*>(address); }
 inline size_t __cvta_generic_to_global(const void* p) { return reinterpret_cast<size_t>(p); }
 inline unsigned __float_as_uint(float value) { return static_cast<unsigned>(value); }
 inline float __uint_as_float(unsigned bits) { return static_cast<float>(bits); }
