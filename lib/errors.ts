@@ -46,11 +46,15 @@ export class Described {
   constructor(readonly text: string) {}
 }
 
-/** The name of an object's class, which it may have forged. */
+/** The name of a class or function, which it may have forged. */
+function nameOf(named: { name?: unknown }, nameless: string): string {
+  const { name } = named;
+  return typeof name === 'string' && name !== '' ? name : nameless;
+}
+
 function className(value: object): string {
   try {
-    const { name } = value.constructor as { name?: unknown };
-    return typeof name === 'string' && name !== '' ? name : 'an object';
+    return nameOf(value.constructor, 'an object');
   } catch {
     return 'an object';
   }
@@ -60,8 +64,7 @@ function className(value: object): string {
 export function show(value: unknown, depth = 0): string {
   if (value instanceof Described) return value.text;
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
-  if (typeof value === 'function')
-    return `function ${typeof value.name === 'string' && value.name !== '' ? value.name : '(anonymous)'}`;
+  if (typeof value === 'function') return `function ${nameOf(value, '(anonymous)')}`;
   if (Array.isArray(value)) {
     if (depth > 1) return `[${value.length} items]`;
     const items = Array.from(value.slice(0, 8), (item) => show(item, depth + 1));

@@ -123,7 +123,8 @@ async function firstFailure(ops, pattern) {
   const tests = ops.map((op) => join('build-ts', 'test', 'ops', `${op}.test.js`));
   // Beside the ops' own: what a target out of range must leave alone, and tiles that their cases are too small for.
   tests.push(join('build-ts', 'test', 'cuda', 'device.test.js'));
-  if (ops.includes('ring_conv')) tests.push(join('build-ts', 'test', 'cuda', 'ring_rows.test.js'));
+  const ringTiles = ops.includes('ring_conv') ? ['ring_rows', 'ring_strips'] : [];
+  tests.push(...ringTiles.map((name) => join('build-ts', 'test', 'cuda', `${name}.test.js`)));
   const options = ['--no-config', '--bail', '--timeout', '60000', '--grep', pattern];
   rmSync(report, { force: true });
   const reporter = ['--reporter', 'json', '--reporter-option', `output=${report}`];
@@ -143,7 +144,7 @@ async function suitesPass(ops) {
   const known = finders.get(key) ?? [];
   const pattern = known.map((title) => `^${title.replaceAll(/[^\w ]/g, String.raw`\$&`)}$`).join('|');
   if (known.length > 0 && (await firstFailure(ops, pattern)) !== undefined) return false;
-  const title = await firstFailure(ops, 'cuda_sim|after a target out of range|in whole rows');
+  const title = await firstFailure(ops, 'cuda_sim|after a target out of range|in whole rows|in strips');
   if (title !== undefined) finders.set(key, [title, ...known]);
   return title === undefined;
 }

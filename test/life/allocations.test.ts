@@ -15,8 +15,11 @@ describe('a failure of each allocation of native code', function () {
 
   for (const kind of ['cpu', 'cuda_sim']) {
     it(`${kind}: it is told as out_of_memory, nothing waits for ever, and the device goes on`, async function () {
-      // AddressSanitizer has operators of its own.
-      if ((kind === 'cuda_sim' && cudaSim === undefined) || process.env['LD_PRELOAD'] !== undefined) this.skip();
+      if (kind === 'cuda_sim' && cudaSim === undefined) this.skip();
+      if (process.env['LD_PRELOAD'] !== undefined) {
+        console.log('Not tested with failing allocations: a sanitizer has operators new of its own');
+        this.skip();
+      }
       const counter = join(folder, kind);
       writeFileSync(counter, new BigInt64Array([-1n]));
       const environment = {
