@@ -4,6 +4,7 @@
 #include "cuda/weight_product.cuh"
 #include "ops/conv/window_geometry.h"
 #include "ops/ring_conv/ring_conv.h"
+#include "ops/ring_conv/standard_discs.h"
 
 namespace gmr::cuda {
 
@@ -16,12 +17,7 @@ struct RingConvBfloat16 {
 
 // Whether it is a 2-D convolution with "same" padding, stride and dilation 1.
 inline bool is_same_plane(const WindowGeometry& g) {
-  for (int axis = 1; axis < 3; ++axis) {
-    if (g.stride[axis] != 1 || g.dilation[axis] != 1 || g.spread[axis] != 1 || g.padding[axis] != g.kernel[axis] / 2) {
-      return false;
-    }
-  }
-  return g.kernel[0] == 1 && g.in[0] == 1 && g.padding[0] == 0 && g.in == g.out;
+  return is_plane(g) && g.padding[1] == g.kernel[1] / 2 && g.padding[2] == g.kernel[2] / 2 && g.in == g.out;
 }
 
 void ring_conv_bfloat16(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights,
