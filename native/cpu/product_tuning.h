@@ -8,9 +8,10 @@
 namespace gmr::cpu {
 
 // Register tile of the product: rows x vectors. Accumulators + one row of operand vectors + one broadcast must fit the
-// registers: 32 with AVX-512 and on arm64 (8x3 + 3 + 1 = 28), 16 otherwise (6x2 + 2 + 1 = 15).
+// registers: 32 with AVX-512 (8x3 + 3 + 1 = 28), 16 otherwise (6x2 + 2 + 1 = 15). On arm64, which has 32 too, compilers
+// load the broadcasts of all rows ahead: 8x2 + 2 + 8 = 26, where 8x3 + 3 + 8 would spill.
 constexpr int tile_rows = vector_registers >= 32 ? 8 : 6;
-constexpr int tile_vectors = vector_registers >= 32 ? 3 : 2;
+constexpr int tile_vectors = vector_registers >= 32 && lanes > 4 ? 3 : 2;
 
 // Depth of one panel of operand rows: long enough that loading and storing the accumulators (2 of depth + 2 steps) is
 // lost in it, short enough that one column block of it (depth x 48 floats) stays in the L1 cache.
