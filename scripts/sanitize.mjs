@@ -1,11 +1,14 @@
 // npm run test:sanitize: the tests, with native code built under AddressSanitizer and UndefinedBehaviorSanitizer.
 // npm run test:sanitize -- --thread: gmr_stress under ThreadSanitizer, without Node, whose own locks it would not see.
+// Code of the CUDA backend that runs on the host is among both, on the interpreter, where there is an nvcc.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { compileTypeScript, installPackages, root, run, runMain, step, StepFailed } from './steps.mjs';
 
 const home = join(root, 'build-sanitize'); // node-gyp-build looks for build/Release below it
+// PTX of the GPU that the interpreter plays unless it is told otherwise.
+const oneGpu = ['GMR_CUDA_ARCHITECTURES=80-virtual', 'GMR_CUDA_SIM_ARCHITECTURES=80-virtual'];
 
 /** Node itself is not instrumented, so the sanitizer's runtime has to be there before it starts. */
 function runtimeLibrary() {
@@ -26,7 +29,7 @@ async function testAddresses(args) {
     '--CDGMR_SANITIZE=address,undefined',
     '--CDGMR_BENCH=OFF',
     '--CDGMR_STRESS=OFF',
-    '--CDGMR_CUDA=OFF', // the interpreter has checks of its own
+    ...oneGpu.map((option) => `--CD${option}`),
   ]);
   await compileTypeScript('[3/4] TypeScript');
   console.log('[4/4] Tests');
@@ -39,8 +42,9 @@ async function testAddresses(args) {
     UBSAN_OPTIONS: 'print_stacktrace=1',
   });
   const mocha = join('node_modules', 'mocha', 'bin', 'mocha.js');
-  // These hold the process to what it needs without a sanitizer's own memory.
-  const ignored = ['garbage', 'soak'].flatMap((name) => ['--ignore', `build-ts/test/life/${name}.test.js`]);
+  // These hold the process to what it needs without a sanitizer's own memory, or are about other builds of the kernels.
+  const others = ['life/garbage', 'life/soak', 'cuda/architectures', 'cuda/budget', 'cuda/model'];
+  const ignored = others.flatMap((name) => ['--ignore', `build-ts/test/${name}.test.js`]);
   const { code } = await run(process.execPath, [mocha, '--timeout', '600000', ...ignored, ...args], {
     inherit: true,
   });
@@ -49,16 +53,20 @@ async function testAddresses(args) {
 
 async function testThreads([rounds = '500']) {
   const folder = join(home, 'thread');
-  const options = ['GMR_ADDON=OFF', 'GMR_BENCH=OFF', 'GMR_CUDA=OFF', 'GMR_STRESS=ON', 'GMR_SANITIZE=thread'];
+  const options = ['GMR_ADDON=OFF', 'GMR_BENCH=OFF', 'GMR_STRESS=ON', 'GMR_SANITIZE=thread', ...oneGpu];
   const defines = [...options, 'CMAKE_BUILD_TYPE=RelWithDebInfo'].map((option) => `-D${option}`);
   await step('[1/3] Configuration', 'cmake', ['-S', '.', '-B', folder, ...defines]);
-  const target = ['--target', 'gmr_stress_with_backend', '--parallel', '2'];
+  const target = ['--target', 'gmr_stress_with_backends', '--parallel', '2'];
   await step('[2/3] Native code with ThreadSanitizer', 'cmake', ['--build', folder, ...target]);
   console.log('[3/3] Stress');
   const built = join(folder, 'Release');
-  const library = readdirSync(built).find((name) => name.endsWith('.so'));
-  const { code } = await run(join(built, 'gmr_stress'), [join(built, library), rounds], { inherit: true });
-  return code;
+  let failed = 0;
+  for (const library of readdirSync(built).filter((name) => /^libgmr_(cpu\w+|cuda_sim)\.so$/.test(name))) {
+    console.log(library);
+    const { code } = await run(join(built, 'gmr_stress'), [join(built, library), rounds], { inherit: true });
+    failed ||= code;
+  }
+  return failed;
 }
 
 await runMain(() => {

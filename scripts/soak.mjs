@@ -1,5 +1,6 @@
-// npm run test:soak: what npm test has no time for. The suites of test/life with full counts, all tests under sanitizers, clang-tidy, then
-// training for `--minutes` (30), at whose end the process must be as large as before; `--no-suites` trains alone.
+// npm run test:soak: what npm test has no time for. The suites of test/life and test/fuzz with full counts, all tests under
+// sanitizers, clang-tidy, then training for `--minutes` (30), at whose end the process must be as large as before;
+// `--no-suites` trains alone.
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildNative, compileTypeScript, installPackages, run, runMain, StepFailed } from './steps.mjs';
@@ -17,12 +18,14 @@ await runMain(async () => {
   let failed = 0;
   if (values.suites) {
     console.log('[4/5] Suites');
-    process.env.GMR_TEST_ROUNDS = 'full';
+    const counts = { GMR_TEST_ROUNDS: 'full', GMR_FUZZ_SEED: '1000000', GMR_FUZZ_COUNT: '40000' };
+    Object.assign(process.env, counts);
     const mocha = join('node_modules', 'mocha', 'bin', 'mocha.js');
     // Not the configuration of npm test, which names all suites.
-    const args = [mocha, '--no-config', '--timeout', '600000', 'build-ts/test/life/*.test.js'];
+    const suites = ['life', 'fuzz'].map((name) => `build-ts/test/${name}/*.test.js`);
+    const args = [mocha, '--no-config', '--timeout', '600000', ...suites];
     failed = (await run(process.execPath, args, { inherit: true })).code;
-    delete process.env.GMR_TEST_ROUNDS;
+    for (const name of Object.keys(counts)) delete process.env[name];
     for (const tool of [['sanitize.mjs'], ['sanitize.mjs', '--thread'], ['tidy.mjs']]) {
       console.log(`\n${tool.join(' ')}`);
       const [script, ...options] = tool;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <new>
 
 #include "cuda/architectures.h"
@@ -168,25 +169,26 @@ std::vector<KernelUse> BackendDevice::watch(const std::function<void()>& work) {
   }
   watched_ = nullptr;
   std::vector<KernelUse> uses;
-  for (const auto& [kernel, function, blocks, threads, shared_bytes] : launches) {
+  for (const cuda::LaunchNote& launch : launches) {
     const auto is_same = [&](const KernelUse& use) {
-      return use.kernel == kernel && use.threads == threads &&
-             use.dynamic_shared_bytes == static_cast<int64_t>(shared_bytes);
+      return use.kernel == launch.kernel && use.threads == launch.threads &&
+             use.dynamic_shared_bytes == static_cast<int64_t>(launch.shared_bytes);
     };
     if (const auto found = std::find_if(uses.begin(), uses.end(), is_same); found != uses.end()) {
       found->launches += 1;
       continue;
     }
     cudaFuncAttributes attributes;
-    check(cudaFuncGetAttributes(&attributes, function), "cudaFuncGetAttributes");
+    check(cudaFuncGetAttributes(&attributes, launch.function), "cudaFuncGetAttributes");
     int resident_blocks = 0;
-    check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&resident_blocks, function, threads, shared_bytes),
+    check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&resident_blocks, launch.function, launch.threads,
+                                                        launch.shared_bytes),
           "cudaOccupancyMaxActiveBlocksPerMultiprocessor");
-    uses.push_back({.kernel = kernel,
+    uses.push_back({.kernel = launch.kernel,
                     .launches = 1,
-                    .blocks = blocks,
-                    .threads = threads,
-                    .dynamic_shared_bytes = static_cast<int64_t>(shared_bytes),
+                    .blocks = launch.blocks,
+                    .threads = launch.threads,
+                    .dynamic_shared_bytes = static_cast<int64_t>(launch.shared_bytes),
                     .static_shared_bytes = static_cast<int64_t>(attributes.sharedSizeBytes),
                     .registers = attributes.numRegs,
                     .blocks_a_multiprocessor = resident_blocks,
@@ -258,8 +260,9 @@ void BackendDevice::copy(void* destination, const void* source, size_t bytes) {
 
 PendingDownload* BackendDevice::download(void* destination, const void* source, size_t bytes) {
   uploads_->reclaim();
-  cuda::PinnedBlock block = pinned_.take(bytes + record_bytes);
   const bool has_record = may_be_out_of_range_;
+  auto pending = std::make_unique<PendingDownload>(PendingDownload{{}, destination, bytes, has_record});
+  const cuda::PinnedBlock& block = pending->block = pinned_.take(bytes + record_bytes);
   try {
     if (bytes > 0) {
       check(cudaMemcpyAsync(block.data, source, bytes, cudaMemcpyDeviceToHost, stream_),
@@ -276,7 +279,7 @@ PendingDownload* BackendDevice::download(void* destination, const void* source, 
     throw;
   }
   may_be_out_of_range_ = false;
-  return new PendingDownload{block, destination, bytes, has_record};
+  return pending.release();
 }
 
 void BackendDevice::finish(PendingDownload* download) {

@@ -1,4 +1,5 @@
-// Allocator, stream and pool of threads strained from many threads: by gmr_stress, which lies beside the addon.
+// Allocator, stream, pool of threads, and a GPU's uploads and reads strained from many threads: by gmr_stress, which lies
+// beside the addon.
 // `npm run test:sanitize -- --thread` runs it under ThreadSanitizer.
 import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
@@ -25,19 +26,22 @@ describe('stress', function () {
   }
   const levels = native()
     .cpuLevels()
-    .filter(({ problem }) => problem === '');
+    .filter(({ problem }) => problem === '')
+    .map(({ name, library }) => [name, library] as const);
+  const interpreter = ['cuda_sim', 'libgmr_cuda_sim.so'] as const;
+  const backends = existsSync(join(folder, interpreter[1])) ? [...levels, interpreter] : levels;
 
-  for (const { name, library } of levels) {
+  for (const [name, library] of backends) {
     it(`allocator, streams and pool hold on many threads (${name})`, () => {
-      run(executable, [join(folder, library), '200']);
+      run(executable, [join(folder, library), name === 'cuda_sim' ? '30' : '200']);
     });
   }
 
-  const least = levels.at(-1)!; // valgrind does not know the instructions of every level
+  const [least, leastLibrary] = levels.at(-1)!; // valgrind does not know the instructions of every level
   const hasValgrind = spawnSync('valgrind', ['--version']).status === 0;
   const why = hasValgrind ? '' : '; skipped: valgrind is not installed';
-  (hasValgrind ? it : it.skip)(`valgrind finds no misuse of memory (${least.name}${why})`, () => {
+  (hasValgrind ? it : it.skip)(`valgrind finds no misuse of memory (${least}${why})`, () => {
     const checks = ['-q', '--error-exitcode=9', '--leak-check=full', '--show-leak-kinds=definite'];
-    run('valgrind', [...checks, '--errors-for-leak-kinds=definite', executable, join(folder, least.library), '3']);
+    run('valgrind', [...checks, '--errors-for-leak-kinds=definite', executable, join(folder, leastLibrary), '3']);
   });
 });
