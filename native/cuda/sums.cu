@@ -78,7 +78,8 @@ __global__ void sum_partials_kernel(const float* partials, int64_t parts, int64_
   const int lane = lane_of_thread(), warp = static_cast<int>(threadIdx.x) / warp_threads, slice = warp % slices;
   const int64_t begin = parts * slice / slices, end = parts * (slice + 1) / slices;
   for (int64_t block = blockIdx.x; block * block_packs * width < count; block += gridDim.x) {
-    const int64_t i = (block * block_packs + warp / slices * warp_threads + lane) * width;
+    const int pack = warp / slices * warp_threads + lane;
+    const int64_t i = (block * block_packs + pack) * width;
     const bool is_there = i < count;
     Pack<width> sum{};
     const auto add = [&](const Pack<width>& next) {

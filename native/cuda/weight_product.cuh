@@ -121,7 +121,7 @@ __device__ void backward_weight_product(const BackwardWeightProduct<Gather, T>& 
     for (int c = 0; c < Tile::chunks; ++c) {
       if (c == p.band_chunks) break;
       const Tile& product = products[c];
-      const Chunk chunk = chunk_at(p.gather, p.all_rows, first_row + c * p.gather.chunk_depth);
+      const Chunk chunk = chunk_at(p.gather, p.all_rows, first_row + int64_t{c} * p.gather.chunk_depth);
 #pragma unroll
       for (int j = 0; j < Tile::rows_a_thread; ++j) {
         const int row = order.row(product.row(j));

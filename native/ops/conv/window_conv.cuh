@@ -149,7 +149,7 @@ __device__ void window_product(const WindowProduct& p) {
       copy_slice<Tile>(from, taps, weights + to * (Tile::slice_taps * Tile::tap_floats));
       from += taps * Tile::tap_floats;
     };
-    const auto start_window = [&](int chunk, int to) {
+    const auto start_window = [&, group = group](int chunk, int to) {
       const int64_t first = int64_t{chunk} * float_window_channels;
       const auto channels = static_cast<int>(min(int64_t{float_window_channels}, p.shape.channels - first));
       copy_window<Tile::threads>(w, p.x, corner, part, group * p.shape.channels + first, channels,

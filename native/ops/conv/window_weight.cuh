@@ -122,7 +122,7 @@ __device__ inline void window_weight_product(const WindowWeightProduct& p) {
     const int64_t last_tile = w.tiles * (split + 1) / p.splits;
     int64_t tile = w.tiles * split / p.splits;
     int buffer = 0;
-    const auto start = [&](int64_t of_tile, int to) {
+    const auto start = [&, group = group](int64_t of_tile, int to) {
       const TapWindow::Corner corner = w.corner(of_tile);
       copy_window<Tile::threads>(w, p.x, corner, part, group * p.shape.channels + first, channels, channels,
                                  p.channel_pitch, windows + to * Tile::window_floats);

@@ -119,7 +119,7 @@ __device__ inline void window_weight_product(const BackwardWeightProduct<WindowW
     const int64_t last_tile = w.tiles * (split + 1) / p.splits;
     int64_t tile = w.tiles * split / p.splits;
     int buffer = 0;
-    const auto start = [&](const WindowGather::AtTile& at_tile, int to) {
+    const auto start = [&, group = group](const WindowGather::AtTile& at_tile, int to) {
       at_tile.stage(first_channel, channels, part);
       copy_gradient<Tile>(p, at_tile, group, first_output, gradients + to * Tile::gradient_elements);
       finish_group();
@@ -150,12 +150,12 @@ __device__ inline void window_weight_product(const BackwardWeightProduct<WindowW
     // Rows of an output, channel by channel.
     const int count = channels * part_taps;
     const auto outputs = static_cast<int>(min(int64_t{Tile::outputs}, p.shape.outputs - first_output));
-    float* to = p.partials + split * p.size + (group * p.shape.outputs + first_output) * p.all_rows + first * w.taps +
-                part.first;
+    float* to = p.partials + split * p.size + (group * p.shape.outputs + first_output) * p.all_rows +
+                int64_t{first} * w.taps + part.first;
     for (int i = static_cast<int>(threadIdx.x); i < count; i += Tile::threads) {
-      const int channel = i / part_taps, tap = i % part_taps;
+      const int channel = i / part_taps, tap = i % part_taps, row = channel * w.taps + tap;
       for (int output = 0; output < outputs; ++output) {
-        to[output * p.all_rows + channel * w.taps + tap] = sums[output * Tile::sums_pitch + channel * Tile::taps + tap];
+        to[output * p.all_rows + row] = sums[output * Tile::sums_pitch + channel * Tile::taps + tap];
       }
     }
     __syncthreads();

@@ -67,7 +67,7 @@ bool use_wide_tiles(const ProductShape& shape, int64_t tiles) {
 }  // namespace
 
 Box choose_columns_box(const WindowGeometry& g, int64_t images, int rings) {
-  const auto parts = [](int64_t extent, int64_t part) { return static_cast<double>((extent + part - 1) / part); };
+  const auto parts = [](int64_t extent, int64_t part) { return static_cast<double>(parts_of(extent, part)); };
   Box best{};
   double least_cost = std::numeric_limits<double>::infinity();
   for (const int rows : {columns_most_rows, columns_most_rows - 1}) {
