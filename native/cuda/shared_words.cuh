@@ -23,6 +23,13 @@ __device__ inline uint32_t load_word(uint32_t address) {
   asm volatile("ld.shared.u32 %0, [%1+%2];" : "=r"(word) : "r"(address), "n"(distance) : "memory");
   return word;
 }
+// The second half of what is returned is zero.
+template <int distance>
+__device__ inline uint32_t load_half(uint32_t address) {
+  uint16_t half;
+  asm volatile("ld.shared.u16 %0, [%1+%2];" : "=h"(half) : "r"(address), "n"(distance) : "memory");
+  return half;
+}
 template <int distance>
 __device__ inline uint2 load_two_words(uint32_t address) {
   uint2 words;

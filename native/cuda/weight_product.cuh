@@ -144,8 +144,8 @@ inline int64_t parts_of(int64_t extent, int64_t part) { return (extent + part - 
 
 // What panel and dy take of a block's shared memory.
 template <typename Tile, typename Gather>
-constexpr int64_t weight_tile_bytes =
-    int64_t{Gather::panel_rows + Tile::outputs} * Tile::pitch * static_cast<int64_t>(sizeof(typename Tile::Element));
+constexpr int64_t weight_tile_bytes = int64_t{Gather::panel_rows + Tile::outputs} *
+                                      Tile::pitch* static_cast<int64_t>(sizeof(typename Tile::Element));
 
 template <typename Tile, typename Gather>
 size_t backward_weight_bytes(const Gather& gather) {
@@ -159,17 +159,24 @@ struct WeightCut {
   int band_chunks;
 };
 
+// Blocks that an H100 runs beside each other.
+template <typename Tile>
+constexpr int64_t blocks_at_a_time() {
+  if constexpr (requires { Tile::blocks_at_a_time; }) return Tile::blocks_at_a_time;
+  return weight_blocks_at_a_time;
+}
+
 template <typename Tile, typename Gather>
 WeightCut weight_cut(const ProductShape& shape, const Gather& gather) {
   const int64_t parts = parts_of(shape.outputs, Tile::outputs);
   const int64_t chunks = parts_of(shape.channels * gather.rows, gather.chunk_depth);
   const auto band_chunks = static_cast<int>(parts_of(chunks, parts_of(chunks, Tile::chunks)));
   const int64_t bands = parts_of(chunks, band_chunks), blocks = shape.groups * parts * bands;
-  const int64_t most = std::min(gather.tiles, weight_most_waves * weight_blocks_at_a_time / blocks);
+  const int64_t most = std::min(gather.tiles, weight_most_waves * blocks_at_a_time<Tile>() / blocks);
   WeightCut best{parts, bands, 1, band_chunks};
   double least_cost = std::numeric_limits<double>::infinity();
   for (int64_t splits = 1; splits <= most; ++splits) {
-    const auto waves = static_cast<double>(parts_of(blocks * splits, weight_blocks_at_a_time));
+    const auto waves = static_cast<double>(parts_of(blocks * splits, blocks_at_a_time<Tile>()));
     const double cost = waves * (static_cast<double>(parts_of(gather.tiles, splits)) + weight_sums_cost);
     if (cost >= least_cost) continue;
     least_cost = cost;

@@ -33,6 +33,7 @@ bool ring_planes_forward(BackendDevice& device, const RingConvBfloat16& p, const
 bool ring_columns_forward(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights,
                           const Epilogue& epilogue, bfloat16* y);
 bool ring_rows_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy, float* dv);
+bool ring_planes_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy, float* dv);
 bool ring_columns_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy, float* dv);
 
 }  // namespace gmr::cuda

@@ -70,6 +70,7 @@ void ring_conv_bfloat16(BackendDevice& device, const RingConvBfloat16& p, const 
 void ring_conv_bfloat16_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy,
                                         float* dv) {
   if (ring_rows_backward_weight(device, p, dy, dv)) return;
+  if (ring_planes_backward_weight(device, p, dy, dv)) return;
   if (ring_columns_backward_weight(device, p, dy, dv)) return;
   const int64_t most_bytes = product_shared_bytes - weight_tile_bytes<WeightTile, Rings>;
   with_gather(device, p, most_bytes, [&](const auto& gather) {

@@ -114,6 +114,19 @@ constexpr int planes_least_channels = 128;
 // Outputs of which a block adds up the halves: their planes are whole sectors.
 constexpr int planes_sum_outputs = 16;
 
+// Blocks of RingPlanesWeight: two teams of four warps, each with images of its own, so that one multiplies while the
+// other one copies. A block has all images of 64 outputs x 32 channels, of which 512 x 512 are 128, one for each
+// multiprocessor of an H100: more outputs or channels would be fewer blocks, and sums in pieces; other shapes of as many
+// would copy more of x and dy.
+constexpr int planes_weight_threads = 256;
+constexpr int planes_weight_teams = 2;
+constexpr int planes_weight_outputs = 64;
+constexpr int planes_weight_channels = 32;
+constexpr int planes_weight_blocks_at_a_time = 132;
+
+// With fewer channels more than half of the 32 would be empty.
+constexpr int planes_weight_least_channels = 17;
+
 // Fewer would leave more than half of a tile empty.
 constexpr int rows_least_outputs(int outputs) { return outputs == 64 ? 17 : outputs / 2 + 1; }
 

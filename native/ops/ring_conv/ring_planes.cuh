@@ -15,6 +15,40 @@
 
 namespace gmr::cuda {
 
+// Reads the rows of a plane, which lies in shared memory as in global, one after the other. `is_odd`: it begins in the
+// second half of a word.
+template <int height, int width>
+class PlaneReader {
+ public:
+  __device__ PlaneReader(uint32_t from, bool is_odd)
+      : from_(from), shift_(is_odd ? 16 : 0), word_(load_word<0>(from)) {}
+
+  // Row y, of zeros where it is none, with `margin` columns of zeros before it, and as many behind it as there are.
+  template <int y, int margin, int window>
+  __device__ void read(float (&x)[window]) {
+    constexpr int plane = height * width;
+    unroll<window>([&](auto i) { x[i] = -0.F; });  // which compilers do not add
+    unroll<width>([&](auto c) {
+      constexpr int i = y * width + c;
+      if constexpr (i >= 0 && i < plane) {
+        if constexpr (i % 2 == 0) {
+          uint32_t after = word_;
+          if constexpr (i + 1 < plane) after = load_word<(i / 2 + 1) * 4>(from_);
+          pair_ = __funnelshift_r(word_, after, shift_);
+          word_ = after;
+        }
+        x[margin + c] = i % 2 == 0 ? first_of(pair_) : second_of(pair_);
+      }
+    });
+  }
+
+ private:
+  uint32_t from_;
+  int shift_;
+  uint32_t word_;      // that has the next element, or the one before it
+  uint32_t pair_ = 0;  // of the plane
+};
+
 template <int side, int height, int width>
 struct RingPlanes {
   static constexpr int half = side / 2, rings = half + 1;
@@ -103,30 +137,14 @@ class RingPlanes<side, height, width>::AtTile {
     static_assert(warps_read_all_banks());
     const int image = image_of(static_cast<int>(threadIdx.x)), channel = channel_of(static_cast<int>(threadIdx.x));
     const uint32_t from = shared_address(planes_) + word_of(image, channel) * 4;
-    const int shift = channel * plane % 2 * 16;
     const int row = channel / bfloat16_depth * rings * bfloat16_depth + channel % bfloat16_depth;
     const uint32_t to = shared_address(panel + row * pitch + image * image_columns);
-    uint32_t word = load_word<0>(from);  // that has the next element, or the one before it
-    uint32_t pair = 0;                   // of the plane
+    PlaneReader<height, width> reader(from, channel * plane % 2 == 1);
     float stored[rings][store_elements];
     RingSums<side, width, height, half> sums;
     sums.make(
         half, height + half,
-        [&](auto r, float(&x)[decltype(sums)::window]) {
-          unroll<decltype(sums)::window>([&](auto i) { x[i] = -0.F; });  // which compilers do not add
-          unroll<width>([&](auto c) {
-            constexpr int i = (r - half) * width + c;
-            if constexpr (i >= 0 && i < plane) {
-              if constexpr (i % 2 == 0) {
-                uint32_t after = word;
-                if constexpr (i + 1 < plane) after = load_word<(i / 2 + 1) * 4>(from);
-                pair = __funnelshift_r(word, after, shift);
-                word = after;
-              }
-              x[half + c] = i % 2 == 0 ? first_of(pair) : second_of(pair);
-            }
-          });
-        },
+        [&](auto r, float(&x)[decltype(sums)::window]) { reader.template read<r - half, half>(x); },
         [&](auto l, auto y, const float(&sum)[width]) {
           unroll<width>([&](auto c) {
             constexpr int i = y * width + c, last = store_elements - 1;
