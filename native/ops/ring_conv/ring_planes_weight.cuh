@@ -24,12 +24,13 @@ struct RingPlanesWeight {
   static constexpr int outputs = planes_weight_outputs, channels = planes_weight_channels;
   static constexpr int chunks = 1, blocks_at_a_time = planes_weight_blocks_at_a_time;
   static constexpr int m_tiles = outputs / 16, warp_channels = 8;
-  static_assert(team_threads / warp_threads * warp_channels == channels && m_tiles % 2 == 0);
+  static constexpr int warps = team_threads / warp_threads;
+  static_assert(warps * warp_channels == channels && m_tiles % 2 == 0);
 
   // A team's images are those of the lanes of a fragment's row.
   static constexpr int team_images = 4, images = teams * team_images;
   static constexpr int plane = height * width, words = plane / 2 + 1;
-  static_assert(plane % 2 == 1 && plane % 4 == 1);
+  static_assert(plane % 4 == 1 && warps == team_images);
 
   // Words from one image to the next, of x and of dy.
   static constexpr int image_words(int planes) {
@@ -40,9 +41,12 @@ struct RingPlanesWeight {
   static constexpr int team_words = team_images * (x_words + dy_words);
   static_assert(x_words % 4 == 0 && dy_words % 4 == 0);
 
-  // Teams' sums on their way to the first team, and all sums on their way to memory, [outputs][channels][rings].
-  static constexpr int fragment_words = m_tiles * rings * 4 * team_threads, sums_pitch = channels * rings + 1;
-  static_assert(fragment_words + outputs * sums_pitch <= teams * team_words);
+  // The second team's sums on their way to the first one, as fragments, and all sums on their way to memory, [even, then
+  // odd outputs][channels][rings]: four rows are as far apart as it takes for the rows and channels of a fragment to
+  // meet different banks.
+  static constexpr int fragment_words = m_tiles * rings * 4 * team_threads;
+  static constexpr int sums_row = channels * rings + 1, sums_rows = 4 * sums_row + 12;
+  static_assert(fragment_words + outputs / 4 * sums_rows <= teams * team_words);
 
   // There is no panel, and dy is in work_floats.
   static constexpr int panel_rows = 0, pitch = 0;
@@ -65,7 +69,8 @@ template <int side, int height, int width>
 class RingPlanesWeightSums {
   using Gather = RingPlanesWeight<side, height, width>;
   static constexpr int rings = Gather::rings, plane = Gather::plane, words = Gather::words;
-  static constexpr int parities = 2, parity_tiles = Gather::m_tiles / parities;
+  static constexpr int parity_tiles = Gather::m_tiles / 2;
+  static constexpr int channel_step = 2;  // between a warp's channels
 
  public:
   // Adds what a team's images give.
@@ -116,12 +121,17 @@ class RingPlanesWeightSums {
   }
 
   // Writes the sums as [outputs][channels][rings], even outputs before odd ones.
-  __device__ void put(float* to) const {
-    unroll<Gather::m_tiles>([&](auto i) {
+  __device__ void put(const float* to) const {
+    const int row = fragment_row();
+    const uint32_t at =
+        shared_address(to) +
+        (row / 4 * Gather::sums_rows + row % 4 * Gather::sums_row + channel_of(2 * fragment_column()) * rings) * 4;
+    unroll<Gather::m_tiles * rings>([&](auto i) {
+      constexpr int tile = i / rings, ring = i % rings;
       unroll<4>([&](auto e) {
-        float* at = to + (16 * i + e / 2 * 8 + fragment_row()) * Gather::sums_pitch +
-                    channel_of(2 * fragment_column() + e % 2) * rings;
-        unroll<rings>([&](auto ring) { at[ring] = products_.sum[i][ring][e]; });
+        constexpr int rows = (16 * tile + e / 2 * 8) / 4, channel = e % 2 * channel_step;
+        store_word<(rows * Gather::sums_rows + channel * rings + ring) * 4>(
+            at, __float_as_uint(products_.sum[tile][ring][e]));
       });
     });
   }
@@ -130,7 +140,7 @@ class RingPlanesWeightSums {
   // Of the block's channels number i of this warp: those of one parity.
   __device__ static int channel_of(int i) {
     const int warp = static_cast<int>(threadIdx.x) % Gather::team_threads / warp_threads;
-    return warp / 2 * 16 + 2 * i + warp % 2;
+    return warp / channel_step * 16 + channel_step * i + warp % channel_step;
   }
 
   // The products that word `last` of ring sums completes.
@@ -180,25 +190,20 @@ class RingPlanesWeightSums {
   Bfloat16Sums<Gather::m_tiles, rings> products_;
 };
 
-// Starts to copy `planes` planes of each image of a team, of which `there` are there, with zeros where there is none.
-template <typename Gather, int planes>
-__device__ void start_planes(const bfloat16* from, int64_t image_elements, int there, int images, uint32_t to) {
+// A warp starts to copy `planes` planes of an image, with zeros for those from `there` on.
+template <int plane, int planes>
+__device__ void start_planes(const bfloat16* from, int there, uint32_t to) {
   constexpr int bytes = static_cast<int>(sizeof(uint4)), elements = bytes / static_cast<int>(sizeof(bfloat16));
-  constexpr int pieces = planes * Gather::plane / elements, step = Gather::team_threads;
-  static_assert(planes * Gather::plane % elements == 0);
-  const int mine = static_cast<int>(threadIdx.x) % step, there_pieces = there * Gather::plane / elements;
-  from += mine * elements;
-  to += mine * bytes;
-#pragma unroll
-  for (int image = 0; image < Gather::team_images; ++image) {
-    unroll<(pieces + step - 1) / step>([&](auto i) {
-      if ((i + 1) * step > pieces && mine >= pieces - i * step) return;
-      const bool is_there = image < images && mine < there_pieces - i * step;
-      copy_or_zero_at<uint4, 0, i * step * bytes>(to + i * step * bytes, from, is_there);
-    });
-    if (image + 1 < images) from += image_elements;
-    to += Gather::image_words(planes) * 4;
-  }
+  constexpr int pieces = planes * plane / elements;
+  static_assert(planes * plane % elements == 0);
+  const int lane = static_cast<int>(threadIdx.x) % warp_threads, lane_pieces = there * plane / elements - lane;
+  from += lane * elements;
+  to += lane * bytes;
+  unroll<(pieces + warp_threads - 1) / warp_threads>([&](auto i) {
+    constexpr int first = i * warp_threads;
+    if (first + warp_threads > pieces && lane >= pieces - first) return;
+    copy_or_zero_at<uint4, first * bytes, first * bytes>(to, from, first < lane_pieces);
+  });
 }
 
 template <int side, int height, int width>
@@ -208,6 +213,7 @@ __device__ void ring_planes_weight_product(
   constexpr int rings = Gather::rings, plane = Gather::plane;
   extern __shared__ float4 shared_memory[];
   const int team = static_cast<int>(threadIdx.x) / Gather::team_threads;
+  const int warp = static_cast<int>(threadIdx.x) % Gather::team_threads / warp_threads;  // copies this image
   const uint32_t dy_planes = shared_address(shared_memory) + team * Gather::team_words * 4;
   const uint32_t x_planes = dy_planes + Gather::team_images * Gather::dy_words * 4;
   const Gather& g = p.gather;
@@ -231,11 +237,14 @@ __device__ void ring_planes_weight_product(
     RingPlanesWeightSums<side, height, width> product;
     const int64_t last_tile = g.tiles * (split + 1) / p.splits;
     for (int64_t tile = g.tiles * split / p.splits; tile < last_tile; ++tile) {
-      const int64_t image = tile * Gather::images + team * Gather::team_images;
-      const auto images = static_cast<int>(min(int64_t{Gather::team_images}, g.all_images - image));
-      if (images <= 0) break;
-      start_planes<Gather, Gather::outputs>(dy + image * dy_image, dy_image, outputs, images, dy_planes);
-      start_planes<Gather, Gather::channels>(x + image * x_image, x_image, channels, images, x_planes);
+      const int64_t first_image = tile * Gather::images + team * Gather::team_images;
+      if (first_image >= g.all_images) break;
+      const bool is_there = first_image + warp < g.all_images;
+      const int64_t image = is_there ? first_image + warp : first_image;
+      start_planes<plane, Gather::outputs>(dy + image * dy_image, is_there ? outputs : 0,
+                                           dy_planes + warp * Gather::dy_words * 4);
+      start_planes<plane, Gather::channels>(x + image * x_image, is_there ? channels : 0,
+                                            x_planes + warp * Gather::x_words * 4);
       wait_for_copies();
       wait_for_team();
       product.add(dy_planes, x_planes);
@@ -253,11 +262,19 @@ __device__ void ring_planes_weight_product(
       product.put(sums);
     }
     __syncthreads();
-    float* to = p.partials + split * p.size + output * p.all_rows + first_channel * rings;
-    const int lane = static_cast<int>(threadIdx.x) % warp_threads;
-    for (int o = static_cast<int>(threadIdx.x) / warp_threads; o < outputs; o += Gather::threads / warp_threads) {
-      const float* from = sums + (o % 2 * (Gather::outputs / 2) + o / 2) * Gather::sums_pitch;
-      for (int row = lane; row < channels * rings; row += warp_threads) to[o * p.all_rows + row] = from[row];
+    constexpr int warps = Gather::threads / warp_threads;
+    static_assert(warps == 8);  // a warp's outputs are all even or all odd, and four rows of `sums` apart
+    const int lane = static_cast<int>(threadIdx.x) % warp_threads, first = static_cast<int>(threadIdx.x) / warp_threads;
+    const float* from =
+        sums + first % 2 * (Gather::outputs / 8) * Gather::sums_rows + first / 2 * Gather::sums_row + lane;
+    float* to = p.partials + split * p.size + (output + first) * p.all_rows + first_channel * rings + lane;
+    for (int o = first; o < outputs; o += warps) {
+#pragma unroll
+      for (int row = 0; row < Gather::channels * rings; row += warp_threads) {
+        if (row + lane < channels * rings) to[row] = from[row];
+      }
+      from += Gather::sums_rows;
+      to += warps * p.all_rows;
     }
     __syncthreads();
   }
