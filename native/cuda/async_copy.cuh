@@ -28,12 +28,11 @@ __device__ inline void copy_or_zero(T* to, const T* from, bool is_there) {
 #endif
 }
 
-// The same at constant distances, in bytes, from a shared address and a global pointer.
+// The same at constant distances, in bytes, from a shared address and a global pointer. `bytes`: of a T, or 0 for zeros.
 template <typename T, int to_bytes, int from_bytes>
-__device__ inline void copy_or_zero_at(uint32_t to, const void* from, bool is_there) {
+__device__ inline void copy_at(uint32_t to, const void* from, int bytes) {
 #if __CUDA_ARCH__ >= 800
   const auto global = __cvta_generic_to_global(from);
-  const int bytes = is_there ? static_cast<int>(sizeof(T)) : 0;
   if constexpr (sizeof(T) == 16) {
     asm volatile("cp.async.cg.shared.global [%0+%3], [%1+%4], 16, %2;"
                  :
@@ -47,8 +46,12 @@ __device__ inline void copy_or_zero_at(uint32_t to, const void* from, bool is_th
   }
 #else
   copy_or_zero(reinterpret_cast<T*>(__cvta_shared_to_generic(to + to_bytes)),
-               reinterpret_cast<const T*>(static_cast<const char*>(from) + from_bytes), is_there);
+               reinterpret_cast<const T*>(static_cast<const char*>(from) + from_bytes), bytes > 0);
 #endif
+}
+template <typename T, int to_bytes, int from_bytes>
+__device__ inline void copy_or_zero_at(uint32_t to, const void* from, bool is_there) {
+  copy_at<T, to_bytes, from_bytes>(to, from, is_there ? static_cast<int>(sizeof(T)) : 0);
 }
 
 // The first `bytes` of 16, an even number, and zeros behind them.

@@ -65,6 +65,7 @@ const weightRows: WeightLayer[] = [
   { name: 'rows of 28', x: [3, 9, 28, 28], outputs: 20, side: 9 },
   { name: 'rows of 28, groups, images of one tile', x: [2, 34, 14, 28], outputs: 130, side: 9, groups: 2 },
   { name: 'rows of 14', x: [5, 40, 14, 14], outputs: 128, side: 5 },
+  { name: 'rows of 14, images of three tiles', x: [2, 35, 42, 14], outputs: 67, side: 5 },
   { name: 'rows of 14, groups, several tiles a block', x: [40, 70, 14, 14], outputs: 268, side: 5, groups: 2 },
 ].map((layer) => ({ ...layer, kernel: 'ring_rows_backward_weight_kernel' }) as WeightLayer);
 
@@ -193,7 +194,7 @@ describe('CUDA ring convolution in whole rows and planes', () => {
     });
   }
 
-  for (const layer of weightLayers.filter(({ groups }) => groups === undefined)) {
+  for (const layer of [...weightRows, ...weightPlanes].filter(({ groups }) => groups === undefined)) {
     it(`weight gradient, ${layer.name}: columns that are none leave what is infinite as it is`, async function () {
       if (cudaSim === undefined) return this.skip();
       const got = Array.from(await weightGradient(layer, cudaSim, 'infinite'));

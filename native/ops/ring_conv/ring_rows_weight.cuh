@@ -34,6 +34,9 @@ struct CopiedRows {
   template <int planes, int most_rows, int threads>
   __device__ static void start(const bfloat16* from, int64_t plane, int there, int first_row, int rows, uint32_t to,
                                int to_plane) {
+    if constexpr (piece_elements == 2) {
+      return start_words<planes, most_rows, threads>(from, plane, there, first_row, rows, to, to_plane);
+    }
     constexpr int warps = threads / warp_threads, element = static_cast<int>(sizeof(bfloat16));
     constexpr int copies = (most_rows + sector_rows - 1 + copy_rows - 1) / copy_rows;
     const int lane = static_cast<int>(threadIdx.x) % warp_threads, piece = lane % lanes;
@@ -51,6 +54,48 @@ struct CopiedRows {
         constexpr int later = i * copy_rows;
         if (!is_asked[i]) return;
         copy_or_zero_at<Piece, 0, later * width * element>(to + later * elements * element, from, is_there);
+      });
+      if (c + warps < there) from += warps * plane;
+      to += warps * to_plane;
+    }
+  }
+
+ private:
+  // The same in words, three sectors of them at a time, and at both ends up to 28 words: with the gaps between rows these
+  // are 32 banks. Four more lanes write zeros into the gaps, which are in banks of their own.
+  template <int planes, int most_rows, int threads>
+  __device__ static void start_words(const bfloat16* from, int64_t plane, int there, int first_row, int rows,
+                                     uint32_t to, int to_plane) {
+    constexpr int warps = threads / warp_threads, sector_words = 8, copy_words = 3 * sector_words, gap_lanes = 4;
+    constexpr int row_words = width / 2, word = static_cast<int>(sizeof(uint32_t));
+    constexpr int copies = (most_rows * row_words - 2 + copy_words - 1) / copy_words;
+    // From one plane of a warp to its next, four planes of even height, there are whole sectors.
+    static_assert(warps % 4 == 0 && elements == 2 * (row_words + 1));
+    const int lane = static_cast<int>(threadIdx.x) % warp_threads, warp = static_cast<int>(threadIdx.x) / warp_threads;
+    from += warp * plane + first_row * width;
+    to += warp * to_plane;
+    const int before = static_cast<int>(reinterpret_cast<uintptr_t>(from) / word % sector_words);  // in its sector
+    const int first_lane = before < sector_words / 2 ? 0 : sector_words;
+    const int gap = lane - (first_lane == 0 ? warp_threads - gap_lanes : 0);
+    const bool is_gap = gap >= 0 && gap < gap_lanes;
+    bool is_asked[copies];
+    uint32_t to_at[copies];
+#pragma unroll
+    for (int i = 0; i < copies; ++i) {
+      const int at = lane - before + i * copy_words, gap_row = gap + i * gap_lanes;
+      const bool is_mine = (i == 0 ? at >= 0 : lane >= first_lane) &&
+                           (i == copies - 1 || lane < first_lane + copy_words) && at < rows * row_words;
+      is_asked[i] = is_gap ? gap_row < rows : is_mine;
+      to_at[i] = (is_gap ? gap_row * (row_words + 1) + row_words : at + at / row_words) * word;
+    }
+    from += (lane - before) * 2;
+    const int lane_planes = is_gap ? 0 : there;
+#pragma unroll 1
+    for (int c = warp; c < planes; c += warps) {
+      int bytes = c < lane_planes ? word : 0;
+      asm volatile("" : "+r"(bytes));  // so that it is not worked out anew for each copy
+      unroll<copies>([&](auto i) {
+        if (is_asked[i]) copy_at<uint32_t, 0, i * copy_words * word>(to + to_at[i], from, bytes);
       });
       if (c + warps < there) from += warps * plane;
       to += warps * to_plane;
