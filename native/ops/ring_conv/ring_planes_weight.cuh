@@ -23,14 +23,16 @@ struct RingPlanesWeight {
   static constexpr int threads = planes_weight_threads, teams = planes_weight_teams, team_threads = threads / teams;
   static constexpr int outputs = planes_weight_outputs, channels = planes_weight_channels;
   static constexpr int chunks = 1, blocks_at_a_time = planes_weight_blocks_at_a_time;
-  static constexpr int m_tiles = outputs / 16, warp_channels = 8;
-  static constexpr int warps = team_threads / warp_threads;
+  static constexpr int m_tiles = outputs / 16, warp_channels = 8, warps = team_threads / warp_threads;
   static_assert(warps * warp_channels == channels && m_tiles % 2 == 0);
 
   // A team's images are those of the lanes of a fragment's row.
   static constexpr int team_images = 4, images = teams * team_images;
   static constexpr int plane = height * width, words = plane / 2 + 1;
   static_assert(plane % 4 == 1 && warps == team_images);
+
+  // Planes of so many channels, or outputs, are whole pieces of copies.
+  static constexpr int aligned_channels = RingPlanes<side, height, width>::aligned_channels;
 
   // Words from one image to the next, of x and of dy.
   static constexpr int image_words(int planes) {
@@ -121,7 +123,7 @@ class RingPlanesWeightSums {
   }
 
   // Writes the sums as [outputs][channels][rings], even outputs before odd ones.
-  __device__ void put(const float* to) const {
+  __device__ void put(float* to) const {
     const int row = fragment_row();
     const uint32_t at =
         shared_address(to) +

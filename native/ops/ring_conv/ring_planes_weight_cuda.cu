@@ -9,7 +9,7 @@ using Planes = RingPlanesWeight<5, 7, 7>;
 
 // kernels
 
-__global__ void __launch_bounds__(Planes::threads, 1)
+__global__ void __launch_bounds__(Planes::threads)
     ring_planes_backward_weight_kernel(const __grid_constant__ BackwardWeightProduct<Planes, bfloat16> p) {
 #if __CUDA_ARCH__ >= 800  // before, no GPU has so much shared memory
   ring_planes_weight_product(p);
@@ -25,10 +25,7 @@ bool ring_planes_backward_weight(BackendDevice& device, const RingConvBfloat16& 
   const ProductShape& shape = p.shape;
   const int64_t height = p.window.in[1], width = p.window.in[2];
   if (!is_same_plane(p.window) || height != 7 || width != 7) return false;
-  // Planes of x and dy are copied in whole pieces.
-  if (shape.channels % RingPlanes<5, 7, 7>::aligned_channels != 0 ||
-      shape.outputs % RingPlanes<5, 7, 7>::aligned_channels != 0)
-    return false;
+  if (shape.channels % Planes::aligned_channels != 0 || shape.outputs % Planes::aligned_channels != 0) return false;
   if (shape.channels < planes_weight_least_channels || shape.outputs < rows_least_outputs(Planes::outputs))
     return false;
   if (!StandardDiscs<side>::match(DiscTable(p.window.kernel, p.rings))) return false;

@@ -16,14 +16,7 @@ namespace gmr::cuda {
 template <int width>
 struct CopiedRows {
   static constexpr int piece_elements = width / rows_row_pieces;
-  using Piece =
-      std::conditional_t<piece_elements == 8, uint4, std::conditional_t<piece_elements == 4, uint2, uint32_t>>;
   static constexpr int elements = RowsBlock<width>::row_elements;
-  // Of so many rows, or a multiple, copies are whole sectors, if of any few.
-  static constexpr int sector_rows = piece_elements == 8 ? 2 : piece_elements == 4 ? 4 : 1;
-  // A warp copies four rows at a time, of which eight lanes each have a piece or, the last, none: so pieces of a phase
-  // lie in different banks.
-  static constexpr int lanes = 8, copy_rows = warp_threads / lanes;
 
   // From plane to plane of so many rows in shared memory: as far as it takes for four lanes of two words each of four
   // planes to meet different banks.
@@ -35,8 +28,21 @@ struct CopiedRows {
   __device__ static void start(const bfloat16* from, int64_t plane, int there, int first_row, int rows, uint32_t to,
                                int to_plane) {
     if constexpr (piece_elements == 2) {
-      return start_words<planes, most_rows, threads>(from, plane, there, first_row, rows, to, to_plane);
+      start_words<planes, most_rows, threads>(from, plane, there, first_row, rows, to, to_plane);
+    } else {
+      start_pieces<planes, most_rows, threads>(from, plane, there, first_row, rows, to, to_plane);
     }
+  }
+
+ private:
+  // A warp copies four rows at a time, of which eight lanes each have a piece or, the last, none: so pieces of a phase
+  // lie in different banks.
+  template <int planes, int most_rows, int threads>
+  __device__ static void start_pieces(const bfloat16* from, int64_t plane, int there, int first_row, int rows,
+                                      uint32_t to, int to_plane) {
+    using Piece = std::conditional_t<piece_elements == 8, uint4, uint2>;
+    // Of so many rows, or a multiple, copies are whole sectors.
+    constexpr int sector_rows = piece_elements == 8 ? 2 : 4, lanes = 8, copy_rows = warp_threads / lanes;
     constexpr int warps = threads / warp_threads, element = static_cast<int>(sizeof(bfloat16));
     constexpr int copies = (most_rows + sector_rows - 1 + copy_rows - 1) / copy_rows;
     const int lane = static_cast<int>(threadIdx.x) % warp_threads, piece = lane % lanes;
@@ -60,8 +66,7 @@ struct CopiedRows {
     }
   }
 
- private:
-  // The same in words, three sectors of them at a time, and at both ends up to 28 words: with the gaps between rows these
+  // A warp copies three sectors of words at a time, and at both ends up to 28 words: with the gaps between rows these
   // are 32 banks. Four more lanes write zeros into the gaps, which are in banks of their own.
   template <int planes, int most_rows, int threads>
   __device__ static void start_words(const bfloat16* from, int64_t plane, int there, int first_row, int rows,
@@ -70,7 +75,7 @@ struct CopiedRows {
     constexpr int row_words = width / 2, word = static_cast<int>(sizeof(uint32_t));
     constexpr int copies = (most_rows * row_words - 2 + copy_words - 1) / copy_words;
     // From one plane of a warp to its next, four planes of even height, there are whole sectors.
-    static_assert(warps % 4 == 0 && elements == 2 * (row_words + 1));
+    static_assert(warps % 4 == 0 && elements == 2 * (row_words + 1) && copies * gap_lanes >= most_rows);
     const int lane = static_cast<int>(threadIdx.x) % warp_threads, warp = static_cast<int>(threadIdx.x) / warp_threads;
     from += warp * plane + first_row * width;
     to += warp * to_plane;
