@@ -74,7 +74,7 @@ const weightPlanes: WeightLayer[] = [
   { name: 'a tile of images, channels and outputs in part', x: [13, 40, 7, 7], outputs: 72, side: 5 },
   { name: 'an image, least channels and outputs', x: [1, 24, 7, 7], outputs: 24, side: 5 },
   { name: 'groups, several pieces', x: [18, 112, 7, 7], outputs: 176, side: 5, groups: 2 },
-  { name: 'groups, several tiles a block', x: [13, 432, 7, 7], outputs: 1296, side: 5, groups: 18 },
+  { name: 'groups, several tiles a block', x: [13, 1608, 7, 7], outputs: 1608, side: 5, groups: 67 },
 ].map(
   (layer) =>
     ({ ...layer, kernel: 'ring_planes_backward_weight_kernel', name: `planes of 7 x 7, ${layer.name}` }) as WeightLayer,
