@@ -144,8 +144,8 @@ inline int64_t parts_of(int64_t extent, int64_t part) { return (extent + part - 
 
 // What panel and dy take of a block's shared memory.
 template <typename Tile, typename Gather>
-constexpr int64_t weight_tile_bytes = int64_t{Gather::panel_rows + Tile::outputs} *
-                                      Tile::pitch* static_cast<int64_t>(sizeof(typename Tile::Element));
+constexpr int64_t weight_tile_bytes =
+    int64_t{Gather::panel_rows + Tile::outputs} * Tile::pitch * static_cast<int64_t>(sizeof(typename Tile::Element));
 
 template <typename Tile, typename Gather>
 size_t backward_weight_bytes(const Gather& gather) {

@@ -365,7 +365,7 @@ describe('gmr_profile', function () {
           '--op',
           'ring_conv',
           '--shape',
-          '1,64,64,8,8,5',
+          '1,64,64,8,8,7',
           '--pass',
           'backward_weight',
           '--device',

@@ -1,5 +1,6 @@
-// The float32 ring convolutions in strips whose tiles are 128 outputs wide, against the processor: only with 96 tiles and
-// more are there such, too many for the loops of the op's cases.
+// The float32 ring convolutions in strips, against the processor: forward those whose tiles are 128 outputs wide, since only
+// with 96 tiles and more are there such, too many for the loops of the op's cases; and weight gradients, whose strips end
+// within rows and images.
 import { expect } from 'chai';
 import * as gmr from '../../lib/index.js';
 import { cudaSimControl } from '../support/cuda_sim.js';
@@ -12,6 +13,7 @@ interface Layer {
   side: number;
   kernel: string;
   groups?: number;
+  padding?: number;
 }
 
 const layers: Layer[] = [
@@ -19,6 +21,34 @@ const layers: Layer[] = [
   { x: [97, 5, 8, 13], outputs: 66, side: 5, kernel: 'ring_strips_kernel<5, 8, 128>' },
   { x: [49, 10, 7, 16], outputs: 260, side: 9, kernel: 'ring_strips_kernel<9, 7, 128>', groups: 2 },
   { x: [77, 6, 8, 18], outputs: 129, side: 9, kernel: 'ring_strips_kernel<9, 8, 128>' },
+];
+
+// Rows of whole strips, and with one, two or three columns left, copied 16, 8 and 4 bytes at a time; heights of whole strips,
+// and others; groups; padding that is not half of the kernel; chunks of channels and tiles of outputs that are not full; and, where there are as many groups, blocks
+// with four strips each.
+const weightLayers: Layer[] = [
+  { x: [3, 10, 11, 23], outputs: 20, side: 9, kernel: 'ring_strips_backward_weight_kernel<9, 64>' },
+  { x: [2, 74, 9, 16], outputs: 10, side: 9, kernel: 'ring_strips_backward_weight_kernel<9, 64>', groups: 2 },
+  { x: [3, 37, 7, 10], outputs: 70, side: 9, kernel: 'ring_strips_backward_weight_kernel<9, 128>' },
+  {
+    x: [2, 16, 8, 13],
+    outputs: 132,
+    side: 9,
+    kernel: 'ring_strips_backward_weight_kernel<9, 128>',
+    groups: 2,
+    padding: 6,
+  },
+  { x: [5, 70, 7, 7], outputs: 64, side: 5, kernel: 'ring_strips_backward_weight_kernel<5, 64>' },
+  {
+    x: [2, 40, 15, 12],
+    outputs: 12,
+    side: 5,
+    kernel: 'ring_strips_backward_weight_kernel<5, 64>',
+    groups: 2,
+    padding: 0,
+  },
+  { x: [2, 70, 14, 14], outputs: 140, side: 5, kernel: 'ring_strips_backward_weight_kernel<5, 128>' },
+  { x: [2, 1600, 3, 7], outputs: 13_000, side: 5, kernel: 'ring_strips_backward_weight_kernel<5, 128>', groups: 200 },
 ];
 
 async function result({ x, outputs, side, groups = 1 }: Layer, device: gmr.Device): Promise<ArrayLike<number>> {
@@ -30,6 +60,25 @@ async function result({ x, outputs, side, groups = 1 }: Layer, device: gmr.Devic
   return gmr.ops.ringConv(make(x), weights, options).data();
 }
 
+/** dv, with x and dy of random numbers; or with dy of ones and the last value of the first plane infinite. */
+async function weightGradient(
+  { x, outputs, side, groups = 1, padding = (side - 1) / 2 }: Layer,
+  device: gmr.Device,
+  values: 'random' | 'infinite' = 'random',
+): Promise<ArrayLike<number>> {
+  const random = uniform(6);
+  const normals = (shape: readonly number[]) => Float32Array.from(normal(shape, random).data);
+  const inputs = normals(x);
+  if (values === 'infinite') inputs[x[2] * x[3] - 1] = Infinity;
+  const shape = [outputs, x[1] / groups, (side + 1) / 2];
+  const weights = gmr.tensor(normals(shape), shape, { device, requiresGrad: true });
+  const options = { kernelSize: [side, side], padding, groups };
+  const y = gmr.ops.ringConv(gmr.tensor(inputs, x, { device }), weights, options);
+  const gradient = values === 'infinite' ? new Float32Array(y.size).fill(1) : normals(y.shape);
+  y.backward(gmr.tensor(gradient, y.shape, { device }));
+  return weights.grad!.data();
+}
+
 describe('CUDA ring convolution in strips', () => {
   for (const layer of layers) {
     it(layer.kernel, async function () {
@@ -39,6 +88,30 @@ describe('CUDA ring convolution in strips', () => {
       cudaSimControl().setCounting(false);
       expect(cudaSimControl().counters()).to.include(layer.kernel);
       expect(relativeError(got, await result(layer, gmr.Device.open('cpu')))).to.be.below(float32Tolerance);
+    });
+  }
+
+  for (const layer of weightLayers) {
+    it(`${layer.kernel} of ${layer.x.join(' x ')}`, async function () {
+      if (cudaSim === undefined) return this.skip();
+      cudaSimControl().setCounting(true);
+      const got = await weightGradient(layer, cudaSim);
+      cudaSimControl().setCounting(false);
+      expect(cudaSimControl().counters()).to.include(layer.kernel);
+      expect(relativeError(got, await weightGradient(layer, gmr.Device.open('cpu')))).to.be.below(float32Tolerance);
+    });
+  }
+
+  for (const layer of weightLayers.filter(({ groups }) => groups === undefined)) {
+    const { x, side, kernel } = layer;
+    it(`${kernel} of ${x.join(' x ')}: pixels that are none leave what is infinite as it is`, async function () {
+      if (cudaSim === undefined) return this.skip();
+      const got = Array.from(await weightGradient(layer, cudaSim, 'infinite'));
+      const rings = (side + 1) / 2;
+      // Of channel 0 alone, in every ring.
+      const isSeen = got.map((_, i) => i % (x[1] * rings) < rings);
+      expect(got.map((value) => value === Infinity)).to.deep.equal(isSeen);
+      expect(got.map((value) => !Number.isFinite(value))).to.deep.equal(isSeen);
     });
   }
 });

@@ -198,10 +198,12 @@ void ring_conv_backward_weight(BackendDevice& device, const RingConvBackwardWeig
                                        static_cast<const bfloat16*>(p.dy), p.dv);
     return;
   }
+  const auto *x = static_cast<const float*>(p.x), *dy = static_cast<const float*>(p.dy);
+  // At `high` too: strips take less time than a panel on tensor cores (docs/cuda.md).
+  if (ring_strips_backward_weight(device, window, p.rings, shape, x, dy, p.dv)) return;
   const int64_t most_floats = product_shared_floats - backward_weight_floats(backward_weight_tile(shape));
-  with_gather(device, static_cast<const float*>(p.x), window, p.rings, shape, most_floats, [&](const auto& gather) {
-    launch_backward_weight(device, backward_weight_kernels.of(gather), shape, p.precision, gather,
-                           static_cast<const float*>(p.dy), p.dv);
+  with_gather(device, x, window, p.rings, shape, most_floats, [&](const auto& gather) {
+    launch_backward_weight(device, backward_weight_kernels.of(gather), shape, p.precision, gather, dy, p.dv);
   });
 }
 

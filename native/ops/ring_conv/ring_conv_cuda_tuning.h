@@ -147,4 +147,15 @@ constexpr int64_t strips_least_wide_blocks = 96;
 // Where fewer of the results would stand for an output, other boxes suit the shape better.
 constexpr double strips_least_share = 0.5;
 
+// Blocks of RingStripsWeight, of 64 or 128 outputs: as many channels as a thread has registers for sums of beside its
+// ring sums, 80 at k = 9 and 96 at k = 5. Rows that a strip lacks are not multiplied, so that eight suit all heights.
+constexpr int strips_weight_rows = 8;
+constexpr int strips_weight_channels(int side, int outputs) { return (side == 9 ? 2048 : 4096) / outputs; }
+
+// Three on each multiprocessor of an H100: two multiply while one sums rings.
+constexpr int64_t strips_weight_blocks_at_a_time = 396;
+
+// With fewer than this share of a block's channels RingGather, whose chunks are smaller, takes less time.
+constexpr int64_t strips_weight_channel_share = 4;
+
 }  // namespace gmr::cuda

@@ -11,5 +11,7 @@ namespace gmr::cuda {
 bool ring_strips_forward(BackendDevice& device, const WindowGeometry& window, const RingKernel& rings,
                          const ProductShape& shape, const float* x, const ProductWeights& weights,
                          const Epilogue& epilogue, float* y);
+bool ring_strips_backward_weight(BackendDevice& device, const WindowGeometry& window, const RingKernel& rings,
+                                 const ProductShape& shape, const float* x, const float* dy, float* dv);
 
 }  // namespace gmr::cuda

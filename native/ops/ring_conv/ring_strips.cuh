@@ -51,6 +51,38 @@ struct StripsBlock {
   static_assert(strip_columns == 4 && window_floats % 4 == 0 && pitch % 4 == 0 && warps % summing_warps == 0);
 };
 
+struct Strip {
+  int64_t image;  // -1: there is none
+  int y, x;       // of its first output
+};
+
+// Strips of so many rows, numbered through rows of strips, bands and images.
+struct StripOrder {
+  int row_strips;
+  int64_t strips;
+  Divisor by_row_strips, by_bands;
+
+  StripOrder(const WindowGeometry& g, int64_t images, int rows)
+      : row_strips(static_cast<int>((g.out[2] + strip_columns - 1) / strip_columns)),
+        strips(strips_of(g, images, rows)),
+        by_row_strips(row_strips),
+        by_bands(bands_of(g, rows)) {}
+
+  static int64_t bands_of(const WindowGeometry& g, int rows) { return (g.out[1] + rows - 1) / rows; }
+  static int64_t strips_of(const WindowGeometry& g, int64_t images, int rows) {
+    return images * bands_of(g, rows) * ((g.out[2] + strip_columns - 1) / strip_columns);
+  }
+
+  // Of a row of strips, through all images.
+  template <int rows>
+  __device__ Strip at(int64_t row, int64_t column) const {
+    const auto [image, band] = by_bands.divide(row);
+    return {image, static_cast<int>(band) * rows, static_cast<int>(column) * strip_columns};
+  }
+};
+
+inline int floats_at_a_time(int64_t extents) { return extents % 4 == 0 ? 4 : extents % 2 == 0 ? 2 : 1; }
+
 struct StripsProduct {
   ProductShape shape;
   const float* x;
@@ -60,9 +92,9 @@ struct StripsProduct {
   Window window;
   int copied_floats;  // that are copied at a time: 4, 2 or 1
   int stored_floats;  // the same for results
-  int row_strips;
-  int64_t strips, tiles, output_parts, chunks;  // chunks of 8 channels
-  Divisor by_parts, by_groups, by_row_strips, by_bands;
+  StripOrder order;
+  int64_t tiles, output_parts, chunks;  // chunks of 8 channels
+  Divisor by_parts, by_groups;
 
   StripsProduct(const ProductShape& shape, const WindowGeometry& g, int strip_rows, const float* x,
                 const WindowWeights& packed, const Epilogue& epilogue, float* y)
@@ -74,34 +106,53 @@ struct StripsProduct {
         window(g),
         copied_floats(floats_at_a_time(g.in[2] | g.padding[2])),
         stored_floats(floats_at_a_time(g.out[2])),
-        row_strips(static_cast<int>(strips_of_row(g))),
-        strips(strips_of(g, shape.images, strip_rows)),
-        tiles((strips + strips_a_tile - 1) / strips_a_tile),
+        order(g, shape.images, strip_rows),
+        tiles((order.strips + strips_a_tile - 1) / strips_a_tile),
         output_parts(packed.output_parts),
         chunks(packed.chunks),
         by_parts(output_parts),
-        by_groups(shape.groups),
-        by_row_strips(row_strips),
-        by_bands(bands_of(g, strip_rows)) {}
-
-  static int floats_at_a_time(int64_t extents) { return extents % 4 == 0 ? 4 : extents % 2 == 0 ? 2 : 1; }
-  static int64_t strips_of_row(const WindowGeometry& g) { return (g.out[2] + strip_columns - 1) / strip_columns; }
-  static int64_t bands_of(const WindowGeometry& g, int strip_rows) { return (g.out[1] + strip_rows - 1) / strip_rows; }
-  static int64_t strips_of(const WindowGeometry& g, int64_t images, int strip_rows) {
-    return images * bands_of(g, strip_rows) * strips_of_row(g);
-  }
+        by_groups(shape.groups) {}
 
   __host__ __device__ int64_t items() const { return tiles * shape.groups * output_parts; }
 };
+
+// Calls f with a piece of as many floats, 4, 2 or 1.
+template <typename F>
+__device__ inline void with_piece(int floats, F&& f) {
+  if (floats == 4) {
+    f(float4{});
+  } else if (floats == 2) {
+    f(float2{});
+  } else {
+    f(float{});
+  }
+}
+
+template <typename Piece>
+constexpr int piece_floats = sizeof(Piece) / sizeof(float);
+
+// Starts to copy a piece of each of `planes` planes, or zeros where it or a plane is not there. Planes are `plane` floats
+// apart, and in shared memory `to_plane`; `from` must be a global address in any case.
+template <typename Piece, int planes, int to_plane>
+__device__ inline void copy_planes(uint32_t to, const float* from, int64_t plane, int there, bool is_there) {
+  const int64_t step = is_there ? plane : 0;
+  const auto copy = [&](auto has_all) {
+    unroll<planes>([&](auto i) {
+      copy_or_zero_at<Piece, i * to_plane * 4, 0>(to, from, is_there && (has_all || i < there));
+      from += step;
+    });
+  };
+  if (there >= planes) {
+    copy(std::true_type{});
+  } else {
+    copy(std::false_type{});
+  }
+}
 
 // What a block makes at a time: four strips, of which `cut` are in one row of strips and the others at the beginning of
 // the next, and a part of a group's outputs. It lies in shared memory, as registers are needed for sums.
 template <typename Block>
 struct StripsTile {
-  struct Strip {
-    int64_t image;  // -1: there is none
-    int y, x;       // of its first output
-  };
   Strip first, second;
   int cut;
   int outputs;            // that there are
@@ -119,15 +170,11 @@ struct StripsTile {
     first_plane = group * p.shape.outputs + first_output;
     first_weight = (group * p.output_parts + part) * p.chunks * Block::weight_floats;
     const int64_t strip = tile * strips_a_tile;
-    const auto [row, column] = p.by_row_strips.divide(strip);
-    const auto piece_at = [&](int64_t at_row, int64_t at_column) {
-      const auto [image, band] = p.by_bands.divide(at_row);
-      return Strip{image, static_cast<int>(band) * Block::rows, static_cast<int>(at_column) * strip_columns};
-    };
-    cut = min(strips_a_tile, p.row_strips - static_cast<int>(column));
-    first = piece_at(row, column);
-    second = piece_at(row + 1, 0);
-    if (strip + cut >= p.strips || cut == strips_a_tile) second.image = -1;
+    const auto [row, column] = p.order.by_row_strips.divide(strip);
+    cut = min(strips_a_tile, p.order.row_strips - static_cast<int>(column));
+    first = p.order.at<Block::rows>(row, column);
+    second = p.order.at<Block::rows>(row + 1, 0);
+    if (strip + cut >= p.order.strips || cut == strips_a_tile) second.image = -1;
   }
 
   __device__ Strip strip(int i) const {
@@ -142,7 +189,7 @@ struct StripsTile {
   // Starts to copy the windows of the chunk from `channel` of the group on, with zeros for what there is not.
   template <typename Piece>
   __device__ void copy_windows(const StripsProduct& p, int channel, float* windows) const {
-    constexpr int floats = sizeof(Piece) / sizeof(float), row_pieces = Block::row_words / floats;
+    constexpr int floats = piece_floats<Piece>, row_pieces = Block::row_words / floats;
     const Window& w = p.window;
     const int64_t plane = int64_t{w.in[1]} * w.in[2];
     const auto there = static_cast<int>(min(int64_t{Block::channels}, p.shape.channels - channel));
@@ -154,19 +201,8 @@ struct StripsTile {
       const bool is_there = piece.image >= 0 && w.is_inside(0, y, x);
       const int64_t from_plane = piece.image * p.shape.groups * p.shape.channels + first_channel + channel;
       const float* from = is_there ? p.x + from_plane * plane + w.offset(0, y, x) : p.x;
-      const int64_t step = is_there ? plane : 0;
       const uint32_t to = shared_address(windows + row * Block::row_words + column);
-      const auto copy = [&](auto has_all) {
-        unroll<Block::channels>([&](auto c) {
-          copy_or_zero_at<Piece, c * Block::channel_words * 4, 0>(to, from, is_there && (has_all || c < there));
-          from += step;
-        });
-      };
-      if (there >= Block::channels) {
-        copy(std::true_type{});
-      } else {
-        copy(std::false_type{});
-      }
+      copy_planes<Piece, Block::channels, Block::channel_words>(to, from, plane, there, is_there);
     }
   }
 };
@@ -263,7 +299,7 @@ struct StripsResults : FloatResults<Block::outputs_a_thread, Block::rows> {
     unroll<runs>([&](auto run) {
       constexpr int width = run_pixels(run), first = run_sum(run), row_pixels = strips_a_tile * strip_columns;
       const int pixel = first_pixel(run);
-      const typename StripsTile<Block>::Strip strip = tile.strip(pixel / strip_columns % strips_a_tile);
+      const Strip strip = tile.strip(pixel / strip_columns % strips_a_tile);
       const int y = strip.y + pixel / row_pixels, x = strip.x + pixel % strip_columns;
       if (strip.image < 0 || y >= height) return;
       const int64_t image_planes = strip.image * p.shape.groups * p.shape.outputs;
@@ -334,13 +370,8 @@ __device__ void strips_product(const StripsProduct& p) {
     StripsResults<Block> product;
     const auto start_windows = [&](int chunk) {
       const int channel = chunk * Block::channels;
-      if (p.copied_floats == 4) {
-        tile.template copy_windows<float4>(p, channel, windows);
-      } else if (p.copied_floats == 2) {
-        tile.template copy_windows<float2>(p, channel, windows);
-      } else {
-        tile.template copy_windows<float>(p, channel, windows);
-      }
+      with_piece(p.copied_floats,
+                 [&](auto piece) { tile.template copy_windows<decltype(piece)>(p, channel, windows); });
     };
     const auto chunks = static_cast<int>(p.chunks);
     start_windows(0);

@@ -24,7 +24,7 @@ struct Strips {
   float* y;
 
   int64_t tiles(int rows) const {
-    return (StripsProduct::strips_of(window, shape.images, rows) + strips_a_tile - 1) / strips_a_tile;
+    return (StripOrder::strips_of(window, shape.images, rows) + strips_a_tile - 1) / strips_a_tile;
   }
 
   template <int side, int rows, int outputs>
@@ -51,7 +51,7 @@ struct Strips {
   bool launch_side(BackendDevice& device, const DiscTable& discs) const {
     if (!StandardDiscs<side>::match(discs)) return false;
     const auto results = [&](int rows) {
-      return StripsProduct::strips_of(window, shape.images, rows) * strip_columns * rows;
+      return StripOrder::strips_of(window, shape.images, rows) * strip_columns * rows;
     };
     const int64_t least = std::min(results(7), results(8));
     if (static_cast<double>(shape.images * shape.out_plane) < strips_least_share * static_cast<double>(least)) {
