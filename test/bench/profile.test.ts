@@ -78,6 +78,8 @@ interface CheckReport {
     sameBits: boolean;
     failure: string;
   }[];
+  /** Of the interpreter; empty of other backends. */
+  kernels: { kernel: string; launches: number }[];
 }
 
 /** `<op> <pass>` of every line of ops.def. */
@@ -274,10 +276,14 @@ describe('gmr_profile', function () {
   });
 
   describe('--check', () => {
-    function checks(args: readonly string[], environment?: Record<string, string>): CheckReport['checks'] {
+    function checked(args: readonly string[]): CheckReport {
       const file = join(scratch, 'check.json');
-      succeed(['--check', ...args, '--json', file], environment);
-      return (JSON.parse(readFileSync(file, 'utf8')) as CheckReport).checks;
+      succeed(['--check', ...args, '--json', file]);
+      return JSON.parse(readFileSync(file, 'utf8')) as CheckReport;
+    }
+
+    function checks(args: readonly string[]): CheckReport['checks'] {
+      return checked(args).checks;
     }
 
     let levels: string[];
@@ -327,7 +333,7 @@ describe('gmr_profile', function () {
       );
       expect(status).to.equal(1);
       expect(stdout).to.match(/^FAILED {2}ring_conv backward_weight, .*: dv is off by [\d.e-]+, relative$/m);
-      expect(stdout).to.match(/^\d+ of 25 cases agree, within 1e-12/m);
+      expect(stdout).to.match(/^\d+ of 35 cases agree, within 1e-12/m);
     });
 
     describe('on the interpreter of CUDA kernels', () => {
@@ -336,9 +342,11 @@ describe('gmr_profile', function () {
         return;
       }
 
-      it('every pass agrees with the processor', () => {
-        const done = checks(['--device', 'cuda_sim', '--against', 'cpu']);
-        expect(new Set(done.map(({ op, pass }) => `${op} ${pass}`)).size).to.equal(allPasses().length);
+      it('every pass agrees with the processor, and every kernel is launched', () => {
+        const done = checked(['--device', 'cuda_sim', '--against', 'cpu']);
+        expect(new Set(done.checks.map(({ op, pass }) => `${op} ${pass}`)).size).to.equal(allPasses().length);
+        expect(done.kernels.length).to.be.greaterThan(100);
+        expect(done.kernels.filter(({ launches }) => launches === 0)).to.deep.equal([]);
       });
 
       it('a launch that fails is a failed check', () => {

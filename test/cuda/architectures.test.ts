@@ -51,8 +51,8 @@ async function expectPassed(running: Promise<Run>, arch: string, least: number):
 // Before sm_80 there are no tensor cores and no asynchronous copies that kernels use. Of the large cases that are there
 // for tensor cores one of each kernel: without, their products take the interpreter ten times as long.
 const casesOf75 = '^(?!.*standard, (k=5|valid|odd|groups|many|more than 64, k=5)).*cuda_sim';
-// sm_90 has tensor cores that are fast enough for precision high, sm_120 has not (docs/cuda.md). sm_100 has them too, and no code of its
-// own: what is compiled for it is run in part, to keep npm test short.
+// sm_90 has tensor cores that are fast enough for precision high, sm_120 has not (docs/cuda.md). sm_100 has them too, and
+// no code of its own: its checks are enough.
 const casesAtHigh = String.raw`(\bmany|several|groups|k=[579]\b|at the call).*cuda_sim`;
 
 describe('CUDA kernels for other GPUs', function () {
@@ -67,7 +67,7 @@ describe('CUDA kernels for other GPUs', function () {
     for (const arch of ['90', '120']) atHigh.set(arch, runMocha(arch, casesAtHigh, ['float32_precision']));
     if (!existsSync(profiler)) return;
     for (const arch of ['75', '90', '100', '120']) {
-      const args = ['--check', '--device', 'cuda_sim', '--against', 'cpu', ...(arch === '100' ? ['--op', 'conv'] : [])];
+      const args = ['--check', '--device', 'cuda_sim', '--against', 'cpu'];
       checks.set(arch, run(profiler, args, { ...environment, GMR_CUDA_SIM_ARCH: arch }));
     }
   });
@@ -96,8 +96,10 @@ describe('CUDA kernels for other GPUs', function () {
       expect(status, stdout + stderr).to.equal(0);
       expect(stdout).to.include(`sm_${arch}`);
       const [, agree, all] = /^(\d+) of (\d+) cases agree/m.exec(stdout)!;
-      expect(Number(all)).to.be.greaterThan(100);
+      expect(Number(all)).to.be.greaterThan(700);
       expect(agree).to.equal(all);
+      // Others lack the shared memory of some kernels, or fast TF32.
+      if (arch === '90' || arch === '100') expect(stdout).to.match(/^(\d+) of \1 kernels were launched$/m);
       expect(stderr).to.equal('');
     });
   }

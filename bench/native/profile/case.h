@@ -60,6 +60,7 @@ struct Case {
   bool is_product = false;                      // flops are those of a matrix product
   std::vector<size_t> type_offsets = {};        // of the element types in the params struct; none: float32 alone
   std::optional<size_t> precision_offset = {};  // of the precision in it
+  std::vector<Arithmetic> only = {};            // what --check runs it in; empty: all that it has
 
   size_t bytes() const {
     size_t total = 0;

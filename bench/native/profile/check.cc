@@ -158,4 +158,19 @@ Json check_json(const std::vector<CheckResult>& results) {
   return list;
 }
 
+std::string launches_text(const std::vector<KernelLaunches>& kernels) {
+  if (kernels.empty()) return "";
+  const auto launched =
+      std::count_if(kernels.begin(), kernels.end(), [](const KernelLaunches& each) { return each.launches > 0; });
+  return std::to_string(launched) + " of " + std::to_string(kernels.size()) + " kernels were launched\n";
+}
+
+Json launches_json(const std::vector<KernelLaunches>& kernels) {
+  Json::Array list;
+  for (const KernelLaunches& each : kernels) {
+    list.push_back(Json::Object{{"kernel", each.kernel}, {"launches", static_cast<double>(each.launches)}});
+  }
+  return list;
+}
+
 }  // namespace gmr::profile

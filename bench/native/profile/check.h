@@ -26,4 +26,8 @@ std::vector<CheckResult> check(Device& device, Device& against, const std::vecto
 std::string check_text(const std::vector<CheckResult>& results);
 Json check_json(const std::vector<CheckResult>& results);
 
+// Which kernels the checks have launched, empty where it is not known.
+std::string launches_text(const std::vector<KernelLaunches>& kernels);
+Json launches_json(const std::vector<KernelLaunches>& kernels);
+
 }  // namespace gmr::profile

@@ -1,6 +1,7 @@
 // The small cases that --check runs on two backends. They follow the op suites of test/support/reference: what decides
 // which path a kernel takes (tiles and one more, chunks of channels, strides, dilations, groups, rings that are empty)
-// occurs at least once.
+// occurs at least once, and each kernel is launched.
+#include <algorithm>
 #include <iterator>
 
 #include "conv_cases.h"
@@ -23,6 +24,13 @@ struct NamedLayer {
   const char* name;
   ConvLayer layer;
 };
+
+// Of rows of another width than the plane's height, with padding that keeps both.
+ConvLayer rows_layer(int64_t n, int64_t c, int64_t o, int64_t rows, int64_t width, int64_t k) {
+  ConvLayer layer = plane_layer(n, c, o, rows, k);
+  layer.in[2] = width;
+  return layer;
+}
 
 const std::vector<NamedLayer>& ring_layers() {
   static const std::vector<NamedLayer> list = {
@@ -80,6 +88,44 @@ const std::vector<NamedLayer>& ring_layers() {
        {.n = 1, .c = 1, .o = 2, .in = {1, 10, 131}, .kernel = {1, 5, 5}, .padding = {0, 2, 2}}},
       {"several tiles of images", plane_layer(29, 2, 2, 7, 5)},
       {"channels, outputs and pixels beyond a tile", plane_layer(2, 33, 70, 9, 9)},
+      {"channels and outputs beyond a tile, k=7", plane_layer(1, 17, 67, 7, 7)},
+      {"dilation beyond a window, channels and outputs beyond a tile",
+       {.n = 1,
+        .c = 17,
+        .o = 67,
+        .in = {1, 6, 7},
+        .kernel = {1, 5, 5},
+        .padding = {0, 100, 100},
+        .dilation = {1, 50, 50}}},
+      {"k=5, strips of 8 rows", rows_layer(3, 17, 34, 8, 9, 5)},
+      {"k=5, strips of 7 rows, outputs beyond a tile", rows_layer(3, 17, 65, 7, 9, 5)},
+      {"k=9, strips of 8 rows", rows_layer(3, 17, 34, 8, 9, 9)},
+      {"k=9, strips of 7 rows, outputs beyond a tile", rows_layer(3, 17, 65, 7, 9, 9)},
+      {"k=9, rows of 56", rows_layer(1, 9, 18, 7, 56, 9)},
+      {"k=9, rows of 28", rows_layer(1, 9, 18, 14, 28, 9)},
+      {"k=5, rows of 14", rows_layer(1, 9, 65, 14, 14, 5)},
+      {"k=5, planes of 7 x 7", plane_layer(3, 24, 40, 7, 5)},
+  };
+  return list;
+}
+
+// Forward passes whose kernels take 96 blocks and more, too many to run in each arithmetic.
+struct LargeLayer {
+  const char* name;
+  ConvLayer layer;
+  std::vector<Arithmetic> arithmetics;
+};
+
+const std::vector<LargeLayer>& large_ring_layers() {
+  static const std::vector<LargeLayer> list = {
+      {"many strips of 7 rows, k=5", rows_layer(191, 8, 65, 7, 8, 5), {Arithmetic::float32, Arithmetic::bf16}},
+      {"many strips of 8 rows, k=5", rows_layer(191, 5, 65, 8, 8, 5), {Arithmetic::float32}},
+      {"many strips of 7 rows, k=9", rows_layer(191, 8, 65, 7, 8, 9), {Arithmetic::float32, Arithmetic::bf16}},
+      {"many strips of 8 rows, k=9", rows_layer(191, 5, 65, 8, 8, 9), {Arithmetic::float32}},
+      {"many rows of 56, k=9", rows_layer(48, 8, 17, 8, 56, 9), {Arithmetic::bf16}},
+      {"many rows of 28, k=9", rows_layer(48, 8, 65, 8, 28, 9), {Arithmetic::bf16}},
+      {"many rows of 14, k=5", rows_layer(48, 8, 65, 8, 14, 5), {Arithmetic::bf16}},
+      {"many planes of 7 x 7, k=5", plane_layer(95, 128, 72, 7, 5), {Arithmetic::bf16}},
   };
   return list;
 }
@@ -88,6 +134,7 @@ const std::vector<NamedLayer>& plain_layers() {
   static const std::vector<NamedLayer> list = {
       {"1x1, bias, normalised",
        {.n = 2, .c = 3, .o = 4, .in = {1, 5, 7}, .kernel = {1, 1, 1}, .bias = true, .normalised = true}},
+      {"1x1, channels and outputs beyond a tile", plane_layer(2, 19, 67, 5, 1)},
       {"linear", {.n = 19, .c = 7, .o = 5, .in = {1, 1, 1}, .kernel = {1, 1, 1}, .bias = true}},
       {"1-D k=5", {.n = 2, .c = 3, .o = 7, .in = {1, 1, 29}, .kernel = {1, 1, 5}, .padding = {0, 0, 2}}},
       {"3x3", plane_layer(2, 19, 67, 9, 3)},
@@ -131,6 +178,18 @@ const std::vector<NamedLayer>& plain_layers() {
        {.n = 2, .c = 2, .o = 3, .in = {4, 5, 6}, .kernel = {3, 1, 3}, .padding = {1, 0, 2}, .stride = {1, 2, 1}}},
       {"several chunks of channels", plane_layer(1, 41, 3, 6, 3)},
       {"several tiles of images", plane_layer(23, 2, 2, 9, 3)},
+      {"many tiles of images, an odd number of weights", plane_layer(200, 5, 5, 3, 3)},
+  };
+  return list;
+}
+
+const std::vector<LargeLayer>& large_plain_layers() {
+  const auto layer = [](int64_t images, int64_t outputs) {
+    return ConvLayer{.n = images, .c = 8, .o = outputs, .in = {1, 1, 112}, .kernel = {1, 1, 3}, .padding = {0, 0, 1}};
+  };
+  static const std::vector<LargeLayer> list = {
+      {"many tiles of 112 pixels", layer(96, 65), {Arithmetic::float32, Arithmetic::bf16}},
+      {"many tiles of 224 pixels", layer(191, 17), {Arithmetic::float32, Arithmetic::bf16}},
   };
   return list;
 }
@@ -164,6 +223,7 @@ void add_elementwise(Table& table) {
     table.add(activation_cases("leaky " + name, count, 0.25f));
     table.add(add_cases(name, count));
     table.add(cast_cases(name, count));
+    table.add(cast_cases("back " + name, count, Rounded::x));
     table.add(sgd_cases("plain " + name, count, {.momentum = 0, .weight_decay = 0.01f}));
     table.add(sgd_cases("momentum " + name, count, {}));
   }
@@ -194,6 +254,9 @@ void add_sums(Table& table) {
   table.add(reduce_cases("middle", 3, 35, 13, 5));
   table.add(reduce_cases("long rows", 2, 16387, 1, 1));
   table.add(reduce_cases("many columns", 2, 5, 1031, 2));
+  table.add(reduce_cases("long columns", 2, 259, 3, 1));
+  table.add(reduce_cases("of rounded values", 3, 35, 13, 5, Rounded::x));
+  table.add(reduce_cases("rounded", 3, 35, 13, 5, Rounded::y));
 }
 
 void add_rings(Table& table) {
@@ -219,6 +282,12 @@ void add_rotations(Table& table) {
   table.add(rotate_cases("217 degrees, mirrored, 3-D", rotate_geometry(2, {3, 6, 7}, 217, 1)));
 }
 
+void add_large(Table& table, std::vector<Case> cases, const std::vector<Arithmetic>& arithmetics) {
+  std::erase_if(cases, [](const Case& c) { return std::string(c.pass_name) != "forward"; });
+  for (Case& c : cases) c.only = arithmetics;
+  table.add(std::move(cases));
+}
+
 }  // namespace
 
 std::vector<Case> check_cases() {
@@ -227,7 +296,9 @@ std::vector<Case> check_cases() {
   add_pools(table);
   add_sums(table);
   for (const auto& [name, layer] : plain_layers()) table.add(conv_cases(name, layer));
+  for (const auto& [name, layer, types] : large_plain_layers()) add_large(table, conv_cases(name, layer), types);
   for (const auto& [name, layer] : ring_layers()) table.add(ring_conv_cases(name, layer));
+  for (const auto& [name, layer, types] : large_ring_layers()) add_large(table, ring_conv_cases(name, layer), types);
   add_rings(table);
   add_rotations(table);
   return table.take();

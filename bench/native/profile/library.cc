@@ -1,5 +1,8 @@
 #include "library.h"
 
+#include <cxxabi.h>
+#include <dlfcn.h>
+
 #include <algorithm>
 #include <bit>
 #include <charconv>
@@ -7,8 +10,10 @@
 #include <cstring>
 #include <filesystem>
 #include <new>
+#include <sstream>
 
 #include "backend/backend_library.h"
+#include "testing/cuda_sim/cuda_sim.h"
 
 namespace gmr::profile {
 namespace {
@@ -115,6 +120,22 @@ void Device::download(void* to, const void* from, size_t bytes) {
   if (bytes == 0) return;
   PendingDownload* pending = backend().download(*handle_, to, from, bytes);
   if (pending != nullptr) backend().finish(*handle_, pending);
+}
+
+std::vector<KernelLaunches> Device::launches() const {
+  std::vector<KernelLaunches> all;
+  if (!is_interpreter()) return all;
+  void* const symbol = dlsym(dlopen(library_.path.c_str(), RTLD_NOW | RTLD_NOLOAD), "gmr_cuda_sim_kernels");
+  std::istringstream lines(reinterpret_cast<decltype(&gmr_cuda_sim_kernels)>(symbol)());
+  KernelLaunches each;
+  while (lines >> each.launches >> each.kernel) {
+    int status = 0;
+    const std::unique_ptr<char, decltype(&std::free)> name(
+        abi::__cxa_demangle(each.kernel.c_str(), nullptr, nullptr, &status), std::free);
+    if (name) each.kernel = name.get();
+    all.push_back(each);
+  }
+  return all;
 }
 
 DeviceMemory::DeviceMemory(Device& device, size_t bytes) : device_(&device), bytes_(bytes) {

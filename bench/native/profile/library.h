@@ -39,6 +39,11 @@ std::vector<Library> libraries_here();
 // Memory of a device, given back at the end.
 class DeviceMemory;
 
+struct KernelLaunches {
+  std::string kernel;
+  int64_t launches;
+};
+
 class Device {
  public:
   Device(Library library, int index);
@@ -63,6 +68,9 @@ class Device {
   void run(Pass pass, const void* params) { backend().passes[static_cast<size_t>(pass)](*handle_, params); }
   void synchronise() { backend().synchronise(*handle_); }
   std::vector<KernelUse> watch(const std::function<void()>& work) { return backend().watch(*handle_, work); }
+
+  // Of each kernel that the interpreter has, how often it has run; of other backends nothing.
+  std::vector<KernelLaunches> launches() const;
 
  private:
   friend class DeviceMemory;

@@ -87,9 +87,12 @@ int run_check(const Options& options, Device& device) {
   const std::vector<Case> cases = selected_cases(options);
   print(device.description() + "\nagainst " + against.description() + "\n\n");
   const std::vector<CheckResult> results = check(device, against, cases, options.tolerance);
-  print(check_text(results));
-  write_json(options.json,
-             {{"device", device_json(device)}, {"against", device_json(against)}, {"checks", check_json(results)}});
+  const std::vector<KernelLaunches> kernels = (device.is_interpreter() ? device : against).launches();
+  print(check_text(results) + launches_text(kernels));
+  write_json(options.json, {{"device", device_json(device)},
+                            {"against", device_json(against)},
+                            {"checks", check_json(results)},
+                            {"kernels", launches_json(kernels)}});
   for (const CheckResult& result : results) {
     if (!result.failure.empty()) return exit_failed;
   }

@@ -302,6 +302,7 @@ std::vector<Case> selected_cases(const Options& options) {
     if (!is_wanted || (!options.pass.empty() && options.pass != c.pass_name)) continue;
     std::set<Arithmetic> had;
     for (const Arithmetic arithmetic : options.arithmetics) {
+      if (!c.only.empty() && std::find(c.only.begin(), c.only.end(), arithmetic) == c.only.end()) continue;
       Case made = in_arithmetic(c, arithmetic).value_or(c);
       if (had.insert(made.arithmetic).second) cases.push_back(std::move(made));
     }

@@ -33,6 +33,15 @@ Fill window_indices(const PoolGeometry& g) {
   };
 }
 
+// Of a case of one x and one y, of which x is the operand `x`.
+Case with_rounded(Case c, Rounded rounded, size_t x) {
+  if (rounded == Rounded::both) return c;
+  const bool is_x = rounded == Rounded::x;
+  c.operands[is_x ? 1 - x : x].is_activation = false;
+  c.type_offsets = {c.type_offsets[is_x ? 0 : 1]};
+  return c;
+}
+
 }  // namespace
 
 PoolGeometry pool_geometry(int64_t planes, const std::array<int64_t, 3>& input, const std::array<int64_t, 3>& kernel,
@@ -82,16 +91,12 @@ std::vector<Case> add_cases(const std::string& name, int64_t count) {
   return {forward.finish(static_cast<double>(count))};
 }
 
-std::vector<Case> cast_cases(const std::string& name, int64_t count) {
+std::vector<Case> cast_cases(const std::string& name, int64_t count, Rounded rounded) {
   CaseBuilder<CastForward> forward(Pass::cast_forward, name);
   forward.params.count = count;
   forward.read("x", forward.params.x, count);
   forward.write("y", forward.params.y, count);
-  Case c = forward.finish(0);
-  // In bfloat16 it is y alone that is: a cast from one type to the same is a copy.
-  c.operands[0].is_activation = false;
-  c.type_offsets = {offsetof(CastForward, y_type)};
-  return {std::move(c)};
+  return {with_rounded(forward.finish(0), rounded, 0)};
 }
 
 std::vector<Case> avg_pool_cases(const std::string& name, const PoolGeometry& g, bool count_includes_padding) {
@@ -252,8 +257,8 @@ std::vector<Case> pad_cases(const std::string& name, const PadGeometry& g) {
   return {forward.finish(0), input.finish(0)};
 }
 
-std::vector<Case> reduce_cases(const std::string& name, int64_t outer, int64_t reduced, int64_t inner,
-                               int64_t divisor) {
+std::vector<Case> reduce_cases(const std::string& name, int64_t outer, int64_t reduced, int64_t inner, int64_t divisor,
+                               Rounded rounded) {
   const int64_t inputs = outer * reduced * inner, outputs = outer * inner;
   const auto extents = [&](auto& params) {
     params.outer = outer;
@@ -272,7 +277,8 @@ std::vector<Case> reduce_cases(const std::string& name, int64_t outer, int64_t r
   input.read("dy", input.params.dy, outputs);
   input.write("dx", input.params.dx, inputs);
 
-  return {forward.finish(static_cast<double>(inputs)), input.finish(static_cast<double>(outputs))};
+  return {with_rounded(forward.finish(static_cast<double>(inputs)), rounded, 0),
+          with_rounded(input.finish(static_cast<double>(outputs)), rounded, 1)};
 }
 
 std::vector<Case> rotate_cases(const std::string& name, const RotateGeometry& g) {

@@ -27,9 +27,13 @@ struct SgdOptions {
   bool first_step = false;
 };
 
+// What of a pass with two types is bfloat16 where that is the arithmetic.
+enum class Rounded { both, x, y };
+
 std::vector<Case> activation_cases(const std::string& name, int64_t count, float slope);
 std::vector<Case> add_cases(const std::string& name, int64_t count);
-std::vector<Case> cast_cases(const std::string& name, int64_t count);
+// A cast from one type to the same is a copy.
+std::vector<Case> cast_cases(const std::string& name, int64_t count, Rounded rounded = Rounded::y);
 std::vector<Case> avg_pool_cases(const std::string& name, const PoolGeometry& geometry, bool count_includes_padding);
 std::vector<Case> max_pool_cases(const std::string& name, const PoolGeometry& geometry);
 std::vector<Case> global_avg_pool_cases(const std::string& name, int64_t planes, int64_t extent);
@@ -38,7 +42,8 @@ std::vector<Case> batch_norm_cases(const std::string& name, int64_t n, int64_t c
 Case batch_norm_scale_case(const std::string& name, int64_t c, const BatchNormOptions& options);
 std::vector<Case> cross_entropy_cases(const std::string& name, int64_t rows, int64_t classes, float label_smoothing);
 std::vector<Case> pad_cases(const std::string& name, const PadGeometry& geometry);
-std::vector<Case> reduce_cases(const std::string& name, int64_t outer, int64_t reduced, int64_t inner, int64_t divisor);
+std::vector<Case> reduce_cases(const std::string& name, int64_t outer, int64_t reduced, int64_t inner, int64_t divisor,
+                               Rounded rounded = Rounded::both);
 std::vector<Case> rotate_cases(const std::string& name, const RotateGeometry& geometry);
 std::vector<Case> sgd_cases(const std::string& name, int64_t count, const SgdOptions& options);
 
