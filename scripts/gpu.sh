@@ -10,11 +10,12 @@ Usage: scripts/gpu.sh [options] [folder]
 
 Writes a report to the folder (default: gpu-report): summary.md, log.txt with all output, and JSON of what
 was checked and timed. Needs an NVIDIA GPU with its driver, the CUDA toolkit 13 (nvcc, compute-sanitizer), CMake 3.25, a
-C++20 compiler, and Python 3 with PyTorch. Where there is Node with the installed packages, the mocha suites run on the
-GPU as well.
+C++20 compiler, and Python 3 with PyTorch. Where there is Node, its headers beside it, with the installed packages, the
+mocha suites run on the GPU as well.
 
   --dry-cpu            what needs no GPU: the build, the checks on the interpreter, profiles of the processor
-  --programs <folder>  take gmr_profile and the libraries from there instead of building
+  --programs <folder>  take gmr_profile and the libraries from there instead of building, and gmr.node from a folder
+                       build/Release
   --reference <module:Class>
                        among the peers, a ring layer of a Python package, made as torch.nn.Conv2d is
   --help               this text
@@ -162,37 +163,67 @@ machine() {
   done
 }
 
-# shellcheck disable=SC2317  # called by name
-build() {
-  local options=(-DCMAKE_BUILD_TYPE=Release -DGMR_ADDON=OFF) generator=()
-  if [[ $capability != '' ]]; then
-    # PTX of the same target, so that the interpreter runs the kernels that the GPU runs.
-    options+=("-DGMR_CUDA_ARCHITECTURES=$capability-real;$capability-virtual")
+# Why the mocha suites cannot be run, or nothing.
+why_no_mocha() {
+  if $dry; then
+    printf 'npm test runs the suites'
+  elif ! command -v node >/dev/null; then
+    printf 'there is no Node'
+  elif [[ ! -d node_modules ]]; then
+    printf 'the packages are not installed (npm install)'
+  elif [[ $programs != '' && ! ($programs == */build/Release && -e $programs/gmr.node) ]]; then
+    printf 'there is no build/Release/gmr.node in %s' "$programs"
+  elif [[ $programs == '' && ! -e $node_headers/node_api.h ]]; then
+    printf 'there are no headers beside Node'
   fi
-  command -v ninja >/dev/null && generator=(-G Ninja)
-  cmake -S . -B build-gpu "${generator[@]}" "${options[@]}" &&
-    cmake --build build-gpu --target gmr_profile_with_backends --parallel "$(nproc)"
 }
 
-# The mocha suites, on the GPU alone.
+# The GPU's machine code, and its PTX, so that the interpreter runs the kernels that the GPU runs.
+# shellcheck disable=SC2317  # called by name
+build() {
+  local options=(-DCMAKE_BUILD_TYPE=Release) addon=() generator=() target
+  if [[ $capability != '' ]]; then
+    options+=("-DGMR_CUDA_ARCHITECTURES=$capability-real;$capability-virtual"
+      "-DGMR_CUDA_SIM_ARCHITECTURES=$capability-virtual")
+  fi
+  if [[ $no_mocha == '' ]]; then
+    options+=("-DCMAKE_JS_INC=$node_headers")
+    addon=(gmr gmr_cuda_sim_control)
+  else
+    options+=(-DGMR_ADDON=OFF)
+  fi
+  command -v ninja >/dev/null && generator=(-G Ninja)
+  cmake -S . -B build-gpu/build "${generator[@]}" "${options[@]}" || return
+  for target in gmr_profile_with_backends "${addon[@]}"; do
+    cmake --build build-gpu/build --target "$target" --parallel "$(nproc)" || return
+  done
+}
+
+# The mocha suites, on the GPU alone. Titles have (cuda), (cuda, bfloat16), (cuda sm_90), or begin with cuda sm_90:
+# GMR_CONV_PREBUILD is where node-gyp-build looks for build/Release/gmr.node.
 # shellcheck disable=SC2317  # called by name
 mocha_suites() {
-  npm run build && npx tsc -p . && npx mocha --grep '\(cuda\)'
+  npx tsc -p . &&
+    GMR_CONV_PREBUILD=${programs%/build/Release} GMR_CUDA_SIM_ARCH=$capability \
+      npx mocha --grep '\bcuda( sm_[0-9]+)?([),]|: )'
 }
 
 export -f machine build mocha_suites
 export dry
 capability=''
 $dry || capability=$(compute_capability)
-export capability
+node_headers=$(node -p 'path.resolve(process.execPath, "../../include/node")' 2>/dev/null)
+no_mocha=$(why_no_mocha)
+export capability node_headers no_mocha
 
 step machine 30 60 bash -c machine
 if [[ $programs == '' ]]; then
   step build $((total_seconds / 2)) 2 bash -c build
-  programs=$PWD/build-gpu/Release
+  programs=$PWD/build-gpu/build/Release
 else
   skip build "taken from --programs"
 fi
+export programs
 readonly programs profile=$programs/gmr_profile
 
 if $dry; then
@@ -256,14 +287,10 @@ else
   sanitizer synccheck 40
 fi
 
-if $dry; then
-  skip mocha 'npm test runs the suites'
-elif ! command -v node >/dev/null; then
-  skip mocha 'there is no Node'
-elif [[ ! -d node_modules ]]; then
-  skip mocha 'the packages are not installed (npm install)'
-else
+if [[ $no_mocha == '' ]]; then
   step mocha 240 40 bash -c mocha_suites
+else
+  skip mocha "$no_mocha"
 fi
 
 printf '\nReport: %s\n' "$summary"

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { cudaSim } from './support/devices.js';
 
 const script = join(process.cwd(), 'scripts', 'gpu.sh');
 const programs = join(process.cwd(), 'build', 'Release');
@@ -19,6 +20,25 @@ function run(args: readonly string[], environment: Record<string, string> = {}):
   const options = { encoding: 'utf8', timeout: 590_000, env: { ...env, ...environment } } as const;
   const { status, stdout, stderr } = spawnSync(script, args, options);
   return { status, stdout, stderr };
+}
+
+/** Titles of the suites of ops, and of others that run on every device there is, but for GPUs. */
+function deviceTitles(): string[] {
+  const suites = ['golden', 'ops/*', 'nn/*', 'core/*', 'life/arrays', 'optim/*'];
+  const args = [
+    '--no-config',
+    '--dry-run',
+    '--reporter',
+    'json',
+    ...suites.map((name) => `build-ts/test/${name}.test.js`),
+  ];
+  const { stdout } = spawnSync(process.execPath, [join('node_modules', 'mocha', 'bin', 'mocha.js'), ...args], {
+    encoding: 'utf8',
+    maxBuffer: 2 ** 26,
+    env: { ...process.env, CUDA_VISIBLE_DEVICES: '' },
+  });
+  const report = JSON.parse(stdout.slice(stdout.search(/^\{/m))) as { tests: { fullTitle: string }[] };
+  return report.tests.map(({ fullTitle }) => fullTitle);
 }
 
 describe('scripts/gpu.sh', function () {
@@ -68,15 +88,17 @@ describe('scripts/gpu.sh', function () {
     let summary: string;
 
     before(() => {
-      const tools = join(folder, 'tools');
-      mkdirSync(tools);
+      const tools = join(folder, 'tools', 'build', 'Release');
+      mkdirSync(tools, { recursive: true });
       const stand = (name: string, body: string): void => {
         writeFileSync(join(tools, name), `#!/bin/bash\n${body}\n`, { mode: 0o755 });
       };
       stand('gmr_profile', 'echo "profile $GMR_CUDA_SIM_ARCH $*"; [[ $* != *--cold* ]]');
       stand('nvidia-smi', '[[ $* == *compute_cap* ]] && echo 9.0 || echo "A GPU, 580.1, 81559 MiB"');
       stand('compute-sanitizer', 'echo "$*"; [[ $2 != racecheck ]] || exit 9');
-      for (const name of ['python3', 'npm', 'npx', 'nsys']) stand(name, `echo "${name} $*"`);
+      for (const name of ['python3', 'nsys']) stand(name, `echo "${name} $*"`);
+      stand('npx', 'echo "npx $GMR_CONV_PREBUILD $GMR_CUDA_SIM_ARCH $*"');
+      stand('gmr.node', 'exit 1');
       const report = join(folder, 'stand-ins');
       result = run(['--programs', tools, '--reference', 'rings:Layer', report], {
         PATH: `${tools}:${process.env['PATH']}`,
@@ -121,9 +143,7 @@ describe('scripts/gpu.sh', function () {
         'python3 bench/peer/torch_peer.py --batch 32 --profile layers.json --json peers.json --reference rings:Layer --limit 90',
         `--tool memcheck --error-exitcode 9 ${check}`,
         `--tool initcheck --error-exitcode 9 ${check}`,
-        'npm run build',
-        'npx tsc -p .',
-        'npx mocha --grep \\(cuda\\)',
+        'npx   tsc -p .',
       ]) {
         expect(log.split('\n')).to.include(line);
       }
@@ -132,6 +152,26 @@ describe('scripts/gpu.sh', function () {
       );
       expect(log).to.match(new RegExp(`^--tool racecheck .* ${check}$`, 'm'));
       expect(log).to.match(new RegExp(`^--tool synccheck .* ${check}$`, 'm'));
+    });
+
+    it('mocha, of the addon beside the programs, runs all tests on the GPU and none on another device', function () {
+      const [, where, pattern] = /^npx (\S+) 90 mocha --grep (.+)$/m.exec(log)!;
+      expect(where).to.equal(join(folder, 'tools'));
+      if (cudaSim === undefined) return this.skip();
+      const grep = new RegExp(pattern!);
+      const titles = deviceTitles();
+      expect(titles.filter((title) => grep.test(title))).to.deep.equal([]);
+      // What the interpreter's would be called on a GPU.
+      const onGpu = titles
+        .filter((title) => title.includes('cuda_sim'))
+        .map((title) => title.replace('cuda_sim', 'cuda'));
+      expect(onGpu.filter((title) => !grep.test(title))).to.deep.equal([]);
+      for (const part of ['(cuda)', '(cuda, bfloat16)', '(cuda sm_80)', 'cuda sm_80: ']) {
+        expect(
+          onGpu.filter((title) => title.includes(part)),
+          part,
+        ).not.to.deep.equal([]);
+      }
     });
   });
 
