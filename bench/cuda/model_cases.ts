@@ -61,11 +61,15 @@ export function workOf(modelCase: ModelCase): PassWork {
   };
 }
 
-/** Runs the passes on the interpreter, of each launch at most `blocks` blocks, and returns what was counted of each. */
+/**
+ * Runs passes on the interpreter, of each launch at most `blocks` blocks, and returns what was counted of each; nothing
+ * of those that are not wanted.
+ */
 export async function countPasses(
   modelCase: ModelCase,
   device: gmr.Device,
   blocks: number,
+  wanted: readonly Pass[] = passes,
 ): Promise<Record<Pass, LaunchCounts[]>> {
   const { batch, channels, extent, side, op, dtype } = modelCase;
   const control = cudaSimControl();
@@ -91,6 +95,14 @@ export async function countPasses(
     const lines = control.counters().split('\n').filter(Boolean);
     return lines.map((line) => JSON.parse(line) as LaunchCounts);
   };
+  const forward = async (): Promise<LaunchCounts[]> => {
+    const x = make(shape, false);
+    const w = make(weightShape, false, 'float32');
+    const counts = await counted(() => run(x, w).dispose());
+    x.dispose();
+    w.dispose();
+    return counts;
+  };
   const gradient = async (ofInput: boolean): Promise<LaunchCounts[]> => {
     const x = make(shape, ofInput);
     const w = make(weightShape, !ofInput, 'float32');
@@ -102,12 +114,11 @@ export async function countPasses(
   };
   control.sampleBlocks(blocks);
   try {
-    const x = make(shape, false);
-    const w = make(weightShape, false, 'float32');
-    const forward = await counted(() => run(x, w).dispose());
-    x.dispose();
-    w.dispose();
-    return { forward, backward_input: await gradient(true), backward_weight: await gradient(false) };
+    return {
+      forward: wanted.includes('forward') ? await forward() : [],
+      backward_input: wanted.includes('backward_input') ? await gradient(true) : [],
+      backward_weight: wanted.includes('backward_weight') ? await gradient(false) : [],
+    };
   } finally {
     control.sampleBlocks(0);
     control.setCounting(false);

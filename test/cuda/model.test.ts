@@ -115,17 +115,35 @@ describe('CUDA model', () => {
       side: 9,
       dtype: 'bfloat16',
     };
-    const { forward } = await countPasses(layer, cudaSim, 0);
+    const { forward } = await countPasses(layer, cudaSim, 0, ['forward']);
     const [, product] = forward; // behind the packing of weights
     // Tiles are of 14 x 7 pixels, of which the product takes 112.
     expect(product!.tensor).to.deep.equal({ 'm16n8k16 bf16': (workOf(layer).fmas / 2048) * (112 / 98) });
     // Windows are spread over the rows of shared memory, and that is where the few are.
     expect(launchTime(product!, gpus[0]!).conflicts).to.be.below(0.1);
-    // Tiles of whole rows have none, and take whole sectors.
-    const rows = await countPasses({ ...layer, name: '12x64>64 56^2 bf16', batch: 12, extent: 56 }, cudaSim, 4);
-    const { conflicts, sectorsUsed } = launchTime(rows.forward[1]!, gpus[0]!);
-    expect(conflicts).to.be.below(0.01);
-    expect(sectorsUsed).to.be.above(0.95);
+  });
+
+  // The demands of docs/cuda.md, counted as its table is.
+  describe('of the forward pass of bfloat16 on an H100', () => {
+    const h100 = gpus[0]!;
+    const cases = modelCases(32).filter(({ dtype }) => dtype === 'bfloat16');
+    const modelled = async (modelCase: ModelCase) => {
+      const { forward } = await countPasses(modelCase, cudaSim!, 16, ['forward']);
+      const launches = forward.map((counts) => launchTime(counts, h100));
+      return { launches, ...passTime(launches, workOf(modelCase).bytes, h100) };
+    };
+    for (const ring of cases.filter(({ op }) => op === 'ring_conv')) {
+      it(`${ring.name}: 60 % of the floor, whole sectors, no bank conflicts, at most 1.2 of a dense 3x3`, async function () {
+        if (cudaSim === undefined) return this.skip();
+        const { launches, seconds } = await modelled(ring);
+        expect(floorTime(workOf(ring), h100, 'bf16').seconds / seconds).to.be.at.least(0.6);
+        const product = launches[1]!; // behind the packing of weights
+        expect(product.sectorsUsed).to.be.at.least(0.95);
+        expect(product.conflicts).to.be.below(0.01); // where y is stored
+        const dense = cases.find(({ op, channels }) => op === 'conv' && channels === ring.channels)!;
+        expect(seconds / (await modelled(dense)).seconds).to.be.at.most(1.2);
+      });
+    }
   });
 
   it('counts what the kernels do, also from a sample of their blocks', async function () {
