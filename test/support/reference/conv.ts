@@ -201,6 +201,7 @@ export const convSuite: OpSuite<ConvCaseOptions> = {
     // One block a channel, however many tiles: see weight_gradient_blocks in native/cuda/product_tuning.h.
     convCase('depthwise, more channels than blocks share', { x: [1, 513, 1100], w: [513, 1, 3] }, { groups: 513 }),
     convCase('depthwise 3-D', { x: [2, 2, 6, 5, 7], w: [2, 1, 5, 3, 5] }, { groups: 2, padding: [2, 1, 2] }),
+    convCase('depthwise 3-D k=9', { x: [1, 2, 5, 6, 7], w: [2, 1, 9, 9, 9] }, { groups: 2, padding: 4 }),
     convCase(
       'depthwise, dilation beyond a window',
       { x: [1, 2, 6, 7], w: [2, 1, 3, 3] },
@@ -243,10 +244,12 @@ export const convSuite: OpSuite<ConvCaseOptions> = {
     convCase('windows, wide tiles', { x: [1, 384, 1, 4], w: [6192, 8, 1, 2] }, { groups: 48 }),
     convCase('windows, kernel of many rows', { x: [1, 9, 12, 17], w: [6, 9, 31, 2] }, { padding: [15, 1] }),
     convCase('windows, kernel of many columns', { x: [1, 8, 5, 40], w: [18, 8, 2, 31] }, { padding: [1, 15] }),
+    convCase('windows, k=31', { x: [1, 8, 5, 17], w: [6, 8, 31, 31] }, { padding: 15 }),
     convCase('windows, image smaller than the kernel', { x: [1, 8, 3, 4], w: [6, 8, 7, 9] }, { padding: [4, 6] }),
     convCase('windows, padding beyond the kernel', { x: [1, 8, 3, 4], w: [6, 8, 3, 3] }, { padding: [7, 9] }),
     convCase('windows, 1-D', { x: [2, 9, 131], w: [17, 9, 5] }, { padding: 2 }),
     convCase('windows, 3-D k=9', { x: [1, 8, 5, 4, 6], w: [6, 8, 9, 3, 9] }, { padding: [4, 1, 4] }),
+    convCase('windows, 9x9x9', { x: [1, 9, 4, 5, 6], w: [6, 9, 9, 9, 9] }, { padding: 4 }),
     convCase(
       'windows, 3-D, several images and slices',
       { x: [3, 8, 2, 3, 5], w: [6, 8, 3, 3, 3] },
