@@ -57,9 +57,6 @@ __host__ __device__ ChunkOrder order_of(const Gather& gather) {
   return {gather.rows, gather.chunk_depth, gather.steps, channel_step};
 }
 
-// Rows of a chunk up to which pack_weights reads weights in the order in which they lie.
-constexpr int pack_most_depth = 96;
-
 // What pack_weights does, a block for 16 outputs of a chunk: [group][part][chunk][step][16 outputs][lane][8].
 struct WeightPacking {
   ProductWeights weights;

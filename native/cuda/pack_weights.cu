@@ -5,8 +5,7 @@
 namespace gmr::cuda {
 namespace {
 
-constexpr int pack_threads = 64;
-constexpr int pack_outputs = 16;
+constexpr int pack_outputs = 16;  // of a fragment
 constexpr int pack_pitch = bfloat16_pitch(pack_most_depth);
 
 // kernels

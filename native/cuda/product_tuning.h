@@ -36,6 +36,12 @@ constexpr int bfloat16_pitch(int columns) { return columns % 16 == 8 ? columns :
 // Of groups of few outputs tiles of one product.
 constexpr int bfloat16_few_outputs = 16;
 
+// Blocks of pack_weights, a row of a chunk a thread: of chunks of rings, 48 to 96 rows, more threads would be idle. Chunks
+// of more rows do not go through shared memory: with 96, three rings of 32 channels, the 16 blocks of a multiprocessor
+// take 58 KiB of the 64 that every GPU has.
+constexpr int pack_threads = 64;
+constexpr int pack_most_depth = 96;
+
 // Blocks that the weight gradient of a depthwise layer is cut into where there are pixels enough: several for each
 // multiprocessor of the largest GPU. A constant, so that the order of additions does not depend on the GPU.
 constexpr int64_t weight_gradient_blocks = 1024;

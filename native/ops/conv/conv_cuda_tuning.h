@@ -22,6 +22,20 @@ constexpr double direct_tap_cost = 8;
 constexpr int window_shared_bytes = 64 * 1024;
 constexpr int window_most_places = 1024;
 
+// Of float32 the places of a window at most, so that two parts with their weights are 48 KiB or less: 14 x 8 outputs see
+// 352 at 9 x 9, 28 x 8 at 5 x 5 384.
+constexpr int float_window_places(int pixels) { return pixels > 112 ? 424 : 360; }
+
+// Taps whose weights are copied at a time: 12 KiB, of fewer outputs less.
+constexpr int window_slice_taps(int outputs) { return outputs == 16 ? 9 : outputs == 64 ? 5 : 3; }
+constexpr int float_window_slice_taps = 3;
+
+// Weight gradients of bfloat16: a warp has 32 outputs x 8 channels of the taps of 3 x 3, 72 sums a thread, which leave
+// registers for three blocks on a multiprocessor.
+constexpr int window_weight_outputs = 64;
+constexpr int window_weight_pixels = 112;
+constexpr int window_weight_taps = 9;
+
 // Of chunks of 16 channels of bfloat16 and 8 of float32; with fewer than these most of a chunk would be empty.
 constexpr int window_least_channels = 8;
 constexpr int float_window_least_channels = 5;

@@ -28,10 +28,10 @@ struct FloatWindowTile : FloatResults<8, 7> {
   static constexpr int threads = outputs / outputs_a_thread * (pixels / pixels_a_thread);
   static constexpr int lanes = 16;  // that read neighbouring pixels
   // Taps whose weights are copied at a time, and floats from channel to channel of them.
-  static constexpr int slice_taps = 3, pitch = outputs;
+  static constexpr int slice_taps = float_window_slice_taps, pitch = outputs;
   static constexpr int tap_floats = float_window_channels * pitch;
   // Of a window, at most, and from channel to channel.
-  static constexpr int places = pixels > 112 ? 424 : 360;
+  static constexpr int places = float_window_places(pixels);
   static constexpr int window_floats = float_window_channels * places;
   static constexpr int shared_floats = 2 * (slice_taps * tap_floats + window_floats);
   static_assert(pixels % (lanes * pixels_a_thread) == 0 && threads % warp_threads == 0);

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "cuda/bfloat16_product.cuh"
+#include "ops/conv/conv_cuda_tuning.h"
 #include "ops/conv/tap_window.cuh"
 
 namespace gmr::cuda {
@@ -27,8 +28,7 @@ struct WindowTile : Bfloat16Results<tile_outputs, tile_pixels, window_threads, o
   using Results::first_output, Results::first_pixel, Results::lane, Results::m_tiles, Results::n_tiles,
       Results::outputs, Results::sums;
   static constexpr int n_pairs = (n_tiles + 1) / 2;
-  // Taps whose weights are copied at a time: 12 KiB.
-  static constexpr int slice_taps = outputs == 16 ? 9 : outputs == 64 ? 5 : 3;
+  static constexpr int slice_taps = window_slice_taps(outputs);  // whose weights are copied at a time
   static constexpr int tap_elements = outputs * bfloat16_depth;
 
   // Where a lane reads of the window: of the pair j of products, pixel and half of a row of its matrix.

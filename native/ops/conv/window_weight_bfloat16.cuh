@@ -10,7 +10,8 @@ namespace gmr::cuda {
 
 // 32 outputs x 8 channels x the taps of a part a warp.
 struct WindowWeightTile {
-  static constexpr int outputs = 64, pixels = 112, threads = window_threads, taps = 9;
+  static constexpr int outputs = window_weight_outputs, pixels = window_weight_pixels, threads = window_threads;
+  static constexpr int taps = window_weight_taps;
   static constexpr int warp_outputs = 32, m_tiles = warp_outputs / 16, steps = pixels / bfloat16_depth;
   static constexpr int tap_pairs = (taps + 1) / 2;
   static constexpr int pitch = bfloat16_pitch(pixels);
