@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# All that is worth knowing from a machine with a GPU, in one command and under nine minutes: builds without Node,
-# checks values, profiles against the roofline, times the peers, runs the sanitizers. A step that fails does not stop
-# the others.
+# All that is worth knowing from a machine with a GPU, in one command and under nine minutes: builds, checks values,
+# profiles against the roofline, times the peers, runs the sanitizers and the tests. A step that fails does not stop the
+# others.
 set -u -o pipefail
 
 usage() {

@@ -83,12 +83,15 @@ describe('scripts/gpu.sh', function () {
   });
 
   describe('with stand-ins for the GPU and all programs', () => {
+    let tools: string;
+    let path: string;
     let result: ReturnType<typeof run>;
     let log: string;
     let summary: string;
 
     before(() => {
-      const tools = join(folder, 'tools', 'build', 'Release');
+      tools = join(folder, 'tools', 'build', 'Release');
+      path = `${tools}:${process.env['PATH']}`;
       mkdirSync(tools, { recursive: true });
       const stand = (name: string, body: string): void => {
         writeFileSync(join(tools, name), `#!/bin/bash\n${body}\n`, { mode: 0o755 });
@@ -100,9 +103,7 @@ describe('scripts/gpu.sh', function () {
       stand('npx', 'echo "npx $GMR_CONV_PREBUILD $GMR_CUDA_SIM_ARCH $*"');
       stand('gmr.node', 'exit 1');
       const report = join(folder, 'stand-ins');
-      result = run(['--programs', tools, '--reference', 'rings:Layer', report], {
-        PATH: `${tools}:${process.env['PATH']}`,
-      });
+      result = run(['--programs', tools, '--reference', 'rings:Layer', report], { PATH: path });
       log = readFileSync(join(report, 'log.txt'), 'utf8').replaceAll(`${tools}/`, '').replaceAll(`${report}/`, '');
       summary = readFileSync(join(report, 'summary.md'), 'utf8');
     });
@@ -172,6 +173,12 @@ describe('scripts/gpu.sh', function () {
           part,
         ).not.to.deep.equal([]);
       }
+    });
+
+    it('says why mocha is not run', () => {
+      rmSync(join(tools, 'gmr.node'));
+      const { stdout } = run(['--programs', tools, join(folder, 'without-addon')], { PATH: path });
+      expect(stdout).to.match(/^mocha +skipped: there is no build\/Release\/gmr\.node in \S+ \(0 s\)$/m);
     });
   });
 
