@@ -116,18 +116,39 @@ class Case {
     return random.chance(0.02) ? this.wild() : params;
   }
 
+  /** Functions that are not named take a device alone. */
   private functionArguments(name: string): unknown[] {
     const { random, device } = this;
     const size = random.pick([0, 1, 4096, 2 ** 44, -1, 2 ** 53]);
-    const valid: Record<string, unknown[]> = {
-      openDevice: [random.pick(['cpu', 'cpu', 'cuda_sim']), random.pick([0, 0, 1, 3, 0.5, 2 ** 31 - 1])],
-      build: [random.pick(['cuda', 'cuda_sim'])],
-      createBuffer: [device.handle, size],
-      upload: [device.handle, wildValue(random)],
-      dispose: [this.handle()],
-      read: [device.handle, this.buffer(device, random.integer(0, 99))],
+    const opened = [
+      random.pick(['cpu', 'cpu', 'cuda_sim']),
+      random.pick([0, 0, 0, 1, 0.5, 2 ** 31 - 1]),
+      random.chance(0.5),
+    ];
+    const elements = random.integer(0, 99);
+    const valid: Record<string, () => unknown[]> = {
+      openDevice: () => opened,
+      openDeviceSync: () => opened,
+      deviceCount: () => [random.pick(['cpu', 'cuda', 'cuda_sim'])],
+      cpuLevels: () => [],
+      build: () => [random.pick([undefined, 'cuda', 'cuda_sim'])],
+      cgroupLimits: () => [random.pick(['', '/', '/proc/self', '/dev/null', '\0', '..'.repeat(5000)])],
+      createBuffer: () => [device.handle, size],
+      upload: () => [
+        device.handle,
+        random.chance(0.7) ? new (random.pick([Float32Array, Int32Array, Uint16Array]))(elements) : wildValue(random),
+      ],
+      copy: () => [
+        device.handle,
+        this.buffer(device, elements),
+        this.buffer(device, random.chance(0.8) ? elements : 7),
+        random.integer(0, 9),
+      ],
+      dispose: () => [this.handle()],
+      read: () => [device.handle, this.buffer(device, elements)],
     };
-    return (valid[name] ?? [device.handle]).map((argument) => (random.chance(0.2) ? this.wild() : argument));
+    const args = valid[name]?.() ?? [device.handle];
+    return args.map((argument) => (random.chance(0.2) ? this.wild() : argument));
   }
 
   private call(name: string, args: unknown[]): unknown {
@@ -140,7 +161,7 @@ class Case {
   async run(): Promise<string> {
     const { random, device } = this;
     this.buffer(device, 1);
-    const name = random.pick(random.chance(0.9) ? passNames : functionNames);
+    const name = random.pick(random.chance(0.85) ? passNames : functionNames);
     const args = recorded.has(name)
       ? [
           random.chance(0.03) ? this.wild() : device.handle,

@@ -12,6 +12,7 @@ const fewer = rounds({ quick: million / 10, full: million });
 const endings: Record<string, { count: number; isLow: boolean }> = {
   disposed: { count: million, isLow: false },
   'used at once': { count: fewer, isLow: false },
+  'used across an await': { count: fewer, isLow: true },
   'left by an exception': { count: fewer, isLow: false },
   'forgotten in one turn': { count: fewer, isLow: false },
   'forgotten bit by bit': { count: million, isLow: true },

@@ -21,6 +21,12 @@ const endings: Record<string, (i: number) => void | Promise<unknown>> = {
     using x = gmr.tensor([i]);
     if (i % 1000 === 0) await x.data();
   },
+  'used across an await': async (i) => {
+    using x = gmr.tensor([i]);
+    using y = gmr.ops.activation(x);
+    await (i % 10 === 0 ? y.data() : undefined);
+    if (x.isDisposed || y.isDisposed) throw new Error('disposed before its block ended');
+  },
   'left by an exception': (i) => {
     try {
       gmr.scope(() => {
