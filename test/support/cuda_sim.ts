@@ -25,7 +25,7 @@ interface Control {
   sampleBlocks(most: number): void;
   /** 0 runs blocks and warps in order, any other number in an order and interleaving of its own. */
   setSeed(seed: number): void;
-  /** The nth call from now of a CUDA function (`*`: of any) fails with an error; 0: all calls. */
+  /** The nth call from now of a CUDA function (`*`: of any) fails with an error; 0: all calls; -n: the nth and all after it. */
   fail(name: string, nth: number, error: number): void;
   /** The function that met a planned failure since the last reset, '' where none has. */
   failed(): string;

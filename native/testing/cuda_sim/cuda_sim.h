@@ -72,8 +72,9 @@ GMR_CUDA_SIM_API void gmr_cuda_sim_set_memory(uint64_t bytes);
 GMR_CUDA_SIM_API void gmr_cuda_sim_set_arch(int arch);
 
 /* GMR_CUDA_SIM_FAIL, "cudaMalloc:3:2": the nth call from now (1 is the next) of a CUDA function fails with an error.
- * Kernel launches are calls of cudaLaunchKernel, "*" are calls of any function. nth 0: all calls fail. Error 0: it does
- * nothing and says that it has, as if a wait had been forgotten. Error -1: it never returns. */
+ * Kernel launches are calls of cudaLaunchKernel, "*" are calls of any function. nth 0: all calls fail; -n: the nth and
+ * all after it. Error 0: it does nothing and says that it has, as if a wait had been forgotten. Error -1: it never
+ * returns. */
 GMR_CUDA_SIM_API void gmr_cuda_sim_fail(const char* function, int nth, int error);
 
 /* The function that met the last planned failure since the last reset, empty where none has. */

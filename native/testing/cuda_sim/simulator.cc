@@ -128,6 +128,9 @@ std::optional<cudaError_t> Simulator::planned_result(const std::string& function
     if (found->second.nth > 0) {
       if (--found->second.nth > 0) continue;
       failures_.erase(found);
+    } else if (found->second.nth < -1) {
+      ++found->second.nth;
+      continue;
     }
     failed_function_ = function;
     while (error == hangs) pause();

@@ -144,6 +144,11 @@ GMR_SIM_TEST(runtime_planned_failures) {
   expect(std::string(gmr_cuda_sim_failed()) == "cudaDeviceSynchronize", "the function that was not named has one");
   gmr_cuda_sim_fail("cudaGetDeviceCount", 0, cudaErrorInsufficientDriver);
   for (int i = 0; i < 3; ++i) expect_error(cudaGetDeviceCount(&count), cudaErrorInsufficientDriver, "no driver");
+  gmr_cuda_sim_fail("*", -3, cudaErrorUnknown);
+  for (int i = 0; i < 2; ++i) expect_error(cudaFree(nullptr), cudaSuccess, "a call before the device is lost");
+  for (int i = 0; i < 3; ++i) expect_error(cudaDeviceSynchronize(), cudaErrorUnknown, "a call of a lost device");
+  gmr_cuda_sim_reset();
+  expect_error(cudaDeviceSynchronize(), cudaSuccess, "a call after the reset");
   gmr_cuda_sim_fail("cudaLaunchKernel", 1, cudaErrorNoKernelImageForDevice);
   cudaGetLastError();
   launch_too_large(32, 0);
