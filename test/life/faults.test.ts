@@ -1,10 +1,11 @@
-// Failures of a device, planted at each call of the CUDA runtime in turn: see children/cuda_faults.ts.
+// Failures of a device, planted at each call of the CUDA runtime in turn: see children/cuda_faults.ts and op_faults.ts.
 import { expect } from 'chai';
 import { cudaError } from '../support/cuda_sim.js';
 import { cudaSim } from '../support/devices.js';
-import { linesOf } from '../support/child.js';
+import { inPairs, linesOf } from '../support/child.js';
 import { rounds } from './rounds.js';
 import type { FaultRun } from './children/cuda_faults.js';
+import type { OpFaultRun, Outcome } from './children/op_faults.js';
 
 // The second step uses memory, tables and pinned blocks of the first again.
 const steps = rounds({ quick: 1, full: 2 });
@@ -23,9 +24,13 @@ const expectedToFail = [
   'cudaLaunchKernel',
 ];
 
+// Nothing hangs on their success. (cudaSetDevice: where memory is given back. cudaEventQuery: it is asked again.)
+const harmless = new Set(['cudaDriverGetVersion', 'cudaEventQuery', 'cudaFree', 'cudaSetDevice']);
+
+const environment = { GMR_CUDA_SIM_QUIET: '1', GMR_CUDA_SIM_DEVICES: '4000' };
+const script = new URL('./children/cuda_faults.js', import.meta.url);
+
 async function sweep(error: number): Promise<{ runs: FaultRun[]; losses: number[] }> {
-  const environment = { GMR_CUDA_SIM_QUIET: '1', GMR_CUDA_SIM_DEVICES: '2000' };
-  const script = new URL('./children/cuda_faults.js', import.meta.url);
   const lines = await linesOf(script, [String(error), String(steps)], environment, { limitMs: 200_000 });
   const runs = lines.map((line) => JSON.parse(line) as FaultRun);
   const { failed, outcomes } = runs.pop()!;
@@ -35,6 +40,11 @@ async function sweep(error: number): Promise<{ runs: FaultRun[]; losses: number[
   expect(runs.length).to.be.greaterThan(150);
   expect(new Set(runs.map((run) => run.failed))).to.include.all.keys(expectedToFail);
   return { runs, losses: outcomes[0]!.losses! };
+}
+
+/** What an error says but for the op that met it. */
+function causeOf({ message }: { message?: string }): string {
+  return message!.replace(/^\[\w+\] /, '');
 }
 
 describe('a failure at each call of the CUDA runtime', function () {
@@ -69,8 +79,6 @@ describe('a failure at each call of the CUDA runtime', function () {
 
   it('of the device: what is queued fails with the first cause, the device stays failed, all others go on', async () => {
     const { runs, losses } = await ofDevice;
-    // Nothing hangs on their success. (cudaSetDevice: where memory is given back. cudaEventQuery: it is asked again.)
-    const harmless = new Set(['cudaDriverGetVersion', 'cudaEventQuery', 'cudaFree', 'cudaSetDevice']);
     let ignored = 0;
     for (const [i, { failed, outcomes, buffers, report }] of runs.entries()) {
       const [first, next] = outcomes;
@@ -83,7 +91,7 @@ describe('a failure at each call of the CUDA runtime', function () {
         expect(first!.code, what).to.equal('device_unavailable');
         expect(next, what).to.deep.equal({ losses });
       } else {
-        const [cause, again] = outcomes.map(({ message }) => message!.replace(/^\[\w+\] /, ''));
+        const [cause, again] = outcomes.map(causeOf);
         expect([first!.code, next!.code], what).to.deep.equal(['device_failure', 'device_failure']);
         expect(cause, what).to.match(/^the GPU failed in .+ with cudaErrorLaunchFailure/);
         expect(again, what).to.equal(cause);
@@ -92,5 +100,100 @@ describe('a failure at each call of the CUDA runtime', function () {
       expect(report, what).to.equal('');
     }
     expect(ignored).to.be.lessThan(40);
+  });
+
+  it('a GPU that is lost: the first cause is kept, the process ends well, with work queued', async () => {
+    const step = rounds({ quick: 13, full: 1 });
+    const { runs, losses } = await ofDevice;
+    const causes = new Set<string>();
+    await inPairs(Math.ceil((1.1 * runs.length) / step), async (i) => {
+      const args = [String(cudaError.launchFailure), String(steps), String(1 + step * i)];
+      const [line] = await linesOf(script, args, environment);
+      const { failed, outcomes, buffers, report } = JSON.parse(line!) as FaultRun;
+      const [first, next] = outcomes as [(typeof outcomes)[0], (typeof outcomes)[0]];
+      const what = `from call ${1 + step * i} on, ${failed}`;
+      if (first.code === undefined) expect(first.losses, what).to.deep.equal(losses);
+      else if (first.code === 'device_unavailable') expect(next, what).to.deep.equal(first);
+      else {
+        expect(first.code, what).to.equal('device_failure');
+        expect(causeOf(first), what).to.match(/^the GPU failed in .+ with cudaErrorLaunchFailure/);
+        expect(causeOf(next), what).to.equal(causeOf(first));
+        causes.add(causeOf(first));
+      }
+      expect(buffers, what).to.equal(0);
+      expect(report, what).to.equal('');
+    });
+    expect(causes.size).to.be.greaterThan(3);
+  });
+});
+
+describe('a failure while every op runs', function () {
+  const step = rounds({ quick: 67, full: 1 });
+  const limitMs = rounds({ quick: 100_000, full: 1_800_000 });
+  this.timeout(limitMs);
+  before(function () {
+    if (cudaSim === undefined) this.skip();
+  });
+
+  /** Runs with a failure each, and what all calls give without one. */
+  async function opSweep(error: number): Promise<{ runs: OpFaultRun[]; wanted: Outcome[] }> {
+    const path = new URL('./children/op_faults.js', import.meta.url);
+    // So little memory that one upload needs more than the slots for uploads hold.
+    const small = { ...environment, GMR_CUDA_SIM_MEMORY: String(64 << 20) };
+    const lines = await linesOf(path, [error, 1, step].map(String), small, { limitMs, flags: ['--expose-gc'] });
+    const runs = lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as OpFaultRun);
+    const { failed, outcomes } = runs.pop()!;
+    expect(failed).to.equal('');
+    const wanted = outcomes[0]!;
+    expect(wanted.every(({ results }) => results !== undefined)).to.equal(true);
+    expect(outcomes[1]).to.deep.equal(wanted);
+    expect(runs.length).to.be.greaterThan(1500 / step);
+    return { runs, wanted };
+  }
+
+  const whatFails = (what: string, outcomes: Outcome[], wanted: Outcome[]): Outcome[] => {
+    expect(outcomes, what).to.have.length(wanted.length);
+    const failures = outcomes.filter(({ code }) => code !== undefined);
+    expect(
+      outcomes.filter(({ code }) => code === undefined),
+      what,
+    ).to.deep.equal(wanted.filter(({ name }, i) => name === outcomes[i]!.name && outcomes[i]!.code === undefined));
+    return failures;
+  };
+
+  it('of memory: it is told once, at one op, and all others give the right results', async () => {
+    const { runs, wanted } = await opSweep(cudaError.memoryAllocation);
+    for (const [i, { failed, outcomes, buffers, report }] of runs.entries()) {
+      const what = `call ${1 + step * i}, ${failed}`;
+      const failures = whatFails(what, outcomes[0]!, wanted);
+      expect(failures.length, what).to.be.at.most(1);
+      for (const { code } of failures) expect(code, what).to.be.oneOf(['out_of_memory', 'device_unavailable']);
+      expect(outcomes[1], what).to.deep.equal(wanted);
+      expect(buffers, what).to.equal(0);
+      expect(report, what).to.equal('');
+    }
+  });
+
+  it('of the device: what comes before gives the right results, all after it the first cause', async () => {
+    const { runs, wanted } = await opSweep(cudaError.launchFailure);
+    for (const [i, { failed, outcomes, buffers, report }] of runs.entries()) {
+      const what = `call ${1 + step * i}, ${failed}`;
+      const [first, next] = outcomes as [Outcome[], Outcome[]];
+      const failures = whatFails(what, first, wanted);
+      if (failures.length === 0) {
+        expect(harmless, what).to.include(failed);
+        expect(next, what).to.deep.equal(wanted);
+      } else if (failures[0]!.code === 'device_unavailable') {
+        expect(failures, what).to.have.length(1);
+        expect(next, what).to.deep.equal(wanted);
+      } else {
+        expect(failures, what).to.deep.equal(first.slice(-failures.length));
+        const all = [...failures, ...next];
+        expect(new Set(all.map(({ code }) => code)), what).to.deep.equal(new Set(['device_failure']));
+        expect(new Set(all.map(causeOf)).size, what).to.equal(1);
+      }
+      expect(buffers, what).to.equal(0);
+      expect(report, what).to.equal('');
+    }
   });
 });

@@ -1,5 +1,6 @@
 // Arguments: a CUDA error, a number of steps. On GPU after GPU, the nth call of the CUDA runtime fails with the error while a
-// network is made and trained, until a run meets no failure. Prints a line a run, JSON.
+// network is made and trained, until a run meets no failure. With a third argument n, all calls from the nth on fail to the
+// end of the process, as of a lost GPU, which ends with work queued. Prints a line a run, JSON.
 import { setTimeout } from 'node:timers/promises';
 import * as gmr from '../../../lib/index.js';
 import { cudaSimControl } from '../../support/cuda_sim.js';
@@ -36,19 +37,29 @@ async function attempt(open: () => gmr.Device): Promise<Outcome> {
   }
 }
 
-const [error, steps] = process.argv.slice(2).map(Number) as [number, number];
-const control = cudaSimControl();
-for (let index = 0, failed = '?'; failed !== ''; ++index) {
+async function run(index: number, nth: number): Promise<FaultRun> {
   let device: gmr.Device | undefined;
   const open = (): gmr.Device => (device ??= gmr.Device.open('cuda_sim', index));
-  control.fail('*', index + 1, error);
+  control.fail('*', nth, error);
   const outcomes = [await attempt(open)];
-  failed = control.failed();
+  const failed = control.failed();
   const report = control.report();
-  control.reset();
+  if (nth > 0) control.reset();
   outcomes.push(await attempt(open));
   // The stream lets go of what was read a moment after the read.
   for (let i = 0; i < 100 && gmr.memory(device).buffers > 0; ++i) await setTimeout(1);
   const { buffers } = gmr.memory(device);
-  console.log(JSON.stringify({ failed, outcomes, buffers, report } satisfies FaultRun));
+  if (nth < 0 && device !== undefined) new SmallTraining(device).run(1).catch(() => {});
+  return { failed, outcomes, buffers, report };
+}
+
+const [error, steps, lostAt] = process.argv.slice(2).map(Number) as [number, number, number?];
+const control = cudaSimControl();
+if (lostAt !== undefined) console.log(JSON.stringify(await run(0, -lostAt)));
+else {
+  for (let index = 0, failed = '?'; failed !== ''; ++index) {
+    const made = await run(index, index + 1);
+    ({ failed } = made);
+    console.log(JSON.stringify(made));
+  }
 }
