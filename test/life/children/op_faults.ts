@@ -1,5 +1,5 @@
-// Arguments: a CUDA error, the first call of the CUDA runtime that fails, a step. On GPU after GPU one call, of number first, first + step,
-// ..., fails with the error while every op runs, until a run meets no failure. Prints a line a run, JSON.
+// Arguments: a CUDA error, the first call of the CUDA runtime that fails, a step, a number of runs. On GPU after GPU one call, of number
+// first, first + step, ..., fails with the error while every op runs; the end comes early where a run meets no failure. Prints a line a run, JSON.
 import { createHash } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import * as gmr from '../../../lib/index.js';
@@ -176,9 +176,9 @@ async function runCalls(open: () => gmr.Device): Promise<Outcome[]> {
   return outcomes;
 }
 
-const [error, first, step] = process.argv.slice(2).map(Number) as [number, number, number];
+const [error, first, step, count] = process.argv.slice(2).map(Number) as [number, number, number, number];
 const control = cudaSimControl();
-for (let index = 0, failed = '?'; failed !== ''; ++index) {
+for (let index = 0, failed = '?'; failed !== '' && index < count; ++index) {
   let device: gmr.Device | undefined;
   const open = (): gmr.Device => (device ??= gmr.Device.open('cuda_sim', index + 1)); // 0 is open, by devices.ts
   control.fail('*', first + step * index, error);
@@ -191,8 +191,4 @@ for (let index = 0, failed = '?'; failed !== ''; ++index) {
   for (let i = 0; i < 100 && gmr.memory(device).buffers > 0; ++i) await setTimeout(1);
   const { buffers } = gmr.memory(device);
   console.log(JSON.stringify({ failed, outcomes, buffers, report } satisfies OpFaultRun));
-  // All share one memory: the collector closes the device.
-  device = undefined;
-  (globalThis as unknown as { gc: () => void }).gc();
-  await setTimeout(1);
 }
