@@ -17,7 +17,7 @@ import {
 } from './ndarray.js';
 
 /** What the activations of a case are. */
-type ActivationDType = 'float32' | 'bfloat16';
+export type ActivationDType = 'float32' | 'bfloat16';
 
 export interface OpCase<Options> {
   name: string;
