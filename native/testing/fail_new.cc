@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <new>
 
 namespace {
@@ -27,9 +28,16 @@ std::atomic<int64_t>* const counter = map_counter();
 
 // The addon and the processor's backend; not the interpreter, whose own memory is no part of what it stands for.
 bool is_ours(void* caller) {
+  // dladdr goes through all symbols of Node, which calls from few places: those that were found not to be ours.
+  static std::atomic<void*> others[1 << 14];
+  std::atomic<void*>& known = others[reinterpret_cast<uintptr_t>(caller) % std::size(others)];
+  if (known.load() == caller) return false;
   Dl_info info;
   if (dladdr(caller, &info) == 0 || info.dli_fname == nullptr) return false;
-  return std::strstr(info.dli_fname, "/gmr.node") != nullptr || std::strstr(info.dli_fname, "/libgmr_cpu") != nullptr;
+  const bool ours =
+      std::strstr(info.dli_fname, "/gmr.node") != nullptr || std::strstr(info.dli_fname, "/libgmr_cpu") != nullptr;
+  if (!ours) known = caller;
+  return ours;
 }
 
 void* allocate(size_t bytes, void* caller) {

@@ -1,9 +1,11 @@
 // Computes while the nth `operator new` of native code fails, for n = 0, 1, 2 ... until none does
 // (native/testing/fail_new.cc). Prints a line a run: what that ended with, and what a pass gives afterwards.
 import { openSync, readSync, writeSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import * as gmr from '../../../lib/index.js';
 
 const [kind] = process.argv.slice(2);
+const gc = (globalThis as unknown as { gc: () => void }).gc;
 const counter = new BigInt64Array(1);
 const file = openSync(process.env['GMR_FAIL_NEW']!, 'r+');
 
@@ -18,16 +20,24 @@ function hasFailed(): boolean {
   return counter[0]! < 0n;
 }
 
-/** What passes give, or the code of the error. */
+/** What passes give, there and back, or the code of the error. */
 async function compute(device: gmr.Device): Promise<string> {
+  const { ops } = gmr;
+  const ones = (...shape: number[]): gmr.Tensor => {
+    const size = shape.reduce((count, extent) => count * extent, 1);
+    return gmr.tensor(new Float32Array(size).fill(1), shape, { device, requiresGrad: true });
+  };
   try {
-    const read = gmr.scope(() => {
-      const x = gmr.tensor(new Float32Array(2 * 6 * 6).fill(1), [1, 2, 6, 6], { device });
-      const v = gmr.tensor(new Float32Array(2 * 3).fill(1), [1, 2, 3], { device });
-      const y = gmr.ops.ringConv(x, v, { kernelSize: [5, 5], padding: 2 });
-      return [gmr.ops.maxPool(gmr.ops.add(y, y), 2).data()];
-    })[0]!;
-    return (await read).join(' ');
+    const reads = gmr.scope(() => {
+      const [x, v, w, scale, bias] = [ones(1, 2, 6, 6), ones(3, 2, 3), ones(2, 3, 3, 3), ones(3), ones(3)];
+      const rings = ops.ringConv(x, v, { kernelSize: [5, 5], padding: 2 });
+      const normal = ops.batchNorm(rings, scale, bias, null, { training: true, relu: true });
+      const y = ops.maxPool(ops.add(ops.conv(normal, w, { padding: 1 }), ops.rotate(x.detach(), 90)), 2);
+      y.backward(ones(...y.shape).detach());
+      return [y, ...[x, v, w, scale, bias].map(({ grad }) => grad!)].map((tensor) => tensor.data());
+    });
+    await Promise.allSettled(reads);
+    return (await Promise.all(reads)).map((data) => data.join(' ')).join(' ');
   } catch (error) {
     return (error as gmr.GmrError).code;
   }
@@ -45,5 +55,11 @@ for (let n = 0, isThrough = false; !isThrough; ++n) {
   // A failure that nobody has read is handed to the next read.
   await one.data().catch(() => {});
   one.dispose();
-  console.log(`${outcome}; ${await two.item()}; ${gmr.memory(device).buffers} buffers`);
+  const answer = await two.item();
+  // What a gradient had made before it failed is for the collector.
+  for (let i = 0; i < 10 && gmr.memory(device).buffers > 1; ++i) {
+    gc();
+    await setTimeout(1);
+  }
+  console.log(`${outcome}; ${answer}; ${gmr.memory(device).buffers} buffers`);
 }
