@@ -2,13 +2,13 @@
 import { expect } from 'chai';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, lstatSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import * as gmr from '../../lib/index.js';
-import { inPairs } from '../support/child.js';
+import { inPairs, runChild } from '../support/child.js';
 import { mountProblem, printedWithMounts } from '../support/mounts.js';
 import { uniform } from '../support/ndarray.js';
 import { rounds } from './rounds.js';
@@ -90,6 +90,44 @@ describe('files', () => {
       'private.safetensors',
     ]);
     for (const file of [path, link, named]) rmSync(file);
+  });
+
+  it('a folder that may not be written to, a file that may not be read: told, the previous one stays', async () => {
+    const closed = join(folder, 'closed');
+    mkdirSync(closed);
+    const path = join(closed, 'x.safetensors');
+    await writeSafetensors(path, { weight: new Float32Array(10).fill(7) }, { value: '7' });
+    chmodSync(folder, 0o755);
+    chmodSync(closed, 0o555);
+    chmodSync(path, 0o600);
+    // Permissions hold for all but root: who nobody is, the child becomes once it is loaded. A file of one's own is closed by its mode.
+    const body = `
+      if (process.getuid() === 0) {
+        process.setgroups([]);
+        process.setgid(65534);
+        process.setuid(65534);
+      } else (await import('node:fs')).chmodSync(${JSON.stringify(path)}, 0);
+      const { readSafetensors, writeSafetensors } = gmr.io;
+      const tell = (error) => console.log(error.code, error.message.replace(/open '.*/, 'open'));
+      await writeSafetensors(${JSON.stringify(path)}, { weight: new Float32Array(1) }).catch(tell);
+      await writeSafetensors(${JSON.stringify(join(closed, 'new'))}, { weight: new Float32Array(1) }).catch(tell);
+      await readSafetensors(${JSON.stringify(path)}).catch(tell);`;
+    const { stdout, stderr } = await runChild(body);
+    for (const [place, mode] of [
+      [closed, 0o755],
+      [path, 0o600],
+    ] as const) {
+      chmodSync(place, mode);
+    }
+    const problem = 'EACCES: permission denied, open';
+    expect(stdout.trimEnd().split('\n'), stderr).to.deep.equal([
+      `invalid_file [writeSafetensors] ${path}: ${problem}`,
+      `invalid_file [writeSafetensors] ${join(closed, 'new')}: ${problem}`,
+      `invalid_file [readSafetensors] ${path}: ${problem}`,
+    ]);
+    expect(await valueIn(path)).to.equal(7);
+    expect(readdirSync(closed)).to.deep.equal(['x.safetensors']);
+    rmSync(closed, { recursive: true });
   });
 
   it('a full disk, a file system that is read-only: the previous one stays, no other is left', function () {
