@@ -62,7 +62,7 @@ const texts = [...numberTexts, ...jsonTexts, ...typeTexts, ...prototypeTexts].ma
 type Stored = Readonly<Record<string, readonly [StoredDType, readonly number[]]>>;
 
 /** A file with any dtype that can be read, which is more than we write; every eighth byte is 1, the others 0. */
-function fileOf(stored: Stored, metadata: Readonly<Record<string, string>>): Uint8Array {
+function fileOf(stored: Stored, metadata: Readonly<Record<string, string>>): Buffer {
   let end = 0;
   const entries = Object.entries(stored).map(([name, [dtype, shape]]) => {
     const begin = end;
@@ -101,14 +101,38 @@ function network(): gmr.nn.Module {
 
 const goodFile = fileOf(state, { epoch: '7' });
 
+const jsonValues = 'null true -1 0.5 624 4294967295 1e308 1e400 9007199254740992 "" "1" [] [[]] {} [1,2,3]'.split(' ');
+
+/** Text of JSON with a few values replaced, doubled or named otherwise; now and then with any damage. */
+function damagedJson(good: string, random: Random): string {
+  if (random.chance(0.3)) return Buffer.from(mutated(Buffer.from(good), random, texts)).toString();
+  let text = good;
+  for (let hits = random.integer(1, 3); hits > 0; --hits) {
+    const parts = [...text.matchAll(/"[\w.]+":|"\w*"|[-\d.e]+|true|false|null/g)];
+    if (parts.length === 0) return text;
+    const { 0: part, index } = random.chance(0.2) ? parts[0]! : random.pick(parts);
+    const isKey = part.endsWith(':');
+    const keys = parts.map(([other]) => other).filter((other) => other.endsWith(':'));
+    const key = random.chance(0.5) && isKey ? random.pick(keys) : `"${random.pick(prototypeNames)}":`;
+    const value = random.pick(jsonValues);
+    const [before, after] = [text.slice(0, index), text.slice(index + part.length)];
+    text = random.pick<() => string>([
+      () => before + (isKey ? key : value) + after,
+      () => before + (isKey ? `${key}${value},${part}` : `${part},${value}`) + after,
+    ])();
+  }
+  return text;
+}
+
 /** A damaged header that says its own length, or damage anywhere. */
-function damaged(good: Uint8Array, random: Random): Uint8Array {
+function damaged(good: Buffer, random: Random): Uint8Array {
   const headerEnd = headerEndOf(good);
   if (random.chance(0.5)) return mutated(good, random, [...texts, ...largeNumbers]);
   if (random.chance(0.2)) {
     return Buffer.concat([good.subarray(0, headerEnd), random.bytes(good.length - headerEnd)]);
   }
-  const header = mutated(good.subarray(8, headerEnd), random, texts);
+  const text = good.subarray(8, headerEnd);
+  const header = random.chance(0.5) ? mutated(text, random, texts) : Buffer.from(damagedJson(text.toString(), random));
   const length = new Uint8Array(BigUint64Array.of(BigInt(header.length)).buffer);
   return Buffer.concat([length, header, good.subarray(headerEnd)]);
 }
@@ -156,28 +180,6 @@ async function safetensors(random: Random): Promise<string> {
   return `safetensors: read, ${outcome ?? 'loaded'}`;
 }
 
-const jsonValues = 'null true -1 0.5 1e308 1e400 9007199254740992 "" "1" [] [[]] {} [1,2,3]'.split(' ');
-
-/** Text of JSON with a few values replaced, doubled or named otherwise; now and then with any damage. */
-function damagedJson(good: string, random: Random): string {
-  if (random.chance(0.3)) return Buffer.from(mutated(Buffer.from(good), random, texts)).toString();
-  let text = good;
-  for (let hits = random.integer(1, 3); hits > 0; --hits) {
-    const parts = [...text.matchAll(/"\w+":|"\w*"|[-\d.e]+|true|false|null/g)];
-    if (parts.length === 0) return text;
-    const { 0: part, index } = random.pick(parts);
-    const isKey = part.endsWith(':');
-    const key = `"${random.pick(prototypeNames)}":`;
-    const value = random.pick(jsonValues);
-    const [before, after] = [text.slice(0, index), text.slice(index + part.length)];
-    text = random.pick<() => string>([
-      () => before + (isKey ? key : value) + after,
-      () => before + (isKey ? `${key}${value},${part}` : `${part},${value}`) + after,
-    ])();
-  }
-  return text;
-}
-
 const velocityFile = fileOf(
   { '0.linear.weight': ['F32', [2, 2]], '0.norm.bias': ['F64', [2]], '1.weight': ['BF16', [1, 2]] },
   {},
@@ -198,7 +200,7 @@ async function checkpoint(random: Random): Promise<string> {
   };
   const before = await state();
   try {
-    const good = JSON.stringify(optimizer.stateDict().settings);
+    const good = JSON.stringify(optimizer.stateDict().settings.map((group) => ({ ...group, lr: random.next() })));
     const text = random.chance(0.6) ? damagedJson(good, random) : good;
     let settings: unknown;
     try {
