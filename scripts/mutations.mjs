@@ -1,15 +1,27 @@
 // npm run test:mutations: whether the tests on the interpreter would notice. Takes each barrier, wait and bounds guard
 // of the CUDA kernels out in turn, in a copy of the sources, and demands that the suites of the ops with it fail. What
 // survives must be in the table of docs/cuda-sim.md, with the reason. Arguments: parts of file names, to do only those.
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join, relative } from 'node:path';
 import { buildNative, compileTypeScript, installPackages, root, run, runMain, StepFailed } from './steps.mjs';
 
 const home = join(root, 'build-mutations'); // node-gyp-build looks for build/Release below it
 const source = join(home, 'source');
 const build = join(home, 'build');
 const release = join('build', 'Release');
-const report = join(home, 'mocha.json');
+const report = join(home, 'cases'); // a JSON object a line: see mutations_cases.mjs
 
 /** Each kind: what it looks for in a line of device code, and the line without it. */
 const kinds = [
@@ -33,9 +45,8 @@ const kinds = [
   },
   {
     name: 'guarded copy',
-    pattern: /\bcopy_or_zero\((.*), (?!true\b)([^,]+)\);/,
-    mutate: (line, [found, places, condition]) =>
-      line.replace(found, `copy_or_zero(${places}, (${condition}) || true);`),
+    pattern: /(\bcopy_or_zero(?:_at<[^;]*>)?\(.*), (?!true\b)([^,]+)\);/,
+    mutate: (line, [found, start, condition]) => line.replace(found, `${start}, (${condition}) || true);`),
   },
 ];
 
@@ -77,7 +88,7 @@ async function command(what, name, args) {
 
 /** A copy of the sources whose kernels are built as PTX alone, beside copies of the other libraries. */
 async function prepare() {
-  rmSync(source, { recursive: true, force: true });
+  rmSync(home, { recursive: true, force: true });
   mkdirSync(source, { recursive: true });
   for (const name of ['native', 'cmake', 'bench/native', 'CMakeLists.txt', 'package.json']) {
     cpSync(join(root, name), join(source, name), { recursive: true });
@@ -109,44 +120,143 @@ const allOps = readdirSync(join(root, 'native', 'ops'), { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
   .map(({ name }) => name);
 
-/** Builds the copy as it is; resolves to the ops whose kernels were compiled anew, all where other kernels were. */
-async function rebuild() {
-  const output = await command('the build of a mutation', 'cmake', ['--build', build, '--target', 'gmr_cuda_sim']);
-  const objects = [...output.matchAll(/Building CUDA object \S*?native\/(\S+)\.cu\.o/g)].map(([, path]) => path);
-  const ops = new Set(objects.map((path) => /^ops\/(\w+)\//.exec(path)?.[1]));
-  return ops.has(undefined) ? allOps : [...ops].toSorted((a, b) => a.localeCompare(b));
+/** What nvcc compiled for the copy: `{ file, object, line }`, the last for the shell. */
+function readObjects() {
+  const commands = JSON.parse(readFileSync(join(build, 'compile_commands.json'), 'utf8'));
+  return commands
+    .filter(({ file }) => file.endsWith('.cu'))
+    .map(({ file, command: line }) => ({
+      file: relative(source, file),
+      object: join(build, / -o (\S+)/.exec(line)[1]),
+      line,
+    }));
 }
 
-/** Runs those cases of these ops' suites that match `pattern`, to the first failure; resolves to its title, if any. */
-async function firstFailure(ops, pattern) {
-  const mocha = join('node_modules', 'mocha', 'bin', 'mocha.js');
-  const tests = ops.map((op) => join('build-ts', 'test', 'ops', `${op}.test.js`));
-  // Beside the ops' own: what a target out of range must leave alone, and tiles that their cases are too small for.
-  tests.push(join('build-ts', 'test', 'cuda', 'device.test.js'));
-  const ringTiles = ops.includes('ring_conv') ? ['ring_rows', 'ring_strips'] : [];
-  tests.push(...ringTiles.map((name) => join('build-ts', 'test', 'cuda', `${name}.test.js`)));
-  const options = ['--no-config', '--bail', '--timeout', '60000', '--grep', pattern];
+/** Whether a file is, or includes, directly or by way of others, another one. Both are paths below native/. */
+function includes(file, other) {
+  if (file === other) return true;
+  const path = join(source, file);
+  if (!existsSync(path)) return false; // made by CMake
+  const headers = [...readFileSync(path, 'utf8').matchAll(/^#include "(.*)"/gm)].map(([, name]) =>
+    join('native', name),
+  );
+  return headers.some((header) => includes(header, other));
+}
+
+/** Without what stands in nvcc's names for the command that it was called with. */
+const comparable = (text) => text.replaceAll(/_GLOBAL__N__[\da-f]{8}_/g, '_GLOBAL__N__');
+
+/** The PTX of each kernel in an object, by its mangled name, without lines of source. */
+function kernelsOf(object) {
+  const parts = comparable(readFileSync(object, 'latin1')).split(/^(?:\.visible )?\.entry /m);
+  return new Map(
+    parts
+      .slice(1)
+      .map((part) => [/^\w+/.exec(part)[0], part.slice(0, part.indexOf('\n}\n')).replaceAll(/^\s*\.loc\s.*$/gm, '')]),
+  );
+}
+
+/** All cases that ran without a mutation, as mutations_cases.mjs notes them. */
+const cases = [];
+
+/** Runs cases of these files, to the first failure. */
+async function runCases(files, pattern) {
   rmSync(report, { force: true });
-  const reporter = ['--reporter', 'json', '--reporter-option', `output=${report}`];
-  const { output } = await run(process.execPath, [mocha, ...options, ...reporter, ...tests]);
-  if (!existsSync(report)) throw new StepFailed(`the suites did not run:\n${output.slice(-3000)}`);
-  const { stats, failures } = JSON.parse(readFileSync(report, 'utf8'));
-  if (stats.passes + stats.failures === 0) throw new StepFailed(`no test ran for ${ops.join(', ')}`);
-  return failures[0]?.fullTitle;
+  const mocha = join('node_modules', 'mocha', 'bin', 'mocha.js');
+  const options = ['--no-config', '--bail', '--timeout', '60000', '--require', 'scripts/mutations_cases.mjs'];
+  const { code, output } = await run(process.execPath, [mocha, ...options, '--grep', pattern, ...files]);
+  const lines = existsSync(report) ? comparable(readFileSync(report, 'utf8')).trim().split('\n') : [];
+  if (code === 0 && lines.length === 0) throw new StepFailed(`no test ran:\n${output.slice(-3000)}`);
+  return { passed: code === 0, noted: lines.map((line) => JSON.parse(line)), output };
 }
 
-/** By what was compiled anew: the cases that found something before. They are tried first, as most find more. */
-const finders = new Map();
+/** What notices an op's kernels. */
+function suitesOf(op) {
+  const names = [`ops/${op}`, 'ops/special_values', 'cuda/device'];
+  if (op === 'conv' || op === 'ring_conv') names.push('ops/float32_precision', 'nn/fused_evaluation');
+  if (op === 'ring_conv') names.push('cuda/ring_rows', 'cuda/ring_strips'); // tiles that the op's cases are too small for
+  return names.map((name) => join('build-ts', 'test', `${name}.test.js`));
+}
 
-/** Whether the suites of these ops pass on the interpreter. */
-async function suitesPass(ops) {
-  const key = ops.join();
-  const known = finders.get(key) ?? [];
-  const pattern = known.map((title) => `^${title.replaceAll(/[^\w ]/g, String.raw`\$&`)}$`).join('|');
-  if (known.length > 0 && (await firstFailure(ops, pattern)) !== undefined) return false;
-  const title = await firstFailure(ops, 'cuda_sim|after a target out of range|in whole rows|in strips');
-  if (title !== undefined) finders.set(key, [title, ...known]);
-  return title === undefined;
+/** Titles of what runs kernels. */
+const isOfKernels = 'cuda_sim|^special values|after a target out of range|in whole rows|in strips';
+
+/** Runs the suites of these ops, those that have not run yet, without any mutation, and notes their cases. */
+async function noteCases(ops) {
+  const known = new Set(cases.map(({ file }) => file));
+  const files = [...new Set(ops.flatMap(suitesOf))].filter((file) => !known.has(file));
+  if (files.length === 0) return;
+  await link();
+  const { passed, noted, output } = await runCases(files, isOfKernels);
+  if (!passed) throw new StepFailed(`The suites fail without any mutation:\n${output.slice(-3000)}`);
+  cases.push(...noted);
+}
+
+/** How many mutations were found, by the title of the case that found them, and by the object. */
+const found = new Map();
+const timesFound = (name) => found.get(name) ?? 0;
+
+const firstRunMs = 10_000; // a few starts of Node
+
+/** Whether these cases pass. Those that found something before, and short ones, come first, as most find more. */
+async function pass(chosen) {
+  const value = ({ title, ms }) => (timesFound(title) + 1) / (ms + 100);
+  const sorted = chosen.toSorted((a, b) => value(b) - value(a));
+  let [first, time] = [0, 0];
+  while (first < sorted.length && time < firstRunMs) time += sorted[first++].ms;
+  for (const part of [sorted.slice(0, first), sorted.slice(first)]) {
+    if (part.length === 0) continue;
+    const titles = part.map(({ title }) => title.replaceAll(/[^\w ]/g, String.raw`\$&`));
+    const files = new Set(part.map(({ file }) => file));
+    const { passed, noted } = await runCases([...files], `^(${titles.join('|')})$`);
+    if (passed) continue;
+    for (const { title } of noted.filter(({ failed }) => failed)) found.set(title, timesFound(title) + 1);
+    return false;
+  }
+  return true;
+}
+
+const kept = (path) => `${path}.original`;
+
+async function link() {
+  rmSync(join(build, 'Release', 'libgmr_cuda_sim.so'), { force: true });
+  await command('the link', 'cmake', ['--build', build, '--target', 'gmr_cuda_sim']);
+}
+
+/** Replaces an object by what comes of it where `file` has another text. The original is kept beside it. */
+async function compile({ object, line }, file, text) {
+  const path = join(source, file);
+  renameSync(path, kept(path));
+  renameSync(object, kept(object));
+  writeFileSync(path, text);
+  await command('the build of a mutation', 'sh', ['-c', `cd ${build} && ${line}`]);
+  renameSync(kept(path), path);
+  // Ninja would build again what is newer than it left it.
+  const time = statSync(kept(object)).mtimeMs / 1000 - 0.001;
+  utimesSync(object, time, time);
+}
+
+/** Whether no case notices a mutation. One object after the other gets it, as the first is often enough. */
+async function survives({ file, changed }, objects) {
+  const ops = new Set(objects.map((each) => /^native.ops.(\w+)/.exec(each.file)?.[1]));
+  const concerned = ops.has(undefined) ? allOps : [...ops];
+  await noteCases(concerned);
+  let isOfDevice = false;
+  for (const each of objects.toSorted((a, b) => timesFound(b.object) - timesFound(a.object))) {
+    await compile(each, file, changed);
+    const before = kernelsOf(kept(each.object));
+    const others = [...kernelsOf(each.object)].filter(([name, ptx]) => ptx !== before.get(name)).map(([name]) => name);
+    if (others.length === 0) continue;
+    isOfDevice = true;
+    await link();
+    if (await pass(cases.filter(({ kernels }) => kernels.some((name) => others.includes(name))))) continue;
+    found.set(each.object, timesFound(each.object) + 1);
+    return false;
+  }
+  if (isOfDevice) return true;
+  await link();
+  const files = new Set(concerned.flatMap(suitesOf));
+  return pass(cases.filter((each) => files.has(each.file)));
 }
 
 await runMain(async () => {
@@ -166,14 +276,13 @@ await runMain(async () => {
   await compileTypeScript('[3/5] TypeScript');
   console.log('[4/5] A copy of the kernels');
   await prepare();
-  Object.assign(process.env, { GMR_CONV_PREBUILD: home, GMR_CUDA_SIM_QUIET: '1' });
+  Object.assign(process.env, { GMR_CONV_PREBUILD: home, GMR_CUDA_SIM_QUIET: '1', GMR_MUTATIONS_CASES: report });
 
   console.log('[5/5] Mutations');
   const mutations = files.flatMap(mutationsOf);
   const known = knownSurvivors();
   const isKnown = ({ file, text }) => known.some((row) => row.file === file && row.text === text);
   const wrong = [];
-  const sound = new Set(); // ops whose suites pass without any mutation
   const show = (mutation, survives, start) => {
     const right = survives === isKnown(mutation);
     if (!right) wrong.push(mutation);
@@ -183,24 +292,12 @@ await runMain(async () => {
     const seconds = Math.round((performance.now() - start) / 1000);
     console.log(`  ${outcome}: ${mutation.name} ${mutation.file}:${mutation.number}  ${mutation.text}  (${seconds} s)`);
   };
-  for (const file of new Set(mutations.map((mutation) => mutation.file))) {
-    const path = join(source, file);
-    const original = readFileSync(join(root, file), 'utf8');
-    writeFileSync(path, original);
-    const ops = await rebuild();
-    const untried = ops.filter((op) => !sound.has(op));
-    if (untried.length > 0 && !(await suitesPass(untried))) {
-      throw new StepFailed(`The suites of ${untried.join(', ')} fail without any mutation.`);
-    }
-    for (const op of untried) sound.add(op);
-    for (const mutation of mutations.filter((each) => each.file === file)) {
-      const start = performance.now();
-      writeFileSync(path, mutation.changed);
-      await rebuild();
-      show(mutation, await suitesPass(ops), start);
-    }
-    writeFileSync(path, original);
-    await rebuild();
+  const objects = readObjects();
+  for (const mutation of mutations) {
+    const start = performance.now();
+    const concerned = objects.filter(({ file }) => includes(file, mutation.file));
+    show(mutation, await survives(mutation, concerned), start);
+    for (const { object } of concerned) if (existsSync(kept(object))) renameSync(kept(object), object);
   }
   const isMutation = (row) => mutations.some(({ file, text }) => row.file === file && row.text === text);
   for (const row of parts.length === 0 ? known.filter((row) => !isMutation(row)) : []) {
