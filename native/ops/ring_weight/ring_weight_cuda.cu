@@ -71,7 +71,8 @@ __global__ void ring_weight_sigma_finish_kernel(const float* log_sigmas, int64_t
     double sum = 0;
     for (int64_t piece = lane_of_thread(); piece < pieces; piece += warp_threads) sum += partial[piece * rings + r];
     sum = warp_sum(sum);
-    if (lane_of_thread() == 0) dlog_sigmas[r] = sigma_of(log_sigmas[r], rings).is_clamped ? 0 : static_cast<float>(sum);
+    if (lane_of_thread() != 0) continue;
+    dlog_sigmas[r] = sigma_of(log_sigmas[r], rings).is_clamped ? 0 : static_cast<float>(sum);
   }
 }
 
