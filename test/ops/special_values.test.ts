@@ -298,20 +298,20 @@ function expectSame(actual: Iterable<number>, expected: readonly number[], isRin
 for (const [group, rows] of Object.entries({ 'special values': plain, 'special values: ring convolution': rings })) {
   describe(group, () => {
     for (const [name, { inputs, run, dy, y, gradients }] of Object.entries(rows)) {
-      it(name, async () => {
-        for (const device of devices) {
+      for (const device of devices) {
+        it(`${name} (${nameOf(device)})`, async () => {
           const tensors = inputs.map((input) => gmr.tensor(input, undefined, { device, requiresGrad: true }));
           const result = run(...tensors);
           const upstream = Float32Array.from(dy ?? y.map(() => 1));
-          expectSame(await result.data(), y, rows === rings, `${nameOf(device)}: values`);
+          expectSame(await result.data(), y, rows === rings, 'values');
           result.backward(gmr.tensor(upstream, result.shape, { device }));
           for (const [i, gradient] of gradients.entries()) {
             if (gradient === undefined) continue;
             const values = await tensors[i]!.grad!.data();
-            expectSame(values, gradient, rows === rings, `${nameOf(device)}: gradient ${i}`);
+            expectSame(values, gradient, rows === rings, `gradient ${i}`);
           }
-        }
-      });
+        });
+      }
     }
   });
 }
