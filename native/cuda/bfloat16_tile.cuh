@@ -265,8 +265,8 @@ struct Bfloat16WeightTile {
   __device__ static int row(int j) { return first_row() + 8 * (j / 2) + 2 * fragment_column() + j % 2; }
   __device__ float value(int i, int j) const { return sums.sum[i / 2][j / 2][i % 2 * 2 + j % 2]; }
 
-  // sum += gradient panel^T over the tile's pixels. Rows of the panel beyond a chunk's depth are zero.
-  __device__ void add(const bfloat16* gradient, const bfloat16* panel, int /*depth*/) {
+  // sum += gradient panel^T over the tile's pixels.
+  __device__ void add(const bfloat16* gradient, const bfloat16* panel) {
     const bfloat16* a_at = gradient + (first_output() + lane() % 16) * pitch + lane() / 16 * 8;
     const bfloat16* four_at = panel + (first_row() + lane() / 16 * 8 + lane() % 8) * pitch + lane() / 8 % 2 * 8;
     const bfloat16* two_at = panel + (first_row() + (n_tiles - 1) * 8 + lane() % 8) * pitch + lane() / 8 % 2 * 8;

@@ -5,8 +5,7 @@
 //   add(weights, panel, depth)            sum += weights^T panel, over `depth` operand rows
 //   output(i), pixel(j), value(i, j)      what the thread holds: i < outputs_a_thread, j < pixels_a_thread
 // and one of the weight gradient
-//   add(gradient, panel, depth)           sum += gradient panel^T, over the tile's pixels; `depth` rows of the panel
-//                                         count, and none beyond is read
+//   add(gradient, panel)                  sum += gradient panel^T, over the tile's pixels
 //   output(i), row(j), value(i, j)        i < outputs_a_thread, j < rows_a_thread; outputs >= `outputs` are none
 //   chunks                                whose sums a block has registers for, each in a tile of its own
 //   threads, pixels, pitch, Element       of a block, of the tile, from row to row of it, and what it holds
@@ -68,16 +67,14 @@ struct FloatWeightTile {
   __device__ int row(int j) const { return static_cast<int>(threadIdx.x) % row_threads + j * row_threads; }
   __device__ float value(int i, int j) const { return sum[i][j]; }
 
-  __device__ void add(const float* gradient, const float* panel, int depth) {
+  __device__ void add(const float* gradient, const float* panel) {
     if (output(0) >= outputs) return;
     for (int pixel = 0; pixel < product_pixels; pixel += 4) {
       Pack<4> a[outputs_a_thread], b[rows_a_thread];
 #pragma unroll
       for (int i = 0; i < outputs_a_thread; ++i) a[i] = load_pack<4>(gradient + output(i) * product_pitch + pixel);
 #pragma unroll
-      for (int j = 0; j < rows_a_thread; ++j) {
-        b[j] = row(j) < depth ? load_pack<4>(panel + row(j) * product_pitch + pixel) : Pack<4>{};
-      }
+      for (int j = 0; j < rows_a_thread; ++j) b[j] = load_pack<4>(panel + row(j) * product_pitch + pixel);
 #pragma unroll
       for (int i = 0; i < outputs_a_thread; ++i) {
 #pragma unroll
@@ -147,18 +144,15 @@ struct TensorWeightTile {
   __device__ int row(int j) const { return first_row() + 8 * (j / 2) + 2 * fragment_column() + j % 2; }
   __device__ float value(int i, int j) const { return sums.sum[i / 2][j / 2][i % 2 * 2 + j % 2]; }
 
-  __device__ void add(const float* gradient, const float* panel, int depth) {
-    const int row = first_row() + fragment_row();
+  __device__ void add(const float* gradient, const float* panel) {
     const float* a = gradient + (first_output() + fragment_row()) * product_pitch + fragment_column();
-    const float* b = panel + row * product_pitch + fragment_column();
+    const float* b = panel + (first_row() + fragment_row()) * product_pitch + fragment_column();
     sums.add(
         product_pixels / tensor_depth,
         [&](int step, int h, int i, int v) {
           return a[(16 * i + 8 * v) * product_pitch + step * tensor_depth + 4 * h];
         },
-        [&](int step, int h, int j) {
-          return row + 8 * j < depth ? b[8 * j * product_pitch + step * tensor_depth + 4 * h] : 0;
-        });
+        [&](int step, int h, int j) { return b[8 * j * product_pitch + step * tensor_depth + 4 * h]; });
   }
 };
 

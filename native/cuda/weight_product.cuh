@@ -78,7 +78,7 @@ __device__ void backward_weight_product(const BackwardWeightProduct<Gather, T>& 
   T* panel = reinterpret_cast<T*>(shared_memory);
   T* gradient = panel + Gather::panel_rows * Tile::pitch;  // dy, [outputs][pixels]
   auto* work = reinterpret_cast<float*>(gradient + Tile::outputs * Tile::pitch);
-  // What nobody writes, columns and outputs that stand for nothing, must be numbers.
+  // What nobody writes, columns, outputs and rows that stand for nothing, must be numbers.
   constexpr int tiles_bytes = (Gather::panel_rows + Tile::outputs) * Tile::pitch * static_cast<int>(sizeof(T));
   constexpr int count = tiles_bytes / static_cast<int>(sizeof(float4));
   for (int i = static_cast<int>(threadIdx.x); i < count; i += Tile::threads) shared_memory[i] = {};
@@ -109,7 +109,7 @@ __device__ void backward_weight_product(const BackwardWeightProduct<Gather, T>& 
         __syncthreads();
 #pragma unroll
         for (int i = 0; i < Tile::chunks; ++i) {  // so that sums stay in registers
-          if (i == c) products[i].add(gradient, panel, chunk.depth);
+          if (i == c) products[i].add(gradient, panel);
         }
         __syncthreads();
         if constexpr (Tile::chunks == 1) break;
