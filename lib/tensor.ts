@@ -402,7 +402,8 @@ export function expectTensor(op: string, argument: string, value: unknown, expec
     fail(op, argument, `have shape [${expected.shape.join(', ')}]`, value.shape, 'invalid_shape');
   }
   if (expected.device !== undefined && value.device !== expected.device) {
-    fail(op, argument, `be on ${expected.device.toString()}`, value.device.toString(), 'device_mismatch');
+    const where = `be on ${expected.device.toString()}, where { device } or model.to(device) puts it`;
+    fail(op, argument, where, value.device.toString(), 'device_mismatch');
   }
   return value;
 }

@@ -36,7 +36,7 @@ function cosineAndSine(degrees: number): [number, number] {
  * `[[1, 2], [3, 4]]` turned by 90 is `[[2, 4], [1, 3]]`, as numpy's rot90 has it. A plane given the other way round turns the
  * other way round. Half turns, and quarter turns of square planes, are permutations, to the bit, as is the mirror; other planes'
  * quarter turns are sampled like any angle.
- * @param x `[N, C, (D,) H, W]`, float32 or bfloat16.
+ * @param x `[N, C, (D,) H, W]`, float32 or bfloat16, fewer than 2^31 - 1 elements a turned plane.
  * @param degrees Any finite number.
  * @returns The shape and type of `x`.
  */
@@ -50,6 +50,9 @@ export function rotate(x: Tensor, degrees: number, options: RotateOptions = {}):
     spatialAxis(`plane[${i}]`, axis, rank),
   ) as [number, number];
   if (down === right) fail('rotate', 'plane', 'be two different axes', plane);
+  if (x.shape[down]! * x.shape[right]! >= 2 ** 31 - 1) {
+    fail('rotate', 'x', 'have fewer than 2^31 - 1 elements a turned plane', x.shape, 'invalid_shape');
+  }
   const flipped = flip === null ? null : spatialAxis('flip', flip, rank);
   const [cosine, sine] = cosineAndSine(degrees);
   const geometry = {

@@ -1,11 +1,24 @@
 #include "backend/allocator.h"
 
+#include <algorithm>
 #include <bit>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
 
 namespace gmr {
 
-Allocator::Allocator(Take take, Give give, std::shared_ptr<MemoryBudget> budget)
-    : take_(std::move(take)), give_(std::move(give)), budget_(std::move(budget)) {
+bool caches_memory() {
+  const char* variable = std::getenv("GMR_MEMORY_CACHE");
+  const std::string text = variable == nullptr || *variable == '\0' ? "1" : variable;
+  if (text != "0" && text != "1") {
+    throw std::invalid_argument("expected GMR_MEMORY_CACHE to be 0 or 1, received '" + text + "'");
+  }
+  return text == "1";
+}
+
+Allocator::Allocator(Take take, Give give, std::shared_ptr<MemoryBudget> budget, bool caches)
+    : take_(std::move(take)), give_(std::move(give)), budget_(std::move(budget)), caches_(caches) {
   budget_->add(this);
 }
 
@@ -14,7 +27,8 @@ Allocator::~Allocator() {
   budget_->remove(this);
 }
 
-size_t Allocator::class_bytes(size_t bytes) {
+size_t Allocator::block_bytes(size_t bytes) const {
+  if (!caches_) return std::max<size_t>(bytes, 1);
   constexpr size_t smallest = 256;
   if (bytes <= smallest) return smallest;
   const size_t quarter = std::bit_floor(bytes - 1) / 4;  // classes are 4..8 quarters
@@ -22,7 +36,7 @@ size_t Allocator::class_bytes(size_t bytes) {
 }
 
 void* Allocator::allocate(size_t bytes) {
-  const size_t size = class_bytes(bytes);
+  const size_t size = block_bytes(bytes);
   if (void* data = take_cached(size); data != nullptr) return data;
   if (void* data = take_new(size); data != nullptr) return data;
   budget_->empty_caches();
@@ -59,15 +73,23 @@ void* Allocator::take_new(size_t size) {
 
 void Allocator::count_new(size_t size) {
   std::lock_guard lock(mutex_);
-  SizeClass& own = classes_[size];
-  if (own.free.capacity() == own.blocks) own.free.reserve(2 * own.blocks + 8);
-  own.blocks += 1;
+  if (caches_) {
+    SizeClass& own = classes_[size];
+    if (own.free.capacity() == own.blocks) own.free.reserve(2 * own.blocks + 8);
+    own.blocks += 1;
+  }
   reserved_bytes_ += size;
 }
 
 void Allocator::release(void* data, size_t bytes) noexcept {
-  const size_t size = class_bytes(bytes);
+  const size_t size = block_bytes(bytes);
   std::lock_guard lock(mutex_);
+  if (!caches_) {
+    give_(data, size);
+    budget_->give(size);
+    reserved_bytes_ -= size;
+    return;
+  }
   classes_.find(size)->second.free.push_back(data);
   cached_bytes_ += size;
 }

@@ -1,5 +1,6 @@
 // A caching allocator over a backend's memory, within a budget: size classes (four a power of two, so at most 25 % is
-// lost), freed blocks are kept for the next request of their class. Safe to call from any thread.
+// lost), freed blocks are kept for the next request of their class. Without the cache (caches_memory()) each block is of
+// the size that was asked for, and goes back at once. Safe to call from any thread.
 #pragma once
 
 #include <cstddef>
@@ -19,12 +20,16 @@ struct AllocatorStats {
   uint64_t cached_bytes;    // of these, free
 };
 
+// Whether memory that is given back is kept. GMR_MEMORY_CACHE=0: no; what checks accesses (compute-sanitizer, the
+// interpreter of CUDA kernels) then knows each tensor's memory from its first byte to its last.
+bool caches_memory();
+
 class Allocator {
  public:
   using Take = std::function<void*(size_t bytes)>;
   using Give = std::function<void(void* data, size_t bytes)>;
 
-  Allocator(Take take, Give give, std::shared_ptr<MemoryBudget> budget);
+  Allocator(Take take, Give give, std::shared_ptr<MemoryBudget> budget, bool caches);
   ~Allocator();
   Allocator(const Allocator&) = delete;
   Allocator& operator=(const Allocator&) = delete;
@@ -36,9 +41,8 @@ class Allocator {
   AllocatorStats stats() const;
   MemoryBudget& budget() const { return *budget_; }
 
-  static size_t class_bytes(size_t bytes);
-
  private:
+  size_t block_bytes(size_t bytes) const;
   void* take_cached(size_t size);
   void* take_new(size_t size);
   void count_new(size_t size);
@@ -46,6 +50,7 @@ class Allocator {
   Take take_;
   Give give_;
   const std::shared_ptr<MemoryBudget> budget_;
+  const bool caches_;
   mutable std::mutex mutex_;
   struct SizeClass {
     std::vector<void*> free;  // with room for all blocks: giving one back must not fail

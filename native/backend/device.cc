@@ -29,7 +29,7 @@ Memory::Memory(const Backend& b, int index)
       handle(b.open(index), b.close),
       allocator([this](size_t bytes) { return backend.allocate(*handle, bytes); },
                 [this](void* data, size_t bytes) { backend.release(*handle, data, bytes); },
-                memory_budget(backend, index, backend.properties(*handle).memory_bytes)) {}
+                memory_budget(backend, index, backend.properties(*handle).memory_bytes), caches_memory()) {}
 
 std::string Memory::describe_shortage(size_t wanted_bytes) const {
   const auto stats = allocator.stats();
@@ -38,7 +38,9 @@ std::string Memory::describe_shortage(size_t wanted_bytes) const {
          " to be available, but there is too little: tensors hold " +
          std::to_string(stats.reserved_bytes - stats.cached_bytes) + " bytes, the cache " +
          std::to_string(stats.cached_bytes) + ", all threads together " + std::to_string(budget.used_bytes()) +
-         " of at most " + std::to_string(budget.limit().bytes) + " (" + budget.limit().reason + ")";
+         " of at most " + std::to_string(budget.limit().bytes) + " (" + budget.limit().reason +
+         "): take a smaller batch, free tensors sooner (scope, dispose), or " +
+         (budget.limit().reason == MemoryBudget::variable ? "raise it" : "end what else uses this memory");
 }
 
 Buffer::Buffer(std::shared_ptr<Memory> memory, size_t bytes) : memory_(std::move(memory)), bytes_(bytes) {

@@ -62,7 +62,7 @@ std::optional<uint64_t> parse_size(std::string_view text) {
 }
 
 std::optional<uint64_t> wanted_limit() {
-  const char* variable = std::getenv("GMR_MEMORY_LIMIT");
+  const char* variable = std::getenv(MemoryBudget::variable);
   const std::string_view text = variable == nullptr ? "" : variable;
   if (text.empty()) return std::nullopt;
   const auto bytes = parse_size(text);
@@ -117,7 +117,7 @@ std::shared_ptr<MemoryBudget> memory_budget(const Backend& backend, int index, u
   auto budget = known.lock();
   if (budget == nullptr) {
     MemoryBudget::Limit limit = device_bytes > 0 ? MemoryBudget::Limit{device_bytes, "the device's own"} : host_limit();
-    if (const auto wanted = wanted_limit(); wanted && *wanted < limit.bytes) limit = {*wanted, "GMR_MEMORY_LIMIT"};
+    if (const auto wanted = wanted_limit(); wanted && *wanted < limit.bytes) limit = {*wanted, MemoryBudget::variable};
     known = budget = std::make_shared<MemoryBudget>(std::move(limit));
   }
   return budget;

@@ -22,6 +22,8 @@ class MemoryBudget {
     std::string reason;  // of these bytes, in a few words
   };
 
+  static constexpr const char* variable = "GMR_MEMORY_LIMIT";
+
   explicit MemoryBudget(Limit limit) : limit_(std::move(limit)) {}
 
   bool take(uint64_t bytes);  // false: it would pass the limit

@@ -20,4 +20,17 @@ inline bool runs_on(const std::string& built, int major, int minor) {
   return false;
 }
 
+// Why a GPU that `built` does not serve cannot be used, and what to do about it.
+inline std::string refusal(const std::string& gpu, const std::string& built, int major, int minor) {
+  constexpr int oldest = 75;  // that nvcc 13 compiles for
+  const std::string expected =
+      "expected " + gpu + " (compute capability " + std::to_string(major) + "." + std::to_string(minor) + ") to be ";
+  if (10 * major + minor < oldest) {
+    return expected + "of compute capability 7.5 or newer, which CUDA 13 needs: use another GPU, or the processor";
+  }
+  return expected + "one that this library was built for (" + built +
+         "): build from source, with `npm run build:native -- --CDGMR_CUDA_ARCHITECTURES=" + std::to_string(major) +
+         std::to_string(minor) + "-real`";
+}
+
 }  // namespace gmr::cuda

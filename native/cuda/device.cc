@@ -36,6 +36,13 @@ std::string describe(cudaError_t error) {
   return std::string(cudaGetErrorName(error)) + ": " + cudaGetErrorString(error);
 }
 
+std::string unusable(cudaError_t error) {
+  return "expected a usable GPU, the driver says " + describe(error) + ": check nvidia-smi and dmesg";
+}
+
+// Of a CUDA runtime, all drivers of the same major version serve it.
+constexpr int oldest_driver = CUDART_VERSION / 1000 * 1000;
+
 std::string version_text(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
 }
@@ -65,14 +72,14 @@ DeviceCount BackendDevice::count() {
             "expected an NVIDIA driver, but this machine has none: install one (nvidia-smi shows it); in a container, "
             "start it with its GPUs (--gpus all)"};
   }
-  if (error == cudaErrorInsufficientDriver) {
-    return {0, "expected a driver for CUDA " + version_text(CUDART_VERSION) + " or newer, this one is for CUDA " +
+  if (driver < oldest_driver) {
+    return {0, "expected a driver for CUDA " + version_text(oldest_driver) + " or newer, this one is for CUDA " +
                    version_text(driver) + ": update the NVIDIA driver"};
   }
   if (error == cudaErrorNoDevice || (error == cudaSuccess && count == 0)) {
     return {0, "expected a GPU, the driver shows none: check CUDA_VISIBLE_DEVICES and nvidia-smi"};
   }
-  if (error != cudaSuccess) return {0, "expected a usable GPU, the driver says " + describe(error)};
+  if (error != cudaSuccess) return {0, unusable(error)};
   return {count, ""};
 }
 
@@ -81,18 +88,18 @@ BackendDevice::BackendDevice(int index)
   const auto [count, problem] = BackendDevice::count();
   if (count == 0) unavailable(problem);
   if (index < 0 || index >= count) {
-    unavailable("expected a device index below " + std::to_string(count) + ", the number of GPUs here, received " +
-                std::to_string(index));
+    const std::string last = "'cuda:" + std::to_string(count - 1) + "'";
+    unavailable("expected a device index below " + std::to_string(count) + ", the number of GPUs here (" +
+                (count == 1   ? last
+                 : count == 2 ? "'cuda:0', " + last
+                              : "'cuda:0' to " + last) +
+                "), received " + std::to_string(index));
   }
   if (const cudaError_t error = cudaGetDeviceProperties(&properties_, index); error != cudaSuccess) {
-    unavailable("expected a usable GPU, the driver says " + describe(error));
+    unavailable(unusable(error));
   }
   if (!cuda::runs_on(GMR_CUDA_ARCHITECTURES, properties_.major, properties_.minor)) {
-    unavailable("expected " + std::string(properties_.name) + " (compute capability " +
-                std::to_string(properties_.major) + "." + std::to_string(properties_.minor) +
-                ") to be one that this library was built for (" GMR_CUDA_ARCHITECTURES
-                "): build it with -DGMR_CUDA_ARCHITECTURES=" +
-                std::to_string(properties_.major) + std::to_string(properties_.minor) + "-real");
+    unavailable(cuda::refusal(properties_.name, GMR_CUDA_ARCHITECTURES, properties_.major, properties_.minor));
   }
   uploads_.emplace(std::min(most_upload_bytes, properties_.totalGlobalMem / upload_share));
 }

@@ -55,6 +55,7 @@ Napi::Value plan_failure(Napi::Env env, const Napi::CallbackInfo& info, void* fu
 Control controls[] = {
     {"report", "gmr_cuda_sim_report", text},
     {"kernels", "gmr_cuda_sim_kernels", text},
+    {"leaks", "gmr_cuda_sim_leaks", text},
     {"unsupported", "gmr_cuda_sim_unsupported", text},
     {"reset", "gmr_cuda_sim_reset", command},
     {"failed", "gmr_cuda_sim_failed", text},

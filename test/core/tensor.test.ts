@@ -116,7 +116,7 @@ describeTwo('two devices (needs a processor of two CPU levels)', () => {
   for (const [name, call] of Object.entries(calls)) {
     it(`are refused: ${name}`, () => {
       const [op, argument] = name.split(' ') as [string, string];
-      const message = `[${op}] expected ${argument} to be on ${here!.toString()}, received "${elsewhere!.toString()}"`;
+      const message = `[${op}] expected ${argument} to be on ${here!.toString()}, where { device } or model.to(device) puts it, received "${elsewhere!.toString()}"`;
       expectFailure(() => gmr.scope(() => void call()), 'device_mismatch', message);
     });
   }

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import type { Binding } from '../../binding.js';
 import * as gmr from '../../lib/index.js';
 import { addonPath } from '../../lib/native.js';
-import { runChild } from '../support/child.js';
+import { linesOf, runChild } from '../support/child.js';
 import { cudaError } from '../support/cuda_sim.js';
 import { cudaSim, devices } from '../support/devices.js';
 import { expectFailure, expectRejection } from '../support/failure.js';
@@ -77,32 +77,88 @@ describe('CUDA devices that cannot be used', function () {
     if (cudaSim === undefined) this.skip();
   });
 
-  const refusals: Record<string, { environment: Record<string, string>; message: string }> = {
+  const refusals: Record<string, { environment: Record<string, string>; index?: number; message: string }> = {
+    'no driver': {
+      environment: { GMR_CUDA_SIM_DRIVER: '0' },
+      message:
+        'expected an NVIDIA driver, but this machine has none: install one (nvidia-smi shows it); in a container, start it with its ' +
+        'GPUs (--gpus all)',
+    },
     'a driver that is too old': {
-      environment: { GMR_CUDA_SIM_FAIL: `cudaGetDeviceCount:0:${cudaError.insufficientDriver}` },
-      message: 'device_unavailable [device] expected a driver for CUDA 13.0 or newer, this one is for CUDA',
+      environment: { GMR_CUDA_SIM_DRIVER: '12080' },
+      message: 'expected a driver for CUDA 13.0 or newer, this one is for CUDA 12.8: update the NVIDIA driver',
     },
     'no GPU': {
       environment: { GMR_CUDA_SIM_DEVICES: '0' },
-      message: 'device_unavailable [device] expected a GPU, the driver shows none: check CUDA_VISIBLE_DEVICES',
+      message: 'expected a GPU, the driver shows none: check CUDA_VISIBLE_DEVICES and nvidia-smi',
     },
-    'an architecture that the library was not built for': {
+    'a driver that fails': {
+      environment: { GMR_CUDA_SIM_FAIL: `cudaGetDeviceCount:0:${cudaError.launchFailure}` },
+      message:
+        'expected a usable GPU, the driver says cudaErrorLaunchFailure: unspecified launch failure: check nvidia-smi and dmesg',
+    },
+    'a GPU older than what nvcc 13 compiles for': {
       environment: { GMR_CUDA_SIM_ARCH: '70' },
-      message: 'to be one that this library was built for (',
+      message:
+        'expected CUDA simulator 7.0 (compute capability 7.0) to be of compute capability 7.5 or newer, which CUDA 13 needs: use ' +
+        'another GPU, or the processor',
+    },
+    'an index beyond the only GPU': {
+      environment: {},
+      index: 3,
+      message: "expected a device index below 1, the number of GPUs here ('cuda:0'), received 3",
+    },
+    'an index beyond two': {
+      environment: { GMR_CUDA_SIM_DEVICES: '2' },
+      index: 2,
+      message: "expected a device index below 2, the number of GPUs here ('cuda:0', 'cuda:1'), received 2",
+    },
+    'an index beyond eight': {
+      environment: { GMR_CUDA_SIM_DEVICES: '8' },
+      index: 8,
+      message: "expected a device index below 8, the number of GPUs here ('cuda:0' to 'cuda:7'), received 8",
     },
   };
-  for (const [name, { environment, message }] of Object.entries(refusals)) {
+  for (const [name, { environment, index = 0, message }] of Object.entries(refusals)) {
     it(name, async () => {
-      expect(await onCudaSim(`console.log(await attempt(open));`, environment)).to.include(message);
+      const body = `console.log(await attempt(() => Device.open('cuda_sim', ${index})));`;
+      expect(await onCudaSim(body, environment)).to.equal(`device_unavailable [device] ${message}`);
     });
   }
 
-  it('an index beyond the GPUs there are', () => {
-    expectFailure(
-      () => gmr.Device.open('cuda_sim', 3),
-      'device_unavailable',
-      '[device] expected a device index below 1, the number of GPUs here, received 3',
+  it('a newer driver of the same CUDA, or of a later one, serves', async () => {
+    for (const GMR_CUDA_SIM_DRIVER of ['13000', '13020', '14000']) {
+      expect(await onCudaSim('console.log(open().level);', { GMR_CUDA_SIM_DRIVER })).to.equal('sm_80');
+    }
+  });
+});
+
+describe('two GPUs of one kind', function () {
+  before(function () {
+    if (cudaSim === undefined) this.skip();
+  });
+
+  it('work beside each other, and refuse the tensors of the other', async () => {
+    const output = await onCudaSim(
+      `
+      const [first, second] = [0, 1].map((index) => Device.open('cuda_sim', index));
+      const on = (device) => gmr.tensor([[1, 2, 3]], undefined, { device });
+      console.log(await attempt(() => gmr.ops.add(on(first), on(second))));
+      const layer = new gmr.nn.Linear(3, 1, { bias: false, device: first, generator: new gmr.Generator(1) });
+      console.log(await attempt(() => layer.forward(on(second))));
+      const here = await layer.forward(on(first)).data();
+      await layer.to(second);
+      const there = await layer.forward(on(second)).data();
+      console.log(here[0] === there[0], gmr.memory(first).bytes > 0, String(second));`,
+      { GMR_CUDA_SIM_DEVICES: '2' },
     );
+    const [add, linear, both] = output.split('\n');
+    const [first, second] = [0, 1].map((index) => `cuda_sim:${index} (CUDA simulator 8.0, sm_80, 8.0 GiB)`);
+    expect(add).to.equal(
+      `device_mismatch [add] expected b to be on ${first}, where { device } or model.to(device) puts it, received "${second}"`,
+    );
+    expect(linear).to.match(/^device_mismatch \[conv\] expected w to be on cuda_sim:1 /);
+    expect(both).to.equal(`true true ${second}`);
   });
 });
 
@@ -152,6 +208,9 @@ describe('CUDA devices that fail', function () {
     expect(length).to.equal(String((24 * mebibyte) / 4));
     expect(failure).to.match(
       /^out_of_memory \[activation\] expected 25165824 bytes to be available, .+: tensors hold 25165824 bytes, the cache 0, /,
+    );
+    expect(failure).to.include(
+      "of at most 33554432 (the device's own): take a smaller batch, free tensors sooner (scope, dispose), or end what else uses this memory",
     );
     expect(next).to.equal('0,2');
   });
@@ -292,7 +351,7 @@ describe('CUDA devices, opened', function () {
   it('with the code and words of a refusal', async () => {
     const output = await run(`console.log(await attempt(() => gmr.device('cuda:7')));`);
     expect(output).to.equal(
-      'device_unavailable [device] expected a device index below 1, the number of GPUs here, received 7',
+      "device_unavailable [device] expected a device index below 1, the number of GPUs here ('cuda:0'), received 7",
     );
   });
 
@@ -354,6 +413,14 @@ describe('CUDA devices in a process', function () {
     const x = gmr.tensor(new Float32Array(1000), undefined, { device });
     for (let i = 0; i < 300; ++i) void gmr.ops.add(x, x).data();
     await x.data();`;
+
+  it('gives all that it has taken back when its thread ends', async () => {
+    const [line] = await linesOf(new URL('../life/children/cuda_leaks.js', import.meta.url));
+    const { ended, terminated, failed } = JSON.parse(line!) as Record<string, string[]>;
+    expect([ended, terminated]).to.deep.equal([[], []]);
+    expect(failed).to.have.length(1);
+    expect(failed![0]).to.match(/^allocation \d+ of \d+ bytes was never freed$/);
+  });
 
   it('ends with copies to the host on their way', async () => {
     expect(await onCudaSim(`${work} console.log('queued'); process.exit(0);`, {})).to.equal('queued');

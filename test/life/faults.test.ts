@@ -4,7 +4,7 @@ import { cudaError } from '../support/cuda_sim.js';
 import { cudaSim } from '../support/devices.js';
 import { inPairs, linesOf } from '../support/child.js';
 import { rounds } from './rounds.js';
-import type { FaultRun } from './children/cuda_faults.js';
+import type { FaultRun, Left } from './children/cuda_faults.js';
 import type { OpFaultRun, Outcome } from './children/op_faults.js';
 
 // The second step uses memory, tables and pinned blocks of the first again.
@@ -30,8 +30,9 @@ const harmless = new Set(['cudaDriverGetVersion', 'cudaEventQuery', 'cudaFree', 
 const environment = { GMR_CUDA_SIM_QUIET: '1', GMR_CUDA_SIM_DEVICES: '4000' };
 const script = new URL('./children/cuda_faults.js', import.meta.url);
 
-async function sweep(error: number): Promise<{ runs: FaultRun[]; losses: number[] }> {
+async function sweep(error: number): Promise<{ runs: FaultRun[]; losses: number[]; leaks: string[] }> {
   const lines = await linesOf(script, [String(error), String(steps)], environment, { limitMs: 200_000 });
+  const { leaks } = JSON.parse(lines.pop()!) as Left;
   const runs = lines.map((line) => JSON.parse(line) as FaultRun);
   const { failed, outcomes } = runs.pop()!;
   // The last run has met no failure: the sweep has been through.
@@ -39,7 +40,13 @@ async function sweep(error: number): Promise<{ runs: FaultRun[]; losses: number[
   expect(outcomes[0]!.losses).to.have.length(steps);
   expect(runs.length).to.be.greaterThan(150);
   expect(new Set(runs.map((run) => run.failed))).to.include.all.keys(expectedToFail);
-  return { runs, losses: outcomes[0]!.losses! };
+  return { runs, losses: outcomes[0]!.losses!, leaks };
+}
+
+/** Each failure to give something back leaves that, and nothing else is left when the devices are closed. */
+function expectNoLeaks(runs: readonly FaultRun[], leaks: readonly string[]): void {
+  const refused = runs.filter(({ failed }) => /Free|Destroy/.test(failed));
+  expect(leaks).to.have.length(refused.length, leaks.join('\n'));
 }
 
 /** What an error says but for the op that met it. */
@@ -60,7 +67,7 @@ describe('a failure at each call of the CUDA runtime', function () {
   });
 
   it('of memory: the cache is tried, else the work fails, and the device goes on as if nothing had been', async () => {
-    const { runs, losses } = await ofMemory;
+    const { runs, losses, leaks } = await ofMemory;
     for (const [i, { failed, outcomes, buffers, report }] of runs.entries()) {
       const [first, next] = outcomes;
       const what = `call ${i + 1}, ${failed}`;
@@ -71,6 +78,7 @@ describe('a failure at each call of the CUDA runtime', function () {
       expect(buffers, what).to.equal(0);
       expect(report, what).to.equal('');
     }
+    expectNoLeaks(runs, leaks);
     // Memory of tensors and working memory of passes is found in the cache, or taken again.
     expect(
       runs.filter(({ failed, outcomes }) => failed === 'cudaMalloc' && outcomes[0]!.losses).length,
@@ -78,7 +86,7 @@ describe('a failure at each call of the CUDA runtime', function () {
   });
 
   it('of the device: what is queued fails with the first cause, the device stays failed, all others go on', async () => {
-    const { runs, losses } = await ofDevice;
+    const { runs, losses, leaks } = await ofDevice;
     let ignored = 0;
     for (const [i, { failed, outcomes, buffers, report }] of runs.entries()) {
       const [first, next] = outcomes;
@@ -100,6 +108,7 @@ describe('a failure at each call of the CUDA runtime', function () {
       expect(report, what).to.equal('');
     }
     expect(ignored).to.be.lessThan(40);
+    expectNoLeaks(runs, leaks);
   });
 
   it('a GPU that is lost: the first cause is kept, the process ends well, with work queued', async () => {

@@ -8,6 +8,7 @@ import { cudaSim } from '../support/devices.js';
 import { SmallTraining } from '../support/small_training.js';
 
 const mebibyte = 2 ** 20;
+const remedy = ': take a smaller batch, free tensors sooner (scope, dispose), or raise it';
 const prelude = `
 const attempt = async (fn) => { try { return String(await fn()); } catch (e) { return e.code + ' ' + e.message; } };
 const say = (value) => console.log(value);
@@ -88,11 +89,13 @@ describe('memory limit', () => {
       );
       expect(whole).to.equal(
         'out_of_memory [tensor] expected 83886080 bytes to be available, but there is too little: tensors hold 256 bytes, ' +
-          'the cache 0, all threads together 256 of at most 52428800 (GMR_MEMORY_LIMIT)',
+          'the cache 0, all threads together 256 of at most 52428800 (GMR_MEMORY_LIMIT)' +
+          remedy,
       );
       expect(queued).to.equal(
         'out_of_memory [add] expected 29360128 bytes to be available, but there is too little: tensors hold 29360384 bytes, ' +
-          'the cache 0, all threads together 29360384 of at most 52428800 (GMR_MEMORY_LIMIT)',
+          'the cache 0, all threads together 29360384 of at most 52428800 (GMR_MEMORY_LIMIT)' +
+          remedy,
       );
       expect(sum).to.equal('2');
       expect(bytes).to.equal(String(28 * mebibyte + 8));
@@ -121,12 +124,33 @@ describe('memory limit', () => {
     });
   }
 
+  for (const [name, open] of Object.entries(devices)) {
+    it(`${name}: without the cache, memory has the sizes of tensors and goes with them`, async function () {
+      if (name === 'cuda_sim' && cudaSim === undefined) this.skip();
+      const body = `
+        const device = ${open};
+        const x = gmr.tensor([1, 2, 3], undefined, { device });
+        const sum = gmr.ops.add(x, x);
+        say([...(await sum.data())].join());
+        const held = () => { const { reservedBytes, cachedBytes } = gmr.memory(device); return [reservedBytes, cachedBytes].join(); };
+        say(held());
+        sum.dispose();
+        await x.data(); // the stream lets go of what it has read before it reads on
+        say(held());`;
+      expect(await run(body, { GMR_MEMORY_CACHE: '0' })).to.deep.equal(['2,4,6', '24,0', '12,0']);
+      expect(await run(body, { GMR_MEMORY_CACHE: '1' })).to.deep.equal(['2,4,6', '512,0', '512,256']);
+      const [refused] = await run(`say(await attempt(async () => ${open}));`, { GMR_MEMORY_CACHE: 'no' });
+      expect(refused).to.equal("invalid_argument [device] expected GMR_MEMORY_CACHE to be 0 or 1, received 'no'");
+    });
+  }
+
   it('counts all threads together, and frees the caches of all before a request fails', async () => {
     const script = new URL('./children/shared_limit.js', import.meta.url);
     expect(await linesOf(script, [], { GMR_MEMORY_LIMIT: '60M' })).to.deep.equal([
       '24 MiB',
       'out_of_memory [tensor] expected 37748736 bytes to be available, but there is too little: tensors hold 25165824 bytes, ' +
-        'the cache 0, all threads together 54525952 of at most 62914560 (GMR_MEMORY_LIMIT)',
+        'the cache 0, all threads together 54525952 of at most 62914560 (GMR_MEMORY_LIMIT)' +
+        remedy,
       '40 MiB',
     ]);
   });

@@ -225,14 +225,11 @@ describe('doctor on GPUs', function () {
   });
 
   const reasons: Record<string, { environment: Record<string, string>; detail: RegExp; name?: string }> = {
-    'a driver that is too old': {
-      environment: { GMR_CUDA_SIM_FAIL: `cudaGetDeviceCount:0:${cudaError.insufficientDriver}` },
-      detail: /expected a driver for CUDA 13\.0 or newer, this one is for CUDA/,
-    },
+    'no driver': { environment: { GMR_CUDA_SIM_DRIVER: '0' }, detail: /expected an NVIDIA driver/ },
     'no GPU': { environment: { GMR_CUDA_SIM_DEVICES: '0' }, detail: /the driver shows none/ },
     'an architecture without kernels': {
       environment: { GMR_CUDA_SIM_ARCH: '70' },
-      detail: /\(compute capability 7\.0\) to be one that this library was built for/,
+      detail: /\(compute capability 7\.0\) to be of compute capability 7\.5 or newer/,
       name: 'cuda_sim:0',
     },
   };

@@ -11,6 +11,8 @@ interface Control {
   reset(): void;
   /** `<launches> <mangled name>`, a kernel a line. */
   kernels(): string;
+  /** What was not given back, a line each: device and pinned memory, streams, events. */
+  leaks(): string;
   /** What kernels that were never launched need and the interpreter lacks. */
   unsupported(): string;
   /** What ptxas gave each kernel for each target, a line each: see gmr_cuda_sim_resources. */
@@ -32,7 +34,7 @@ interface Control {
 }
 
 /** cudaError_t, those that tests provoke. */
-export const cudaError = { memoryAllocation: 2, insufficientDriver: 35, noDevice: 100, launchFailure: 719 } as const;
+export const cudaError = { memoryAllocation: 2, noDevice: 100, launchFailure: 719 } as const;
 
 const binaries = dirname(addonPath());
 let control: Control | undefined;

@@ -4,16 +4,18 @@ import { Device } from '../../lib/device.js';
 import type { GmrError } from '../../lib/index.js';
 import { usableCpuLevels } from '../../lib/native.js';
 
-function openLevel(level: string): Device {
-  const before = process.env['GMR_CPU_LEVEL'];
-  process.env['GMR_CPU_LEVEL'] = level;
+function withVariable<T>(name: string, value: string, open: () => T): T {
+  const before = process.env[name];
+  process.env[name] = value;
   try {
-    return Device.open('cpu');
+    return open();
   } finally {
-    if (before === undefined) delete process.env['GMR_CPU_LEVEL'];
-    else process.env['GMR_CPU_LEVEL'] = before;
+    if (before === undefined) delete process.env[name];
+    else process.env[name] = before;
   }
 }
+
+const openLevel = (level: string): Device => withVariable('GMR_CPU_LEVEL', level, () => Device.open('cpu'));
 
 function openIfUsable(kind: string): Device[] {
   try {
@@ -27,7 +29,9 @@ function openIfUsable(kind: string): Device[] {
 }
 
 export const cpuDevices: readonly Device[] = usableCpuLevels().map(openLevel);
-export const cudaSim: Device | undefined = openIfUsable('cuda_sim')[0];
+// Each tensor has memory of its own size that nobody has written before, so that the interpreter sees every overrun and
+// every read of what an op has not written. Tests with processes of their own use the cache.
+export const cudaSim: Device | undefined = withVariable('GMR_MEMORY_CACHE', '0', () => openIfUsable('cuda_sim'))[0];
 export const devices: readonly Device[] = [
   ...cpuDevices,
   ...openIfUsable('cuda'),

@@ -1,6 +1,9 @@
 // The functions of cuda_sim.h.
+#include <set>
+
 #include "testing/cuda_sim/cubin.h"
 #include "testing/cuda_sim/cuda_sim.h"
+#include "testing/cuda_sim/ptx_parser.h"
 #include "testing/cuda_sim/simulator.h"
 #include "testing/cuda_sim/translator.h"
 
@@ -48,7 +51,8 @@ const char* gmr_cuda_sim_kernels() {
 
 const char* gmr_cuda_sim_leaks() {
   thread_local std::string kept;
-  return locked_text(kept, [](Simulator& simulator) { return simulator.memory.leaks(); });
+  return locked_text(
+      kept, [](Simulator& simulator) { return simulator.memory.leaks() + gmr::cuda_sim::leaked_streams_and_events(); });
 }
 
 const char* gmr_cuda_sim_unsupported() {
@@ -62,6 +66,23 @@ const char* gmr_cuda_sim_unsupported() {
         text += kernel.name + ": " + problem.what() + "\n";
       }
     }
+    return text;
+  });
+}
+
+const char* gmr_cuda_sim_opcodes() {
+  thread_local std::string kept;
+  return locked_text(kept, [](Simulator& simulator) {
+    std::set<std::string> opcodes;
+    for (const auto& binary : simulator.binaries) {
+      for (const auto& image : binary->images) {
+        for (const auto& [name, function] : gmr::cuda_sim::parse_ptx(image.text).functions) {
+          for (const auto& statement : function.body) opcodes.insert(statement.opcode);
+        }
+      }
+    }
+    std::string text;
+    for (const std::string& opcode : opcodes) text += opcode + '\n';
     return text;
   });
 }
@@ -139,6 +160,10 @@ void gmr_cuda_sim_set_memory(uint64_t bytes) {
 
 void gmr_cuda_sim_set_arch(int arch) {
   locked([&](Simulator& simulator) { simulator.settings.arch = arch; });
+}
+
+void gmr_cuda_sim_set_driver(int version) {
+  locked([&](Simulator& simulator) { simulator.settings.driver = version; });
 }
 
 void gmr_cuda_sim_fail(const char* function, int nth, int error) {

@@ -22,11 +22,14 @@ GMR_CUDA_SIM_API void gmr_cuda_sim_reset(void);
 /* "<launches> <mangled name>", one __global__ function a line. */
 GMR_CUDA_SIM_API const char* gmr_cuda_sim_kernels(void);
 
-/* One line for each allocation of device memory that has not been freed. */
+/* One line for each allocation of device or pinned memory, stream and event that has not been given back. */
 GMR_CUDA_SIM_API const char* gmr_cuda_sim_leaks(void);
 
 /* Kernels that were never launched, translated all the same: what no opcode table entry covers, a paragraph each. */
 GMR_CUDA_SIM_API const char* gmr_cuda_sim_unsupported(void);
+
+/* Instructions in the PTX of all kernels, for all targets, with their modifiers, a line each. */
+GMR_CUDA_SIM_API const char* gmr_cuda_sim_opcodes(void);
 
 /* Warp instructions executed so far. */
 GMR_CUDA_SIM_API uint64_t gmr_cuda_sim_instructions(void);
@@ -70,6 +73,10 @@ GMR_CUDA_SIM_API void gmr_cuda_sim_set_memory(uint64_t bytes);
 
 /* GMR_CUDA_SIM_ARCH: compute capability, 90 for 9.0. Kernels that have run already keep their PTX. */
 GMR_CUDA_SIM_API void gmr_cuda_sim_set_arch(int arch);
+
+/* GMR_CUDA_SIM_DRIVER: the version of CUDA that the driver is for, 12080 for 12.8; 0: there is no driver. Without a driver
+ * for this CUDA there are no devices. */
+GMR_CUDA_SIM_API void gmr_cuda_sim_set_driver(int version);
 
 /* GMR_CUDA_SIM_FAIL, "cudaMalloc:3:2": the nth call from now (1 is the next) of a CUDA function fails with an error.
  * Kernel launches are calls of cudaLaunchKernel, "*" are calls of any function. nth 0: all calls fail; -n: the nth and

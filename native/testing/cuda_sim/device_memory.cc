@@ -18,6 +18,8 @@ namespace {
 // Room for addresses, not memory: allocations of all sizes for a process's whole life.
 constexpr uint64_t address_space = uint64_t{1} << 40;
 constexpr uint64_t page = 4096;
+// What is larger than this holds zeros at first instead of NaN, so that only those pages take memory that are touched.
+constexpr uint64_t most_filled = uint64_t{1} << 30;
 
 // Reserved once for the whole process, so that the handler below has one range to know.
 uint64_t reserved_from = 0;
@@ -70,13 +72,17 @@ void* DeviceMemory::allocate(uint64_t bytes, const std::string& name) {
   void* const storage = mmap(nullptr, allocation.mapped_bytes, PROT_READ | PROT_WRITE,
                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (storage == MAP_FAILED) return nullptr;
-  std::memset(storage, 0xff, allocation.mapped_bytes);  // NaN in every floating-point type
+  if (bytes <= most_filled) std::memset(storage, 0xff, allocation.mapped_bytes);  // NaN in every floating-point type
   allocation.address = next_address.fetch_add(address_bytes);
   allocation.bytes = bytes;
   allocation.storage = static_cast<std::byte*>(storage);
   allocation.name = name;
   allocation.serial = ++allocation_count_;
-  allocation.initialised.assign((bytes + 63) / 64, 0);
+  allocation.initialised.reset(static_cast<uint64_t*>(std::calloc((bytes + 63) / 64, sizeof(uint64_t))));
+  if (!allocation.initialised) {
+    munmap(storage, allocation.mapped_bytes);
+    return nullptr;
+  }
   used_ += bytes;
   void* const address = reinterpret_cast<void*>(allocation.address);
   allocations_.emplace(allocation.address, std::move(allocation));
@@ -104,7 +110,10 @@ void DeviceMemory::add_host(void* address, uint64_t bytes) {
   allocation.serial = ++allocation_count_;
   allocation.host = true;
   // The host writes there unseen.
-  allocation.initialised.assign((bytes + 63) / 64, ~uint64_t{0});
+  const uint64_t words = (bytes + 63) / 64;
+  allocation.initialised.reset(static_cast<uint64_t*>(std::calloc(words, sizeof(uint64_t))));
+  if (!allocation.initialised) throw std::bad_alloc();
+  std::fill_n(allocation.initialised.get(), words, ~uint64_t{0});
   allocations_[allocation.address] = std::move(allocation);
 }
 
@@ -176,9 +185,10 @@ void DeviceMemory::copy_initialised(const void* destination, const void* source,
 std::string DeviceMemory::leaks() const {
   std::string text;
   for (const auto& [address, allocation] : allocations_) {
-    if (allocation.host || !allocation.name.empty()) continue;
-    text += "allocation " + std::to_string(allocation.serial) + " of " + std::to_string(allocation.bytes) +
-            " bytes was never freed\n";
+    const bool is_variable = !allocation.host && !allocation.name.empty();
+    if (is_variable) continue;
+    text += (allocation.host ? "pinned allocation " : "allocation ") + std::to_string(allocation.serial) + " of " +
+            std::to_string(allocation.bytes) + " bytes was never freed\n";
   }
   return text;
 }

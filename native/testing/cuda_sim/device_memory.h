@@ -97,8 +97,9 @@ class DeviceMemory {
     std::string name;
     uint32_t serial = 0;
     bool host = false;
-    std::vector<uint64_t> initialised;    // a bit a byte
-    std::unique_ptr<Cell[], Free> cells;  // pages appear as they are touched
+    // Pages of both appear as they are touched.
+    std::unique_ptr<uint64_t[], Free> initialised;  // a bit a byte
+    std::unique_ptr<Cell[], Free> cells;
     uint32_t cells_shift = 0;
     uint32_t touched_launch = 0;  // the number of its first block
     Span read, written;           // in that launch

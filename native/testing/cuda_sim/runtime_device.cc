@@ -184,10 +184,19 @@ int attribute_of(int arch, cudaDeviceAttr attribute) {
 
 }  // namespace
 
+std::string gmr::cuda_sim::leaked_streams_and_events() {
+  std::string text;
+  for (size_t i = 0; i < streams().size(); ++i) text += "a stream was never destroyed\n";
+  for (size_t i = 0; i < events().size(); ++i) text += "an event was never destroyed\n";
+  return text;
+}
+
 extern "C" {
 
 cudaError_t cudaGetDeviceCount(int* count) {
   return api_call("cudaGetDeviceCount", [&](Simulator& simulator) {
+    // Drivers serve all runtimes of their major version.
+    if (simulator.settings.driver / 1000 < CUDART_VERSION / 1000) return cudaErrorInsufficientDriver;
     *count = simulator.settings.devices;
     return *count > 0 ? cudaSuccess : cudaErrorNoDevice;
   });
@@ -264,7 +273,7 @@ cudaError_t cudaDeviceSynchronize() {
 }
 
 cudaError_t cudaDriverGetVersion(int* version) {
-  *version = CUDART_VERSION;
+  *version = Simulator::instance().settings.driver;
   return api_call("cudaDriverGetVersion", [](Simulator&) { return cudaSuccess; });
 }
 

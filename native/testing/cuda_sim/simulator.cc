@@ -69,6 +69,7 @@ Simulator::Simulator() : memory(from_environment("GMR_CUDA_SIM_MEMORY", default_
   settings.quiet = from_environment("GMR_CUDA_SIM_QUIET", 0) != 0;
   settings.devices = static_cast<int>(from_environment("GMR_CUDA_SIM_DEVICES", 1));
   settings.arch = static_cast<int>(from_environment("GMR_CUDA_SIM_ARCH", 80));
+  settings.driver = static_cast<int>(from_environment("GMR_CUDA_SIM_DRIVER", CUDART_VERSION));
   if (const char* const plan = std::getenv("GMR_CUDA_SIM_FAIL")) {
     const std::string text = plan;
     const size_t first = text.find(':');

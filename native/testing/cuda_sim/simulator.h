@@ -29,6 +29,7 @@ struct Settings {
   uint64_t sampled_blocks = 0;  // of a launch, 0: all
   int devices = 1;
   int arch = 80;
+  int driver = CUDART_VERSION;  // 0: there is none
 };
 
 // One translation unit's device code.
@@ -128,6 +129,9 @@ class Simulator {
   std::map<std::string, Failure> failures_;
   std::string failed_function_;
 };
+
+// Of streams and events, as of DeviceMemory.
+std::string leaked_streams_and_events();
 
 // No image for the device's compute capability.
 struct NoKernelImage : std::runtime_error {

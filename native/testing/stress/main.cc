@@ -89,8 +89,8 @@ BufferRef cross_entropy(Device& device, const BufferRef& logits, int64_t rows, i
 
 void allocator(const Backend&, int rounds) {
   const auto budget = std::make_shared<MemoryBudget>(MemoryBudget::Limit{uint64_t{1} << 40, "more than is asked for"});
-  Allocator shared([](size_t bytes) { return std::malloc(bytes); }, [](void* data, size_t) { std::free(data); },
-                   budget);
+  Allocator shared([](size_t bytes) { return std::malloc(bytes); }, [](void* data, size_t) { std::free(data); }, budget,
+                   true);
   at_once([&](int thread) {
     std::minstd_rand random(static_cast<unsigned>(thread + 1));
     std::vector<std::pair<unsigned char*, size_t>> held;

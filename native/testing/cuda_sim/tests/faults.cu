@@ -281,6 +281,14 @@ __global__ void features(Params params) {
 
 __global__ void __launch_bounds__(256) bounded(float*) {}
 
+__global__ void both_kinds_of_shared(float* data, int last) {
+  __shared__ float own[static_shared_bytes / sizeof(float)];
+  extern __shared__ float more[];
+  more[last] = 5;
+  own[last % 64] = more[last];
+  data[0] = own[last % 64];
+}
+
 __global__ void each_once(float* data) { data[blockIdx.x * 32 + threadIdx.x] = 1; }
 
 }  // namespace
@@ -300,6 +308,14 @@ void launch_features(float* out, const float* in, int count) {
 }
 
 void launch_grid(float* data, int count, cudaStream_t stream) { each_once<<<count / 32, 32, 0, stream>>>(data); }
+
+cudaError_t launch_with_shared(float* data, int dynamic_bytes) {
+  const cudaError_t refused =
+      cudaFuncSetAttribute(both_kinds_of_shared, cudaFuncAttributeMaxDynamicSharedMemorySize, dynamic_bytes);
+  if (refused != cudaSuccess) return refused;
+  both_kinds_of_shared<<<1, 1, dynamic_bytes>>>(data, dynamic_bytes / static_cast<int>(sizeof(float)) - 1);
+  return cudaGetLastError();
+}
 
 void launch_too_large(int threads, size_t shared) { bounded<<<1, threads, shared>>>(nullptr); }
 

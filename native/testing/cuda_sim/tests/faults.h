@@ -24,5 +24,8 @@ void launch_features(float* out, const float* in, int count);
 // One write of four bytes a thread, a warp a block.
 void launch_grid(float* data, int count, cudaStream_t stream = nullptr);
 void launch_too_large(int threads, size_t shared);
+// Asks for so many bytes of dynamic shared memory, which the kernel uses to the last, beside its static ones.
+cudaError_t launch_with_shared(float* data, int dynamic_bytes);
+constexpr int static_shared_bytes = 256;
 
 }  // namespace gmr::cuda_sim::tests

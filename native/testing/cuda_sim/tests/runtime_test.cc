@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 #include <thread>
+#include <utility>
 
 #include "testing/cuda_sim/cuda_sim.h"
 #include "testing/cuda_sim/tests/faults.h"
@@ -71,6 +72,32 @@ GMR_SIM_TEST(runtime_launch_limits) {
   expect_error(cudaGetLastError(), cudaSuccess, "48 KiB are allowed");
 }
 
+// What a block can have at most, static and dynamic, by the table of compute capabilities in NVIDIA's guide.
+GMR_SIM_TEST(runtime_shared_memory_opt_in) {
+  fresh();
+  auto* const data = static_cast<float*>(device_memory(sizeof(float)));
+  const std::pair<int, int> most_kibibytes[] = {{75, 64},  {80, 163},  {86, 99}, {89, 99},
+                                                {90, 227}, {100, 227}, {120, 99}};
+  for (const auto& [arch, kibibytes] : most_kibibytes) {
+    fresh();
+    gmr_cuda_sim_set_arch(arch);
+    const std::string what = "on " + std::to_string(arch);
+    const int most = kibibytes * 1024 - static_shared_bytes;
+    cudaMemset(data, 0, sizeof(float));
+    expect_error(launch_with_shared(data, most), cudaSuccess, what);
+    float value = 0;
+    cudaMemcpy(&value, data, sizeof value, cudaMemcpyDeviceToHost);
+    expect(value == 5, what + ": the kernel has run");
+    expect(std::string(gmr_cuda_sim_report()).empty(), gmr_cuda_sim_report());
+    expect_error(launch_with_shared(data, most + 4), cudaErrorInvalidValue, what);
+    expect_contains(gmr_cuda_sim_report(),
+                    "no block can have " + std::to_string(most + 4) + " bytes of dynamic shared memory on this device");
+    expect_error(cudaDeviceSynchronize(), cudaSuccess, "a refusal leaves the device as it was");
+  }
+  gmr_cuda_sim_set_arch(80);
+  cudaFree(data);
+}
+
 GMR_SIM_TEST(runtime_memory_account) {
   fresh();
   size_t before = 0, during = 0, total = 0;
@@ -80,6 +107,21 @@ GMR_SIM_TEST(runtime_memory_account) {
   expect(before - during == 1000, "1000 bytes are taken");
   expect_contains(gmr_cuda_sim_leaks(), "of 1000 bytes was never freed");
   expect_error(cudaFree(data), cudaSuccess, "cudaFree");
+  expect(std::string(gmr_cuda_sim_leaks()).empty(), "nothing is left");
+  void* pinned = nullptr;
+  cudaStream_t stream = nullptr;
+  cudaEvent_t event = nullptr;
+  cudaMallocHost(&pinned, 300);
+  cudaStreamCreate(&stream);
+  cudaEventCreate(&event);
+  const std::string leaks = gmr_cuda_sim_leaks();
+  expect_contains(leaks, "pinned allocation ");
+  expect_contains(leaks, "of 300 bytes was never freed");
+  expect_contains(leaks, "a stream was never destroyed");
+  expect_contains(leaks, "an event was never destroyed");
+  cudaFreeHost(pinned);
+  cudaStreamDestroy(stream);
+  cudaEventDestroy(event);
   expect(std::string(gmr_cuda_sim_leaks()).empty(), "nothing is left");
   expect_error(cudaFree(data), cudaErrorInvalidValue, "freed twice");
   expect_contains(gmr_cuda_sim_report(), "cudaFree of what is not allocated (any more)");
@@ -186,6 +228,15 @@ GMR_SIM_TEST(runtime_devices) {
   expect_error(cudaGetDeviceCount(&count), cudaErrorNoDevice, "none");
   gmr_cuda_sim_set_devices(1);
   expect_error(cudaSetDevice(0), cudaSuccess, "back");
+  for (const int driver : {0, 12090}) {
+    gmr_cuda_sim_set_driver(driver);
+    int version = -1;
+    cudaDriverGetVersion(&version);
+    expect(version == driver, "the driver's version");
+    expect_error(cudaGetDeviceCount(&count), cudaErrorInsufficientDriver, "a driver of " + std::to_string(driver));
+  }
+  gmr_cuda_sim_set_driver(CUDART_VERSION);
+  expect_error(cudaGetDeviceCount(&count), cudaSuccess, "a driver that serves");
   cudaDeviceProp properties;
   gmr_cuda_sim_set_arch(90);
   cudaGetDeviceProperties(&properties, 0);
