@@ -24,6 +24,7 @@ std::byte* locate_param(Warp& warp, int lane, uint64_t offset, uint32_t bytes, A
                std::string(name_of(kind)) + " of " + std::to_string(bytes) + " bytes at offset " +
                    std::to_string(offset) + " of " + std::to_string(params.size()) + " bytes of parameters");
   }
+  if (offset % bytes != 0) warp.fault(lane, "misaligned access", "offset " + std::to_string(offset) + " of parameters");
   return params.data() + offset;
 }
 

@@ -1,3 +1,8 @@
+#include <array>
+#include <tuple>
+#include <utility>
+
+#include "testing/cuda_sim/fault.h"
 #include "testing/cuda_sim/tests/harness.h"
 #include "testing/cuda_sim/types.h"
 
@@ -116,6 +121,85 @@ GMR_SIM_TEST(memory_vectors) {
     check(space, "b32", "%r", uint32_t{}, 8);
     check(space, "u64", "%rd", uint64_t{}, 2);
     check(space, "b64", "%rd", uint64_t{}, 4);
+  }
+}
+
+void expect_misaligned(const std::string& body, const std::string& instruction) {
+  std::string report = "none";
+  try {
+    Device device;
+    uint64_t* const in = device.upload(std::vector<uint64_t>(8));
+    device.launch(kernel_text(".param .align 16 .b8 in[32]", body), {1}, {1}, std::array<uint64_t*, 4>{in});
+  } catch (const Fault& fault) {
+    report = fault.what();
+  }
+  if (instruction.empty()) {
+    expect(report == "none", body + ": " + report);
+  } else {
+    expect_contains(report, "cuda_sim: misaligned access");
+    expect_contains(report, ": " + instruction);
+  }
+}
+
+// A write and a read of the same place; of the two, one half of an access off.
+GMR_SIM_TEST(memory_misaligned) {
+  const std::string spaces =
+      ".shared .align 16 .b8 buffer[64];\n.local .align 16 .b8 depot[64];\nld.param.u64 %rd1, [in];\nmov.u32 %r9, "
+      "buffer;\ncvt.u64.u32 %rd2, %r9;\ncvta.shared.u64 %rd3, %rd2;\nmov.u64 %rd4, depot;\ncvta.local.u64 %rd5, "
+      "%rd4;\n";
+  const std::pair<const char*, const char*> places[] = {{".global", "%rd1"}, {".shared", "%rd2"}, {".local", "%rd4"},
+                                                        {"", "%rd1"},        {"", "%rd3"},        {"", "%rd5"}};
+  const std::tuple<const char*, const char*, int> types[] = {
+      {".u16", "%h1", 2},  {".u32", "%r1", 4},           {".f32", "%f1", 4},
+      {".u64", "%rd6", 8}, {".v2.f32", "{%f1, %f2}", 8}, {".v4.f32", "{%f1, %f2, %f3, %f4}", 16}};
+  for (const auto& [space, address] : places) {
+    for (const auto& [type, value, size] : types) {
+      const std::string load = "ld" + std::string(space) + type + " ";
+      const std::string store = "st" + std::string(space) + type + " ";
+      const auto body = [&](int write_at, int read_at) {
+        const auto at = [&](int offset) { return "[" + std::string(address) + "+" + std::to_string(offset) + "]"; };
+        return spaces + store + at(write_at) + ", " + value + ";\n" + load + value + ", " + at(read_at) + ";";
+      };
+      expect_misaligned(body(size, size), "");
+      expect_misaligned(body(size, size / 2), load);
+      expect_misaligned(body(size / 2, size), store);
+    }
+  }
+  expect_misaligned("ld.param.u32 %r1, [in+4];", "");
+  expect_misaligned("ld.param.u32 %r1, [in+2];", "ld.param.u32 ");
+  expect_misaligned("ld.param.v2.u32 {%r1, %r2}, [in+4];", "ld.param.v2.u32 ");
+}
+
+// Four warps read what the fifth writes again: it must be ordered behind each of them.
+GMR_SIM_TEST(shared_memory_remembers_all_readers) {
+  const auto report = [](int forgotten, uint64_t seed) -> std::string {
+    const std::string threads = forgotten < 4 ? "128" : "160";
+    try {
+      Device device;
+      device.schedule.seed = seed;
+      device.launch(
+          kernel_text("",
+                      ".shared .align 4 .b32 tile[32];\nshr.u32 %r1, %tid, 5;\nand.b32 %r2, %tid, 31;\nshl.b32 %r3, "
+                      "%r2, 2;\nmov.u32 %r4, tile;\nadd.u32 %r4, %r4, %r3;\nsetp.eq.u32 %p1, %r1, 4;\n@%p1 "
+                      "st.shared.u32 [%r4], %r2;\nbar.sync 0;\n@!%p1 ld.shared.u32 %r5, [%r4];\nsetp.eq.u32 %p2, "
+                      "%r1, " +
+                          std::to_string(forgotten) + ";\n@%p2 bra on;\nbar.sync 1, " + threads +
+                          ";\non:\n@%p1 st.shared.u32 [%r4], %r1;"),
+          {1}, {160});
+    } catch (const Fault& fault) {
+      return fault.what();
+    }
+    return "none";
+  };
+  for (const uint64_t seed : {0, 1, 2, 3}) {
+    for (int warp = 0; warp < 4; ++warp) {
+      const std::string text = report(warp, seed);
+      expect_contains(text, "cuda_sim: shared memory race");
+      // In order of the warps the read comes first; else the forgotten warp may come after the write.
+      if (seed == 0) expect_contains(text, "not ordered with a read by thread (" + std::to_string(32 * warp) + ",0,0)");
+      expect_contains(text, "(warp " + std::to_string(warp) + " lane ");
+    }
+    expect(report(5, seed) == "none", "with all of them at the barrier there is no race");
   }
 }
 
