@@ -82,8 +82,7 @@ InstructionClass class_of(std::string_view opcode) {
                                                      "bfind", "brev", "bfe",  "bfi", "dp2a", "dp4a"};
   constexpr std::array<std::string_view, 10> special = {"div", "rem", "rcp", "sqrt", "rsqrt",
                                                         "sin", "cos", "lg2", "ex2",  "tanh"};
-  constexpr std::array<std::string_view, 8> control = {"bra",  "brx",  "ret",       "exit",
-                                                       "call", "trap", "nanosleep", "prefetch"};
+  constexpr std::array<std::string_view, 7> control = {"bra", "brx", "ret", "exit", "call", "trap", "nanosleep"};
   constexpr std::array<std::string_view, 6> warp = {"shfl", "vote", "match", "redux", "activemask", "elect"};
   constexpr std::array<std::string_view, 5> barrier = {"bar", "barrier", "membar", "fence", "mbarrier"};
   const Parts parts = split(opcode);
@@ -103,7 +102,7 @@ InstructionClass class_of(std::string_view opcode) {
   if (is_one_of(base, bits)) return Class::integer;
   if (is_one_of(base, warp)) return Class::warp;
   if (is_one_of(base, barrier)) return Class::barrier;
-  if (is_one_of(base, control) || base == "prefetchu") return Class::control;
+  if (is_one_of(base, control)) return Class::control;
   throw Unsupported("cuda_sim: no class to count " + std::string(opcode) + " in");
 }
 

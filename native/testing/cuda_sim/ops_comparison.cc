@@ -151,22 +151,20 @@ void slct(Warp& warp, const Instruction& i, uint32_t lanes) {
 
 template <Comparison comparison, class T>
 void add_setp(OpcodeTable& table, const std::string& name, const std::string& type) {
-  const bool has_flush = type == ".f32";
   const std::string width = bytes<T>();
   for (uint32_t join = 0; join < 4; ++join) {
     const std::string source = join == 0 ? "" : " p";
     const std::string signature = "=p " + width + " " + width + source + "/=p|=p " + width + " " + width + source;
-    for (uint32_t flushes = 0; flushes <= (has_flush ? 1 : 0); ++flushes) {
-      const std::string modifiers = "." + name + join_names[join] + (flushes ? ".ftz" : "");
-      const uint32_t variant = join | (flushes ? flush_variant : 0);
-      table.add("setp" + modifiers + type, {setp<comparison, T>, signature, Flow::straight, variant});
-      if constexpr (!std::is_class_v<T>) {
-        const std::string set_signature = "=4 " + width + " " + width + source;
-        table.add("set" + modifiers + ".{u32,s32}" + type,
-                  {set<comparison, T, uint32_t>, set_signature, Flow::straight, variant});
-        table.add("set" + modifiers + ".f32" + type,
-                  {set<comparison, T, float>, set_signature, Flow::straight, variant});
-      }
+    const std::string modifiers = "." + name + join_names[join];
+    table.add("setp" + modifiers + type, {setp<comparison, T>, signature, Flow::straight, join});
+    if (join == 0 && type == ".f32") {
+      table.add("setp" + modifiers + ".ftz.f32", {setp<comparison, T>, signature, Flow::straight, flush_variant});
+    }
+    if constexpr (!std::is_class_v<T>) {
+      const std::string set_signature = "=4 " + width + " " + width + source;
+      table.add("set" + modifiers + ".{u32,s32}" + type,
+                {set<comparison, T, uint32_t>, set_signature, Flow::straight, join});
+      table.add("set" + modifiers + ".f32" + type, {set<comparison, T, float>, set_signature, Flow::straight, join});
     }
   }
 }

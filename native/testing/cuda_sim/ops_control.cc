@@ -123,7 +123,7 @@ void add_control_opcodes(OpcodeTable& table) {
   table.add("exit", {nothing, "", Flow::exit});
   table.add("trap", {trap, ""});
   table.add("nanosleep.u32", {nothing, "4"});
-  add_barriers(table, "bar{,.cta}", "", Flow::barrier_aligned);
+  add_barriers(table, "bar", "", Flow::barrier_aligned);
   add_barriers(table, "barrier{,.cta}", ".aligned", Flow::barrier_aligned);
   add_barriers(table, "barrier{,.cta}", "", Flow::barrier);
   table.add("call.__assertfail", {assert_fail, "8 8 8 8 8"});

@@ -301,10 +301,10 @@ void add_float_opcodes(OpcodeTable& table) {
   add_minimum_or_maximum<Maximum>(table, "max");
   add_float<Minimum, double, 2>(table, "min.f64");
   add_float<Maximum, double, 2>(table, "max.f64");
-  add_pairs<Add, 2>(table, "add{,.rn,.rz,.rm,.rp}{,.ftz}.f32x2");
-  add_pairs<Subtract, 2>(table, "sub{,.rn,.rz,.rm,.rp}{,.ftz}.f32x2");
-  add_pairs<Multiply, 2>(table, "mul{,.rn,.rz,.rm,.rp}{,.ftz}.f32x2");
-  add_pairs<MultiplyAdd, 3>(table, "fma{.rn,.rz,.rm,.rp}{,.ftz}.f32x2");
+  add_pairs<Add, 2>(table, "add{,.rn}.f32x2");
+  add_pairs<Subtract, 2>(table, "sub{,.rn}.f32x2");
+  add_pairs<Multiply, 2>(table, "mul{,.rn}.f32x2");
+  add_pairs<MultiplyAdd, 3>(table, "fma.rn.f32x2");
   add_test_opcodes<float>(table, ".f32");
   add_test_opcodes<double>(table, ".f64");
 }

@@ -1,4 +1,4 @@
-// ld and st of all spaces, fences, prefetches.
+// ld and st of all spaces, fences.
 #include "testing/cuda_sim/device_memory.h"
 #include "testing/cuda_sim/lanes.h"
 #include "testing/cuda_sim/memory_access.h"
@@ -112,8 +112,6 @@ void add_memory_opcodes(OpcodeTable& table) {
   table.add("fence{,.acq_rel,.sc,.acquire,.release}.cta", {nothing, ""});
   table.add("fence.mbarrier_init.release.cluster", {nothing, ""});
   table.add("fence.proxy.{async,async.global,async.shared::cta,alias}", {nothing, ""});
-  table.add("prefetch{,.global}.{L1,L2}", {nothing, "@"});
-  table.add("prefetchu.L1", {nothing, "@"});
 }
 
 }  // namespace gmr::cuda_sim

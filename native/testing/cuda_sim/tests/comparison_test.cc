@@ -148,7 +148,8 @@ GMR_SIM_TEST(comparison_halves) {
 GMR_SIM_TEST(comparison_select) {
   const auto check = [](auto zero, const std::string& types) {
     using T = decltype(zero);
-    for (const std::string& type : {types.substr(0, 3), types.substr(3, 3), types.substr(6, 3)}) {
+    for (size_t at = 0; at < types.size(); at += 3) {
+      const std::string type = types.substr(at, 3);
       std::vector<T> a = values_of<T>(40), b = a;
       for (T& x : b) x = static_cast<T>(x + 1);
       const std::vector<T> d = evaluate<T>("selp." + type + " %d, %a, %b, %q;", a, b);
@@ -157,9 +158,9 @@ GMR_SIM_TEST(comparison_select) {
         expect(d[i] == (i % 2 ? a[i] : b[i]) && e[i] == (i % 2 ? b[i] : a[i]), "selp." + type);
     }
   };
-  check(uint16_t{}, "b16u16s16");
-  check(uint32_t{}, "b32f32s32");
-  check(uint64_t{}, "b64f64s64");
+  check(uint16_t{}, "b16s16u16");
+  check(uint32_t{}, "b32f32s32u32");
+  check(uint64_t{}, "b64f64s64u64");
   using U = uint32_t;
   expect_ternary<U, U, U, int32_t>("slct.b32.s32 %d, %a, %b, %c;", [](U a, U b, int32_t c) { return c >= 0 ? a : b; });
   expect_ternary<U, U, U, float>("slct.b32.f32 %d, %a, %b, %c;", [](U a, U b, float c) { return c >= 0 ? a : b; });

@@ -220,8 +220,6 @@ GMR_SIM_TEST(float_pairs) {
   check("sub.rn.f32x2 %d, %a, %b;", [](float x, float y, float) { return x - y; });
   check("mul.rn.f32x2 %d, %a, %b;", [](float x, float y, float) { return x * y; });
   check("fma.rn.f32x2 %d, %a, %b, %c;", [](float x, float y, float z) { return std::fma(x, y, z); });
-  check("fma.rz.ftz.f32x2 %d, %a, %b, %c;",
-        [](float x, float y, float z) { return rounded<float>(Exact{x} * y + z, Mode::zero); });
 }
 
 template <class T>

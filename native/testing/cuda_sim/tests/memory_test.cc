@@ -76,7 +76,19 @@ GMR_SIM_TEST(memory_extension) {
   check("s32", int32_t{});
 }
 
-// The elements of a vector in reverse, through global, shared and local memory.
+// All types of memory, with registers that hold them.
+template <class F>
+void for_memory_types(F f) {
+  for (const char* type : {"b8", "u8"}) f(type, "%h", uint8_t{});
+  f("s8", "%r", int8_t{});
+  for (const char* type : {"b16", "u16"}) f(type, "%h", uint16_t{});
+  f("s16", "%r", int16_t{});
+  for (const char* type : {"b32", "u32", "s32"}) f(type, "%r", uint32_t{});
+  f("f32", "%f", uint32_t{});
+  for (const char* type : {"b64", "u64", "s64", "f64"}) f(type, "%rd", uint64_t{});
+}
+
+// The elements of a vector in reverse, through memory of all kinds.
 GMR_SIM_TEST(memory_vectors) {
   const auto check = [](const std::string& space, const std::string& type, const std::string& reg, auto element,
                         int count) {
@@ -92,18 +104,21 @@ GMR_SIM_TEST(memory_vectors) {
       forward += (i ? ", " : "") + reg + std::to_string(10 + i);
       backward = reg + std::to_string(10 + i) + (i ? ", " : "") + backward;
     }
-    const std::string vector = ".v" + std::to_string(count) + "." + type;
+    const std::string vector = (count == 1 ? "." : ".v" + std::to_string(count) + ".") + type;
+    const std::string global = space == "generic" ? "" : ".global";
+    if (count > 1) forward = "{" + forward + "}", backward = "{" + backward + "}";
     std::string body = pointers + "mad.wide.u32 %rd3, %tid, " + size + ", %rd1;\nmad.wide.u32 %rd4, %tid, " + size +
-                       ", %rd2;\nld.global" + vector + " {" + forward + "}, [%rd3];\n";
+                       ", %rd2;\nld" + global + vector + " " + forward + ", [%rd3];\n";
     if (space == "shared") {
       body = ".shared .align 32 .b8 buffer[512];\n" + body + "mov.u32 %r5, buffer;\nmad.lo.u32 %r5, %tid, " + size +
-             ", %r5;\nst.shared" + vector + " [%r5], {" + forward + "};\nld.shared" + vector + " {" + forward +
-             "}, [%r5];\n";
+             ", %r5;\nst.shared" + vector + " [%r5], " + forward + ";\nld.shared" + vector + " " + forward +
+             ", [%r5];\n";
     } else if (space == "local") {
-      body = ".local .align 32 .b8 depot[64];\n" + body + "mov.u64 %rd6, depot;\nst.local" + vector + " [%rd6+32], {" +
-             forward + "};\ncvta.local.u64 %rd7, %rd6;\nld" + vector + " {" + forward + "}, [%rd7+32];\n";
+      body = ".local .align 32 .b8 depot[64];\n" + body + "mov.u64 %rd6, depot;\nst.local" + vector + " [%rd6+32], " +
+             forward + ";\ncvta.local.u64 %rd7, %rd6;\nld" + vector + " " + forward + ", [%rd7+32];\nst" + vector +
+             " [%rd7], " + forward + ";\nld.local" + vector + " " + forward + ", [%rd6];\n";
     }
-    body += "st.global" + vector + " [%rd4], {" + backward + "};";
+    body += "st" + global + vector + " [%rd4], " + backward + ";";
     device.launch(kernel_text(in_out, body), {1}, {8}, in, out);
     const std::vector<T> d = device.download(out, values.size());
     for (size_t i = 0; i < d.size(); ++i) {
@@ -111,17 +126,45 @@ GMR_SIM_TEST(memory_vectors) {
       expect(d[i] == values[i / c * c + (c - 1 - i % c)], space + vector);
     }
   };
-  for (const char* space : {"global", "shared", "local"}) {
-    check(space, "u8", "%h", uint8_t{}, 2);
-    check(space, "b8", "%r", uint8_t{}, 4);
-    check(space, "u16", "%h", uint16_t{}, 2);
-    check(space, "b16", "%h", uint16_t{}, 4);
-    check(space, "f32", "%f", uint32_t{}, 2);
-    check(space, "b32", "%r", uint32_t{}, 4);
-    check(space, "b32", "%r", uint32_t{}, 8);
-    check(space, "u64", "%rd", uint64_t{}, 2);
-    check(space, "b64", "%rd", uint64_t{}, 4);
+  for (const char* space : {"global", "generic", "shared", "local"}) {
+    for_memory_types([&]<class T>(const char* type, const char* reg, T element) {
+      for (const int count : {1, 2, 4}) check(space, type, reg, element, count);
+    });
+    for (const char* type : {"b32", "u32", "f32", "s32"}) check(space, type, "%r", uint32_t{}, 8);
   }
+}
+
+// From parameters and constants of 64 bytes, each its own number.
+GMR_SIM_TEST(memory_read_only) {
+  std::array<uint8_t, 64> bytes;
+  std::string numbers;
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    bytes[i] = static_cast<uint8_t>(3 * i + 1);
+    numbers += (i == 0 ? "" : ", ") + std::to_string(bytes[i]);
+  }
+  for_memory_types([&]<class T>(const char* type, const char* reg, T) {
+    for (const size_t count : {1, 2, 4}) {
+      std::string values;
+      for (size_t i = 0; i < count; ++i) values += (i ? ", " : "") + std::string(reg) + std::to_string(10 + i);
+      if (count > 1) values = "{" + values + "}";
+      const std::string vector = (count == 1 ? "." : ".v" + std::to_string(count) + ".") + type + " ";
+      const size_t size = count * sizeof(T);
+      for (const std::string space : {"param", "const"}) {
+        const std::string from = space == "param" ? "in" : "table";
+        Device device;
+        auto* const out = device.upload(std::vector<uint8_t>(size));
+        device.launch(kernel_text(".param .align 32 .b8 in[64], .param .u64 out",
+                                  "ld.param.u64 %rd1, [out];\nld." + space + vector + values + ", [" + from + "+" +
+                                      std::to_string(size) + "];\nst.global" + vector + "[%rd1], " + values + ";",
+                                  ".const .align 32 .b8 table[64] = {" + numbers + "};"),
+                      {1}, {1}, bytes, out);
+        expect(
+            device.download(out, size) == std::vector<uint8_t>(bytes.begin() + static_cast<std::ptrdiff_t>(size),
+                                                               bytes.begin() + static_cast<std::ptrdiff_t>(2 * size)),
+            "ld." + space + vector);
+      }
+    }
+  });
 }
 
 void expect_misaligned(const std::string& body, const std::string& instruction) {
@@ -234,6 +277,27 @@ GMR_SIM_TEST(memory_module_variables) {
                             ".const .align 4 .b32 table[4] = {10, 20, 30, -1};\n.global .align 4 .u32 counter = 5;"),
                 {1}, {4}, out);
   expect(device.download(out, 4) == std::vector<uint32_t>{15, 25, 35, 4}, "values of the module's variables");
+}
+
+// By generic addresses.
+GMR_SIM_TEST(memory_addresses_of_parameters_and_constants) {
+  Device device;
+  uint32_t* const out = device.upload(std::vector<uint32_t>(4));
+  const std::array<uint64_t, 2> params{reinterpret_cast<uint64_t>(out), 0x0000000700000005};
+  for (const char* const constant :
+       {"cvta.const.u64 %rd4, %rd3;", "cvta.const.u64 %rd4, %rd3;\ncvta.to.const.u64 %rd4, %rd4;"}) {
+    for (const char* const param :
+         {"cvta.param.u64 %rd6, %rd5;", "cvta.param.u64 %rd6, %rd5;\ncvta.to.param.u64 %rd6, %rd6;"}) {
+      device.launch(kernel_text(".param .align 8 .b8 params[16]",
+                                "ld.param.u64 %rd2, [params];\nmov.u64 %rd3, table;\n" + std::string(constant) +
+                                    "\nld.u32 %r1, [%rd4+4];\nmov.b64 %rd5, params;\n" + param +
+                                    "\nld.u32 %r2, [%rd6+8];\nld.u32 %r3, [%rd6+12];\nst.global.v4.u32 [%rd2], {%r1, "
+                                    "%r2, %r3, %r1};",
+                                ".const .align 4 .b32 table[2] = {10, 20};"),
+                    {1}, {1}, params);
+      expect(device.download(out, 4) == std::vector<uint32_t>{20, 5, 7, 20}, "what lies there");
+    }
+  }
 }
 
 GMR_SIM_TEST(memory_struct_parameter) {

@@ -1,3 +1,8 @@
+#include <dlfcn.h>
+
+#include <sstream>
+
+#include "testing/cuda_sim/cuda_sim.h"
 #include "testing/cuda_sim/fat_binary.h"
 #include "testing/cuda_sim/fault.h"
 #include "testing/cuda_sim/opcode_table.h"
@@ -143,6 +148,24 @@ GMR_SIM_TEST(opcode_patterns) {
     return;
   }
   throw std::runtime_error("expected an error for an opcode listed twice");
+}
+
+// Every instruction of the library's kernels, as it is spelt there, has been run in one of the tests above.
+void every_spelling_is_tested();
+const Registration spellings_registration("every_spelling_is_tested", every_spelling_is_tested, true);
+
+void every_spelling_is_tested() {
+  void* const library = dlopen(GMR_CUDA_SIM_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+  expect(library != nullptr, library == nullptr ? dlerror() : "");
+  std::istringstream opcodes(
+      reinterpret_cast<decltype(&gmr_cuda_sim_opcodes)>(dlsym(library, "gmr_cuda_sim_opcodes"))());
+  size_t count = 0;
+  std::string untested;
+  for (std::string name; std::getline(opcodes, name); ++count) {
+    if (!tested_opcodes().contains(name)) untested += " " + name;
+  }
+  expect(count > 150, "there are " + std::to_string(count) + " spellings");
+  expect(untested.empty(), "instructions of the kernels without a test:" + untested);
 }
 
 // Every function that executes an instruction has been run in one of the tests above.

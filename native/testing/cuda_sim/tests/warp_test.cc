@@ -1,4 +1,6 @@
 #include <bit>
+#include <initializer_list>
+#include <utility>
 
 #include "testing/cuda_sim/fault.h"
 #include "testing/cuda_sim/tests/harness.h"
@@ -153,7 +155,8 @@ GMR_SIM_TEST(control_lanes_wait_for_each_other) {
   expect_across(
       ".shared .align 4 .u32 flag;\nsetp.eq.u32 %p1, %tid, 0;\nmov.u32 %r1, 0;\n@%p1 st.volatile.shared.u32 [flag], "
       "%r1;\nbar.warp.sync -1;\n"
-      "mov.u32 %d, 1;\n@!%p1 bra release;\nspin:\nld.volatile.shared.u32 %r2, [flag];\nsetp.eq.u32 %p2, %r2, 0;\n@%p2 "
+      "mov.u32 %d, 1;\n@!%p1 bra release;\nspin:\nnanosleep.u32 20;\nld.volatile.shared.u32 %r2, [flag];\nsetp.eq.u32 "
+      "%p2, %r2, 0;\n@%p2 "
       "bra spin;\nmov.u32 %d, %r2;\nbra end;\n"
       "release:\nsetp.eq.u32 %p3, %tid, 31;\nmov.u32 %r3, 77;\n@%p3 st.volatile.shared.u32 [flag], %r3;\nend:",
       [](int lane, Values) { return lane == 0 ? 77u : 1u; });
@@ -210,8 +213,8 @@ GMR_SIM_TEST(barrier_reductions) {
         {1}, {80}, out);
     for (const uint32_t d : device.download(out, 80)) expect(d == wanted, body);
   };
-  for (const std::string prefix : {"bar.red", "barrier.cta.red"}) {
-    const std::string aligned = prefix == "bar.red" ? "" : ".aligned";
+  for (const auto& [prefix, aligned] : std::initializer_list<std::pair<std::string, std::string>>{
+           {"bar.red", ""}, {"barrier.cta.red", ".aligned"}, {"barrier.red", ".aligned"}, {"barrier.cta.red", ""}}) {
     check(prefix + ".popc" + aligned + ".u32 %r1, 0, %p1;", 50u);
     check(prefix + ".popc" + aligned + ".u32 %r1, 0, !%p1;", 30u);
     check(prefix + ".and" + aligned + ".pred %p2, 0, %p1;\nselp.u32 %r1, 1, 0, %p2;", 0u);
