@@ -1,4 +1,5 @@
-// The layers that the model is shown for: those of a ResNet at batch 32, as ring convolutions and as dense 3x3 ones.
+// The layers that the model is shown for: those of a ResNet at batch 32, as ring convolutions and as dense 3x3 ones; some
+// depthwise ones; and the ops that move memory.
 import * as gmr from '../../lib/index.js';
 import { cudaSimControl } from '../../test/support/cuda_sim.js';
 import { bytesOf } from '../support/cases.js';
@@ -8,6 +9,25 @@ import type { LaunchCounts, PassWork } from './model.js';
 export const passes = ['forward', 'backward_input', 'backward_weight'] as const;
 export type Pass = (typeof passes)[number];
 
+/** Ops that read x once and have no product; `side` is that of a pool's windows, at stride 2. */
+const memoryOps = {
+  batch_norm: (x: gmr.Tensor) => gmr.ops.batchNorm(x, null, null, null, { training: true, relu: true }),
+  max_pool: (x: gmr.Tensor, side: number) =>
+    gmr.ops.maxPool(x, side, { stride: 2, padding: Math.floor((side - 1) / 2) }),
+  avg_pool: (x: gmr.Tensor, side: number) => gmr.ops.avgPool(x, side, { stride: 2 }),
+  global_avg_pool: (x: gmr.Tensor) => gmr.ops.globalAvgPool(x),
+  pad: (x: gmr.Tensor, side: number) => {
+    const border = [Math.floor(side / 2), Math.floor(side / 2)] as const;
+    return gmr.ops.pad(x, [border, border], 'reflect');
+  },
+  rotate: (x: gmr.Tensor) => gmr.ops.rotate(x, 90),
+  cross_entropy: (x: gmr.Tensor) => {
+    const [rows, classes] = x.shape as [number, number];
+    const targets = gmr.tensor(new Int32Array(rows), undefined, { device: x.device });
+    return gmr.ops.crossEntropy(x.reshape(rows, classes), targets);
+  },
+};
+
 export interface ModelCase {
   name: string;
   batch: number;
@@ -15,7 +35,7 @@ export interface ModelCase {
   extent: number;
   /** Kernel side; rings where the op is ring_conv. */
   side: number;
-  op: 'ring_conv' | 'conv';
+  op: 'ring_conv' | 'conv' | 'depthwise' | keyof typeof memoryOps;
   /** Of activations. */
   dtype: 'float32' | 'bfloat16';
 }
@@ -35,6 +55,19 @@ function casesOf(dtype: ModelCase['dtype'], batch: number): ModelCase[] {
   return [
     ...layers.map(({ channels, extent, side }) => caseOf('ring_conv', channels, extent, side)),
     ...layers.map(({ channels, extent }) => caseOf('conv', channels, extent, 3)),
+    ...[3, 9, 31].map((side) => caseOf('depthwise', 64, 56, side)),
+    ...layers.map(({ channels, extent }) => caseOf('batch_norm', channels, extent, 1)),
+    caseOf('max_pool', 64, 112, 3),
+    ...layers
+      .slice(0, 3)
+      .flatMap(({ channels, extent }) => [
+        caseOf('max_pool', channels, extent, 2),
+        caseOf('avg_pool', channels, extent, 2),
+      ]),
+    caseOf('global_avg_pool', 512, 7, 1),
+    caseOf('pad', 64, 56, 3),
+    caseOf('rotate', 64, 56, 1),
+    caseOf('cross_entropy', 1000, 1, 1),
   ];
 }
 
@@ -42,22 +75,32 @@ export function modelCases(batch: number): ModelCase[] {
   return [...casesOf('float32', batch), ...casesOf('bfloat16', batch)];
 }
 
-function operandRows({ op, side }: ModelCase): number {
-  return op === 'ring_conv' ? ringCount(side) : side * side;
+function isMemoryOp(op: ModelCase['op']): op is keyof typeof memoryOps {
+  return op in memoryOps;
 }
 
-/** As docs/performance.md counts it; every pass reads two tensors and writes the third. */
+/** Shape of the weights; ops that move memory have none. */
+function weightShape({ op, channels, side }: ModelCase): number[] {
+  if (isMemoryOp(op)) return [0];
+  if (op === 'ring_conv') return [channels, channels, ringCount(side)];
+  return [channels, op === 'depthwise' ? 1 : channels, side, side];
+}
+
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((n, extent) => n * extent, 1);
+}
+
+/** As docs/performance.md counts it; every pass of a convolution reads two tensors and writes the third. */
 export function workOf(modelCase: ModelCase): PassWork {
-  const { batch, channels, extent, side, op } = modelCase;
+  const { batch, channels, extent, side, op, dtype } = modelCase;
   const pixels = batch * extent * extent;
-  const rows = operandRows(modelCase);
+  const weights = sizeOf(weightShape(modelCase));
+  // Of two activations of x's size each; weights are float32 always.
+  const bytes = bytesOf([pixels, channels], [pixels, channels]) / (dtype === 'bfloat16' ? 2 : 1) + bytesOf([weights]);
   return {
-    fmas: pixels * channels * channels * rows,
+    fmas: pixels * weights,
     additions: op === 'ring_conv' ? pixels * channels * ringAdditions([side, side]) : 0,
-    // Weights are float32 always.
-    bytes:
-      bytesOf([pixels, channels], [pixels, channels]) / (modelCase.dtype === 'bfloat16' ? 2 : 1) +
-      bytesOf([channels, channels, rows]),
+    bytes,
   };
 }
 
@@ -74,15 +117,15 @@ export async function countPasses(
   const { batch, channels, extent, side, op, dtype } = modelCase;
   const control = cudaSimControl();
   const shape = [batch, channels, extent, extent];
-  const rows = operandRows(modelCase);
-  const weightShape = op === 'ring_conv' ? [channels, channels, rows] : [channels, channels, side, side];
   // What they hold does not matter: no kernel's path depends on it.
-  const make = (extents: number[], requiresGrad: boolean, type: gmr.DType = dtype): gmr.Tensor =>
-    gmr.tensor(new Float32Array(extents.reduce((n, e) => n * e, 1)), extents, { device, requiresGrad, dtype: type });
+  const make = (extents: readonly number[], requiresGrad: boolean, type: gmr.DType): gmr.Tensor =>
+    gmr.tensor(new Float32Array(sizeOf(extents)), extents, { device, requiresGrad, dtype: type });
+  const makeWeights = (requiresGrad: boolean): gmr.Tensor => make(weightShape(modelCase), requiresGrad, 'float32');
   const run = (x: gmr.Tensor, w: gmr.Tensor): gmr.Tensor => {
     const padding = Math.floor(side / 2);
-    if (op === 'conv') return gmr.ops.conv(x, w, { padding });
-    return gmr.ops.ringConv(x, w, { padding, kernelSize: [side, side] });
+    if (isMemoryOp(op)) return memoryOps[op](x, side);
+    if (op === 'ring_conv') return gmr.ops.ringConv(x, w, { padding, kernelSize: [side, side] });
+    return gmr.ops.conv(x, w, { padding, groups: op === 'depthwise' ? channels : 1 });
   };
   // Reading it awaits all that was queued before.
   const marker = gmr.tensor([0], undefined, { device });
@@ -96,18 +139,18 @@ export async function countPasses(
     return lines.map((line) => JSON.parse(line) as LaunchCounts);
   };
   const forward = async (): Promise<LaunchCounts[]> => {
-    const x = make(shape, false);
-    const w = make(weightShape, false, 'float32');
+    const x = make(shape, isMemoryOp(op), dtype); // max_pool: with indices
+    const w = makeWeights(false);
     const counts = await counted(() => run(x, w).dispose());
     x.dispose();
     w.dispose();
     return counts;
   };
   const gradient = async (ofInput: boolean): Promise<LaunchCounts[]> => {
-    const x = make(shape, ofInput);
-    const w = make(weightShape, !ofInput, 'float32');
-    const dy = make(shape, false);
+    const x = make(shape, ofInput, dtype);
+    const w = makeWeights(!ofInput);
     const y = run(x, w);
+    const dy = make(y.shape, false, y.dtype);
     const counts = await counted(() => y.backward(dy));
     for (const tensor of [x.grad, w.grad, x, w, dy, y]) tensor?.dispose();
     return counts;
@@ -117,7 +160,7 @@ export async function countPasses(
     return {
       forward: wanted.includes('forward') ? await forward() : [],
       backward_input: wanted.includes('backward_input') ? await gradient(true) : [],
-      backward_weight: wanted.includes('backward_weight') ? await gradient(false) : [],
+      backward_weight: wanted.includes('backward_weight') && !isMemoryOp(op) ? await gradient(false) : [],
     };
   } finally {
     control.sampleBlocks(0);
