@@ -6,6 +6,7 @@
 
 #include "cuda/box_tiling.cuh"
 #include "cuda/implicit_product.cuh"
+#include "cuda/shared_words.cuh"
 #include "ops/conv/conv_cuda_tuning.h"
 
 namespace gmr::cuda {
@@ -40,43 +41,127 @@ struct DirectConv {
   __host__ __device__ int64_t items() const { return tiling.tiles * shape.groups * shape.outputs; }
 };
 
+// Wavefronts of shared memory of the first `threads` threads that read a word each.
+template <typename Place>
+int wavefronts_of(int threads, Place&& place) {
+  constexpr int banks = 32;
+  int total = 0;
+  for (int first = 0; first < threads; first += warp_threads) {
+    int words[banks][warp_threads], count[banks] = {}, most = 0;
+    for (int thread = first; thread < std::min(first + warp_threads, threads); ++thread) {
+      const int word = place(thread), bank = word % banks;
+      int* end = words[bank] + count[bank];
+      if (std::find(words[bank], end, word) != end) continue;
+      *end = word;
+      most = std::max(most, ++count[bank]);
+    }
+    total += most;
+  }
+  return total;
+}
+
+// Rows of the window as far apart as it takes for threads to meet the fewest banks twice; `place_of(box, thread)` is
+// where a thread reads. Threads read every fourth row: eight distances are all there are.
+template <typename PlaceOf>
+Box spread_rows(const Box& box, int threads, int64_t most_floats, PlaceOf&& place_of) {
+  Box best = box, next = box;
+  int fewest = std::numeric_limits<int>::max();
+  for (int extra = 0; extra < 8; ++extra) {
+    next.span[2] = box.span[2] + extra;
+    if (next.window_floats() > most_floats) break;
+    const int wavefronts = wavefronts_of(threads, [&](int thread) { return place_of(next, thread); });
+    if (wavefronts >= fewest) continue;
+    fewest = wavefronts;
+    best = next;
+  }
+  return best;
+}
+
 // Whether a convolution is one for this kernel, and with which box; extent 0: it is not.
 inline Box choose_direct_box(const ProductShape& shape, const WindowGeometry& window) {
   const int64_t taps = volume(window.kernel);
   if (shape.channels > direct_most_channels || shape.outputs > direct_most_channels || taps > direct_most_taps)
     return {};
-  return choose_box(window, shape.images, block_threads * direct_rows, {1, direct_rows, 1},
-                    product_shared_floats - taps, [&](const Box& box) {
-                      const int threads = box.images * box.extent[0] * box.extent[2] *
-                                          ((box.extent[1] + direct_rows - 1) / direct_rows);
-                      const int warps = (threads + warp_threads - 1) / warp_threads;
-                      return direct_window_cost * box.window_floats() +
-                             direct_tap_cost * static_cast<double>(taps) * warps * warp_threads;
-                    });
+  const int64_t most_floats = product_shared_floats - taps;
+  const auto threads_of = [](const Box& box) {
+    return box.images * box.extent[0] * box.extent[2] * ((box.extent[1] + direct_rows - 1) / direct_rows);
+  };
+  const Box box = choose_box(window, shape.images, block_threads * direct_rows, {1, direct_rows, 1}, most_floats,
+                             [&](const Box& box) {
+                               const int warps = (threads_of(box) + warp_threads - 1) / warp_threads;
+                               return direct_window_cost * box.window_floats() +
+                                      direct_tap_cost * static_cast<double>(taps) * warps * warp_threads;
+                             });
+  if (box.extent[0] == 0) return box;
+  return spread_rows(box, threads_of(box), most_floats, [&](const Box& b, int thread) {  // as DirectColumn
+    const int rows = thread / b.extent[2], groups = (b.extent[1] + direct_rows - 1) / direct_rows;
+    const int slices = rows / groups, image = slices / b.extent[0];
+    const int slice = image * b.span[0] + slices % b.extent[0] * static_cast<int>(window.stride[0]);
+    const int row = slice * b.span[1] + rows % groups * direct_rows * static_cast<int>(window.stride[1]);
+    return row * b.span[2] + thread % b.extent[2] * static_cast<int>(window.stride[2]);
+  });
 }
 
-// sum[j] += sum over t < height of w[t] column[t + j], rows of each `pitch` and `w_pitch` apart: four neighbours that
-// see the same `rows` rows of the column. What a sum does not see is not multiplied by zero: it may be infinite.
-__device__ inline void slide(float (&sum)[direct_rows], const float* column, int pitch, const float* w, int w_pitch,
-                             int height, int rows) {
-  float tap[direct_rows] = {};  // that row r meets in each sum
-  const auto meet = [&](int r, auto is_seen) {
-    const float value = column[r * pitch];
+// Every `step`th float of shared memory, by addresses of 32 bits.
+class SharedColumn {
+ public:
+  __device__ SharedColumn(const float* first, int step)
+      : address_(shared_address(first)), step_(step * static_cast<uint32_t>(sizeof(float))) {}
+
+  __device__ float next() {
+    const float value = __uint_as_float(load_word<0>(address_));
+    address_ += step_;
+    return value;
+  }
+
+ private:
+  uint32_t address_, step_;
+};
+
+// sum[j] += sum over t < height of w[t] column[t + j]: four neighbours that see the same `rows` rows of the column, of at
+// most 3 more than `height`. What a sum does not see is not multiplied by zero: it may be infinite. Sums that reach
+// beyond `rows` are not whole.
+__device__ inline void slide(float (&sum)[direct_rows], SharedColumn column, SharedColumn w, int height, int rows) {
+  float tap[direct_rows] = {};  // that the next row meets in each sum
+  const auto shift = [&](float next) {
 #pragma unroll
     for (int j = direct_rows - 1; j > 0; --j) tap[j] = tap[j - 1];
-    tap[0] = r < height ? w[r * w_pitch] : 0;
-#pragma unroll
-    for (int j = 0; j < direct_rows; ++j) {
-      if (is_seen(r, j)) sum[j] += tap[j] * value;
-    }
+    tap[0] = next;
   };
-  const auto by_some = [&](int row, int j) { return row >= j && row - j < height; };
-  const auto by_all = [](int, int) { return true; };
-  int r = 0;
-  for (; r < min(direct_rows - 1, rows); ++r) meet(r, by_some);
+  constexpr int before = direct_rows - 1;  // rows that not all sums see, at either end
+  if (height < before) {
+    for (int r = 0; r < rows; ++r) {
+      shift(r < height ? w.next() : 0);
+      const float value = column.next();
+#pragma unroll
+      for (int j = 0; j < direct_rows; ++j) {
+        if (r >= j && r - j < height) sum[j] += tap[j] * value;
+      }
+    }
+    return;
+  }
+#pragma unroll
+  for (int r = 0; r < before; ++r) {
+    shift(w.next());
+    const float value = column.next();
+#pragma unroll
+    for (int j = 0; j <= r; ++j) sum[j] += tap[j] * value;
+  }
 #pragma unroll 4
-  for (; r < height; ++r) meet(r, by_all);
-  for (; r < rows; ++r) meet(r, by_some);
+  for (int r = before; r < height; ++r) {
+    shift(w.next());
+    const float value = column.next();
+#pragma unroll
+    for (int j = 0; j < direct_rows; ++j) sum[j] += tap[j] * value;
+  }
+#pragma unroll
+  for (int behind = 0; behind < before; ++behind) {
+    if (height + behind >= rows) break;
+    shift(0);
+    const float value = column.next();
+#pragma unroll
+    for (int j = behind + 1; j < direct_rows; ++j) sum[j] += tap[j] * value;
+  }
 }
 
 // A thread's four outputs, from the window of one channel.
@@ -108,7 +193,7 @@ struct DirectColumn {
         const float* column = window + first_row * pitch + x * g.stride[2] + tx * g.dilation[2];
         const float* w = weights + tz * height * width + tx;
         if (g.stride[1] == 1 && g.dilation[1] == 1) {
-          slide(sum, column, pitch, w, width, height, height + direct_rows - 1);
+          slide(sum, {column, pitch}, {w, width}, height, height + direct_rows - 1);
         } else {
           for (int ty = 0; ty < height; ++ty) {
 #pragma unroll

@@ -60,11 +60,23 @@ inline Box choose_direct_weight_box(const ProductShape& shape, const WindowGeome
   if (!is_direct || volume(g.kernel) > direct_most_taps || direct_tap_items(g) > block_threads) return {};
   constexpr int64_t most_positions = block_threads * direct_rows;
   const int64_t most_floats = product_shared_floats - block_threads * direct_rows - most_positions;
-  return choose_box(g, shape.images, most_positions, {1, 1, 1}, most_floats, [&](const Box& box) {
+  const Box box = choose_box(g, shape.images, most_positions, {1, 1, 1}, most_floats, [&](const Box& box) {
     const double positions = static_cast<double>(box.images) * box.extent[0] * box.extent[1] * box.extent[2];
     const double copied = box.window_floats() + positions;
     return direct_window_cost * copied +
            direct_tap_cost / direct_rows * static_cast<double>(volume(g.kernel)) * positions;
+  });
+  if (box.extent[0] == 0) return box;
+  const int items = direct_tap_items(g), width = static_cast<int>(g.kernel[2]);
+  const int tap_rows = static_cast<int>((g.kernel[1] + direct_rows - 1) / direct_rows);
+  return spread_rows(box, block_threads / items * items, most_floats, [&](const Box& b, int thread) {  // as DirectTaps
+    const int column = thread / items, tap_column = thread % items / tap_rows;
+    const int slices = column / b.extent[2], image = slices / b.extent[0];
+    const int slice = image * b.span[0] + slices % b.extent[0] * static_cast<int>(g.stride[0]) +
+                      tap_column / width * static_cast<int>(g.dilation[0]);
+    const int row = slice * b.span[1] + thread % items % tap_rows * direct_rows * static_cast<int>(g.dilation[1]);
+    return row * b.span[2] + column % b.extent[2] * static_cast<int>(g.stride[2]) +
+           tap_column % width * static_cast<int>(g.dilation[2]);
   });
 }
 
@@ -80,10 +92,11 @@ struct DirectTaps {
     const auto thread = static_cast<int>(threadIdx.x);
     share = p.by_tap_items.divide(thread);
     const int item = thread - share * p.by_tap_items.divisor();
-    const int row = p.kernel_x.divide(item);
-    x = item - row * p.kernel_x.divisor();
-    z = p.tap_rows.divide(row);
-    y = (row - z * p.tap_rows.divisor()) * direct_rows;
+    // Rows change fastest: eight of them, and four columns, meet all banks.
+    const int column = p.tap_rows.divide(item);
+    y = (item - column * p.tap_rows.divisor()) * direct_rows;
+    z = p.kernel_x.divide(column);
+    x = column - z * p.kernel_x.divisor();
     count = min(direct_rows, p.tiling.window.kernel[1] - y);
   }
 
@@ -104,7 +117,7 @@ struct DirectTaps {
           window + (slice * box.span[1] + y * g.dilation[1]) * pitch + cx * g.stride[2] + x * g.dilation[2];
       const float* dy = gradient + (image * box.extent[0] + cz) * box.extent[1] * box.extent[2] + cx;
       if (g.stride[1] == 1 && g.dilation[1] == 1) {
-        slide(sum, values, pitch, dy, box.extent[2], height, height + count - 1);
+        slide(sum, {values, pitch}, {dy, box.extent[2]}, height, height + count - 1);
       } else {
         for (int row = 0; row < height; ++row) {
 #pragma unroll
