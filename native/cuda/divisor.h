@@ -35,6 +35,27 @@ class Divisor {
   uint64_t magic_ = ~uint64_t{0};
 };
 
+// The same for 0 <= n < 2^31 and d < 2^31, in a fraction of the instructions.
+class Divisor32 {
+ public:
+  explicit Divisor32(int64_t d)
+      : d_(static_cast<int32_t>(d)), magic_(d > 0 ? ~uint32_t{0} / static_cast<uint32_t>(d) : 0) {}
+
+#ifdef __CUDACC__
+  __device__ int divide(int n, int& remainder) const {
+    auto quotient = static_cast<int>(__umulhi(n, magic_));
+    remainder = n - quotient * d_;
+    const int more = remainder >= d_ ? 1 : 0;
+    remainder -= more * d_;
+    return quotient + more;
+  }
+#endif
+
+ private:
+  int32_t d_;
+  uint32_t magic_;
+};
+
 // The same for places within a tile: exact for all 0 <= n < 2^15 and d < 2^16, in one multiplication.
 class SmallDivisor {
  public:

@@ -1,7 +1,7 @@
 // Sums across the threads of a warp or block, in an order that the thread numbers alone decide.
 #pragma once
 
-#include "cuda/launch.h"
+#include "cuda/elements.cuh"
 
 namespace gmr::cuda {
 
@@ -9,11 +9,28 @@ constexpr unsigned all_lanes = 0xffffffffu;
 
 __device__ inline int lane_of_thread() { return static_cast<int>(threadIdx.x) % warp_threads; }
 
-// Every lane gets the sum.
-template <typename T>
-__device__ inline T warp_sum(T value) {
+// Calls f(i, x[i]) for the elements [begin, end) of x, which `lanes` lanes share out by groups of 16 bytes.
+template <typename T, typename F>
+__device__ inline void for_row(const T* x, const Grouping& grouping, int64_t begin, int64_t end, int lanes, F&& f) {
+  constexpr int width = group_width<T>, groups_at_once = width == 8 ? 2 : 4;
+  load_ahead<groups_at_once>((begin / width + (lane_of_thread() & (lanes - 1))) * width, int64_t{lanes} * width, end,
+                             [&](int64_t first) { return load_group(x, first, grouping); },
+                             [&](int64_t first, const auto& group) {
+                               const GroupPart<T> part(first, begin, end);
 #pragma unroll
-  for (int step = warp_threads / 2; step > 0; step /= 2) value += __shfl_xor_sync(all_lanes, value, step);
+                               for (int k = 0; k < width; ++k) {
+                                 if (part.contains(k)) f(first + k, group.v[k]);
+                               }
+                             });
+}
+
+// Every lane gets the sum over the warp, or over the `lanes` neighbours, a power of two, that it is one of.
+template <typename T>
+__device__ inline T warp_sum(T value, int lanes = warp_threads) {
+#pragma unroll
+  for (int step = warp_threads / 2; step > 0; step /= 2) {
+    if (step < lanes) value += __shfl_xor_sync(all_lanes, value, step);
+  }
   return value;
 }
 

@@ -15,6 +15,15 @@ int64_t piece_of(const SumShape& s) { return s.inner == 1 ? sum_row_piece : sum_
 
 int64_t pieces_of(const SumShape& s) { return std::max<int64_t>((s.reduced + piece_of(s) - 1) / piece_of(s), 1); }
 
+// Lanes for a piece: as many as have two groups each, up to a warp.
+template <typename T>
+int lanes_of(int64_t length) {
+  const int64_t groups = length / group_width<T> + 1;
+  int lanes = 1;
+  while (lanes < warp_threads && 2 * lanes < groups) lanes *= 2;
+  return lanes;
+}
+
 // A sum's target: the pieces' sums, or y.
 struct Target {
   double* partial;  // nullptr: y is written
@@ -32,40 +41,44 @@ struct Target {
   }
 };
 
-__device__ double value_of(double x) { return x; }
-template <typename T>
-__device__ double value_of(T x) {
-  return to_float(x);
-}
-
 // kernels
 
-// A warp for each of `count` pieces, of x as [rows, length] with `pieces` pieces a row.
+// `lanes` lanes for each of `count` pieces, of x as [rows, length] with `pieces` pieces a row.
 template <typename T>
-__global__ void sum_rows_kernel(const T* x, int64_t count, int64_t length, int64_t piece_length, Divisor by_pieces,
-                                Target target) {
-  for (int64_t item = first_warp_item(); item < count; item += warp_item_step()) {
+__global__ void sum_rows_kernel(const T* x, Grouping grouping, int64_t count, int64_t length, int64_t piece_length,
+                                Divisor by_pieces, int lanes, Target target) {
+  const int items = warp_threads / lanes;  // of a warp at a time
+  for (int64_t first = first_warp_item() * items; first < count; first += warp_item_step() * items) {
+    const int64_t item = first + (lane_of_thread() >> (__ffs(lanes) - 1));  // lanes are a power of two
     const auto [row, piece] = by_pieces.divide(item);
-    const int64_t begin = piece * piece_length, end = min(begin + piece_length, length);
+    const int64_t begin = row * length + piece * piece_length;
+    const int64_t end = item < count ? min(begin + piece_length, (row + 1) * length) : begin;
     double sum = 0;
-    for (int64_t i = begin + lane_of_thread(); i < end; i += warp_threads) sum += value_of(x[row * length + i]);
-    sum = warp_sum(sum);
-    if (lane_of_thread() == 0) target.put(item, sum);
+    for_row(x, grouping, begin, end, lanes, [&](int64_t, auto value) { sum += value; });
+    sum = warp_sum(sum, lanes);
+    if ((lane_of_thread() & (lanes - 1)) == 0 && item < count) target.put(item, sum);
   }
 }
 
-// A thread for each of `count` columns of pieces, of x as [outer, reduced, inner]; targets lie as [outer, pieces,
-// inner].
-template <typename T>
+// A thread for `width` neighbours of each of `count` packs of columns of pieces, of x as [outer, reduced, inner]; targets
+// lie as [outer, pieces, inner].
+template <typename T, int width>
 __global__ void sum_columns_kernel(const T* x, int64_t count, int64_t reduced, int64_t inner, int64_t piece_length,
-                                   Divisor by_pieces, Divisor by_inner, Target target) {
+                                   Divisor by_pieces, Divisor by_packs, Target target) {
   for (int64_t item = first_item(); item < count; item += item_step()) {
-    const auto [rows, column] = by_inner.divide(item);
+    const auto [rows, pack] = by_packs.divide(item);
     const auto [outer, piece] = by_pieces.divide(rows);
     const int64_t begin = piece * piece_length, end = min(begin + piece_length, reduced);
-    double sum = 0;
-    for (int64_t row = begin; row < end; ++row) sum += value_of(x[(outer * reduced + row) * inner + column]);
-    target.put(item, sum);
+    const T* column = x + outer * reduced * inner + pack * width;
+    double sum[width] = {};
+    load_ahead<sum_rows_ahead>(
+        begin, int64_t{1}, end, [&](int64_t row) { return load_pack<width>(column + row * inner); },
+        [&](int64_t, const auto& values) {
+#pragma unroll
+          for (int k = 0; k < width; ++k) sum[k] += values.v[k];
+        });
+#pragma unroll
+    for (int k = 0; k < width; ++k) target.put(item * width + k, sum[k]);
   }
 }
 
@@ -109,12 +122,21 @@ void sum_step(BackendDevice& device, const T* x, const SumShape& s, int64_t piec
   const int64_t pieces = std::max<int64_t>((s.reduced + piece - 1) / piece, 1);
   if (s.inner == 1) {
     const int64_t count = s.outer * pieces;
-    launch(device, Kernel{"sum_rows_kernel", sum_rows_kernel<T>}, warp_each(device, count), x, count, s.reduced, piece,
-           Divisor(pieces), target);
+    const int lanes = lanes_of<T>(std::min(piece, s.reduced));
+    launch(device, Kernel{"sum_rows_kernel", sum_rows_kernel<T>}, thread_each(device, count * lanes), x,
+           grouping_of<T>(s.outer * s.reduced, x), count, s.reduced, piece, Divisor(pieces), lanes, target);
+    return;
+  }
+  const auto launch_columns = [&](auto width) {
+    const int64_t packs = s.inner / width, count = s.outer * pieces * packs;
+    launch(device, Kernel{"sum_columns_kernel", sum_columns_kernel<T, width>}, thread_each(device, count), x, count,
+           s.reduced, s.inner, piece, Divisor(pieces), Divisor(packs), target);
+  };
+  // Each row starts at a multiple of inner.
+  if (s.inner % group_width<T> == 0 && groups_of<T>(s.inner, x) > 0) {
+    launch_columns(Width<group_width<T>>{});
   } else {
-    const int64_t count = s.outer * pieces * s.inner;
-    launch(device, Kernel{"sum_columns_kernel", sum_columns_kernel<T>}, thread_each(device, count), x, count, s.reduced,
-           s.inner, piece, Divisor(pieces), Divisor(s.inner), target);
+    launch_columns(Width<1>{});
   }
 }
 

@@ -10,6 +10,9 @@ namespace gmr::cuda {
 constexpr int64_t sum_row_piece = 4096;
 constexpr int64_t sum_column_piece = 256;
 
+// Rows of a column that a thread reads at once: columns may be few, so that latency is what they take.
+constexpr int sum_rows_ahead = 4;
+
 // Parts of a weight gradient of which eight warps add up a slice each: fewer take less time than the slices' sums.
 constexpr int64_t sum_sliced_parts = 32;
 

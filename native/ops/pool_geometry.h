@@ -31,6 +31,8 @@ struct IndexRange {
 // The steps t = 0..count-1 for which start + t step lies in [0, extent).
 constexpr IndexRange steps_inside(int64_t start, int64_t step, int64_t count, int64_t extent) {
   const int64_t last = extent - 1 - start;
+  // GPUs take a hundred instructions to divide.
+  if (step == 1) return {std::max<int64_t>(-start, 0), std::clamp<int64_t>(last + 1, 0, count)};
   return {start >= 0 ? 0 : (step - 1 - start) / step, last < 0 ? 0 : std::min(count, last / step + 1)};
 }
 
@@ -44,13 +46,6 @@ constexpr IndexRange taps_inside(const PoolGeometry& g, int axis, int64_t o) {
   return steps_inside(o * g.stride[axis] - g.padding[axis], g.dilation[axis], g.kernel[axis], g.input[axis]);
 }
 
-// The output whose tap t lies on input i, or -1.
-constexpr int64_t output_at(const PoolGeometry& g, int axis, int64_t i, int64_t t) {
-  const int64_t steps = i - g.tap_offset(axis, t);
-  const int64_t o = steps / g.stride[axis];
-  return steps >= 0 && o * g.stride[axis] == steps && o < g.output[axis] ? o : -1;
-}
-
 // Windows that tile the input, two elements of a row each: every input has at most one output, and its place is a shift
 // away.
 constexpr bool tiles_by_pairs(const PoolGeometry& g) {
@@ -61,6 +56,13 @@ constexpr bool tiles_by_pairs(const PoolGeometry& g) {
 
 constexpr bool tiles_by_squares_of_two(const PoolGeometry& g) {
   return tiles_by_pairs(g) && g.kernel[0] == 1 && g.kernel[1] == 2;
+}
+
+// Windows of two neighbours of each row at stride 2, or of three, of which the first is padding in front: output o of a row
+// has the inputs 2 o and 2 o + 1, and maybe the one before.
+constexpr bool rows_by_pairs(const PoolGeometry& g) {
+  return g.stride[2] == 2 && (g.padding[2] == 0 || g.padding[2] == 1) && g.kernel[2] == g.padding[2] + 2 &&
+         g.dilation[2] == 1 && g.input[2] % 2 == 0;
 }
 
 }  // namespace gmr

@@ -146,6 +146,23 @@ describe('CUDA model', () => {
     }
   });
 
+  it('finds whole sectors in passes over memory', async function () {
+    if (cudaSim === undefined) return this.skip();
+    for (const [op, side] of [
+      ['batch_norm', 1],
+      ['max_pool', 2],
+      ['rotate', 1],
+    ] as const) {
+      const passCase: ModelCase = { name: op, batch: 1, channels: 2, extent: 56, op, side, dtype: 'float32' };
+      const { forward, backward_input, backward_weight } = await countPasses(passCase, cudaSim, 0);
+      expect(backward_weight).to.deep.equal([]);
+      // The first launch of each pass reads all of its tensors: rows of 56 floats are seven sectors.
+      for (const counts of [forward[0]!, backward_input[0]!]) {
+        expect(launchTime(counts, gpus[0]!).sectorsUsed, counts.kernel).to.be.above(0.95);
+      }
+    }
+  });
+
   it('counts what the kernels do, also from a sample of their blocks', async function () {
     if (cudaSim === undefined) return this.skip();
     const layer = { name: '2x64>64 14^2', batch: 2, channels: 64, extent: 14 };

@@ -16,15 +16,12 @@ struct Exponentials {
 };
 
 template <typename T>
-__device__ Exponentials exponentials_of(const T* z, int64_t classes) {
+__device__ Exponentials exponentials_of(const T* logits, const Grouping& grouping, int64_t begin, int64_t end) {
   float largest = -INFINITY;
-  for (int64_t k = lane_of_thread(); k < classes; k += warp_threads) {
-    const float value = to_float(z[k]);
-    largest = value > largest ? value : largest;
-  }
+  for_row(logits, grouping, begin, end, warp_threads, [&](int64_t, float z) { largest = z > largest ? z : largest; });
   largest = warp_maximum(largest);
   double sum = 0;
-  for (int64_t k = lane_of_thread(); k < classes; k += warp_threads) sum += expf(to_float(z[k]) - largest);
+  for_row(logits, grouping, begin, end, warp_threads, [&](int64_t, float z) { sum += expf(z - largest); });
   return {largest, warp_sum(sum)};
 }
 
@@ -54,19 +51,21 @@ __global__ void cross_entropy_check_targets_kernel(const int32_t* targets, int64
 
 // A warp a row.
 template <typename T>
-__global__ void cross_entropy_forward_kernel(const __grid_constant__ CrossEntropyForward p, double* losses) {
+__global__ void cross_entropy_forward_kernel(const __grid_constant__ CrossEntropyForward p, Grouping grouping,
+                                             double* losses) {
+  const auto* logits = static_cast<const T*>(p.logits);
   for (int64_t row = first_warp_item(); row < p.rows; row += warp_item_step()) {
-    const T* z = static_cast<const T*>(p.logits) + row * p.classes;
-    const auto [maximum, sum] = exponentials_of(z, p.classes);
+    const int64_t begin = row * p.classes, end = begin + p.classes;
+    const auto [maximum, sum] = exponentials_of(logits, grouping, begin, end);
     const double m = maximum, smoothing = p.label_smoothing;
     double depths = 0;
     if (smoothing > 0) {  // not 0 * infinity: logits of -infinity are legal where the label has no weight
-      for (int64_t k = lane_of_thread(); k < p.classes; k += warp_threads) depths += m - to_float(z[k]);
+      for_row(logits, grouping, begin, end, warp_threads, [&](int64_t, float z) { depths += m - z; });
       depths = warp_sum(depths);
     }
     if (lane_of_thread() != 0) continue;
     const int32_t target = p.targets[row];
-    const double at_target = is_class(target, p.classes) ? m - to_float(z[target]) : NAN;
+    const double at_target = is_class(target, p.classes) ? m - to_float(logits[begin + target]) : NAN;
     double loss = log(sum) + (1 - smoothing) * at_target;
     if (smoothing > 0) loss += smoothing * depths / static_cast<double>(p.classes);
     losses[row] = loss;
@@ -74,19 +73,27 @@ __global__ void cross_entropy_forward_kernel(const __grid_constant__ CrossEntrop
 }
 
 template <typename T>
-__global__ void cross_entropy_backward_input_kernel(const __grid_constant__ CrossEntropyBackwardInput p) {
+__global__ void cross_entropy_backward_input_kernel(const __grid_constant__ CrossEntropyBackwardInput p,
+                                                    Grouping grouping) {
+  const auto* logits = static_cast<const T*>(p.logits);
   const float scale = *p.dy / static_cast<float>(p.divisor);
   const float everywhere = p.label_smoothing / static_cast<float>(p.classes);
   const float at_target = 1 - p.label_smoothing + everywhere;
   for (int64_t row = first_warp_item(); row < p.rows; row += warp_item_step()) {
-    const T* z = static_cast<const T*>(p.logits) + row * p.classes;
-    const auto [maximum, sum] = exponentials_of(z, p.classes);
+    const int64_t begin = row * p.classes, end = begin + p.classes;
+    const auto [maximum, sum] = exponentials_of(logits, grouping, begin, end);
     const auto inverse = static_cast<float>(1 / sum);
     const int32_t target = p.targets[row];
-    for (int64_t k = lane_of_thread(); k < p.classes; k += warp_threads) {
-      const float wanted = k == target ? at_target : everywhere;
-      const float gradient = scale * (expf(to_float(z[k]) - maximum) * inverse - wanted);
-      static_cast<T*>(p.dlogits)[row * p.classes + k] = rounded<T>(is_class(target, p.classes) ? gradient : NAN);
+    constexpr int64_t width = group_width<T>, step = width * warp_threads;
+    for (int64_t first = (begin / width + lane_of_thread()) * width; first < end; first += step) {
+      auto group = load_group(logits, first, grouping);
+#pragma unroll
+      for (int k = 0; k < width; ++k) {
+        const float wanted = first + k - begin == target ? at_target : everywhere;
+        const float gradient = scale * (expf(group.v[k] - maximum) * inverse - wanted);
+        group.v[k] = is_class(target, p.classes) ? gradient : NAN;
+      }
+      store_group(static_cast<T*>(p.dlogits), first, grouping, GroupPart<T>(first, begin, end), group);
     }
   }
 }
@@ -110,7 +117,7 @@ void cross_entropy_forward(BackendDevice& device, const CrossEntropyForward& p) 
   check_targets(device, p.targets, p.rows, p.classes);
   with_element_type(p.type, [&]<typename T>() {
     launch(device, Kernel{"cross_entropy_forward_kernel", cross_entropy_forward_kernel<T>}, warp_each(device, p.rows),
-           p, losses);
+           p, grouping_of<T>(p.rows * p.classes, p.logits), losses);
   });
   sum_axis(device, losses, shape, static_cast<double>(p.divisor), scratch.array<double>(1), p.loss);
 }
@@ -119,7 +126,7 @@ void cross_entropy_backward_input(BackendDevice& device, const CrossEntropyBackw
   check_targets(device, p.targets, p.rows, p.classes);
   with_element_type(p.type, [&]<typename T>() {
     launch(device, Kernel{"cross_entropy_backward_input_kernel", cross_entropy_backward_input_kernel<T>},
-           warp_each(device, p.rows), p);
+           warp_each(device, p.rows), p, grouping_of<T>(p.rows * p.classes, p.logits, p.dlogits));
   });
 }
 

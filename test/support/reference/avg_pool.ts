@@ -15,6 +15,8 @@ export const avgPoolSuite: OpSuite<Options> = {
     { name: '2 x 2', inputs: { x: [2, 3, 14, 38] }, options: { kernelSize: 2 } },
     { name: '2 x 2, leftovers', inputs: { x: [2, 3, 7, 13] }, options: { kernelSize: 2 } },
     { name: '2 x 2, several tasks', inputs: { x: [9, 3, 28, 28] }, options: { kernelSize: 2 } },
+    { name: '2 x 2, wide packs', inputs: { x: [2, 3, 5, 16] }, options: { kernelSize: 2 } },
+    { name: '3 x 2', inputs: { x: [2, 3, 8, 12] }, options: { kernelSize: [3, 2], stride: 2, padding: [1, 0] } },
     { name: '2 x 2, padded', inputs: { x: [2, 3, 6, 9] }, options: { kernelSize: 2, padding: 1 } },
     {
       name: '2 x 2, padded, counted',

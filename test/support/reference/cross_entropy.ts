@@ -22,6 +22,7 @@ export const crossEntropySuite: OpSuite<Options> = {
     testCase('one class', [3, 1], { labelSmoothing: 0.1 }),
     testCase('odd', [7, 5], {}),
     testCase('odd, summed', [7, 5], { reduction: 'sum' }),
+    testCase('rows of whole packs', [3, 272], { labelSmoothing: 0.1 }),
     testCase('smoothed', [13, 17], { labelSmoothing: 0.1 }),
     testCase('smoothed to nothing but smoothing', [5, 3], { labelSmoothing: 1, reduction: 'sum' }),
     testCase('several tasks', [205, 10], { labelSmoothing: 0.2 }),

@@ -13,8 +13,14 @@ export const maxPoolSuite: OpSuite<Windows> = {
     { name: '2 x 2', inputs: { x: [2, 3, 14, 38] }, options: { kernelSize: 2 } },
     { name: '2 x 2, leftovers', inputs: { x: [2, 3, 7, 13] }, options: { kernelSize: 2 } },
     { name: '2 x 2, several tasks', inputs: { x: [9, 3, 28, 28] }, options: { kernelSize: 2 } },
+    { name: '2 x 2, wide packs', inputs: { x: [2, 3, 5, 16] }, options: { kernelSize: 2 } },
     { name: '2 x 2, padded', inputs: { x: [2, 3, 6, 9] }, options: { kernelSize: 2, padding: 1 } },
     { name: 'overlapping', inputs: { x: [2, 3, 9, 11] }, options: { kernelSize: 3, stride: 2, padding: 1 } },
+    ...[10, 12, 16].map((width) => ({
+      name: `overlapping, rows of ${width}`,
+      inputs: { x: [2, 3, 7, width] },
+      options: { kernelSize: 3, stride: 2, padding: 1 },
+    })),
     { name: 'stride 1', inputs: { x: [2, 2, 7, 20] }, options: { kernelSize: 5, stride: 1, padding: 2 } },
     { name: 'stride over gaps', inputs: { x: [2, 2, 17, 19] }, options: { kernelSize: 2, stride: 5 } },
     {

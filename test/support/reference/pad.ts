@@ -31,6 +31,20 @@ export const padSuite: OpSuite<Options> = {
       options: { padding: [[3, 3]], mode: 'circular' },
     },
     { name: 'reflect by all but one', inputs: { x: [1, 2, 4] }, options: { padding: [[3, 3]], mode: 'reflect' } },
+    // What GPUs move two, four and eight elements at a time.
+    ...[2, 4, 8].flatMap((pack) =>
+      (['zeros', 'reflect'] as const).map((mode) => ({
+        name: `${mode}: packs of ${pack}`,
+        inputs: { x: [2, 2, 3, 3 * pack] },
+        options: {
+          padding: [
+            [1, 0],
+            [2 * pack, pack],
+          ] as [number, number][],
+          mode,
+        },
+      })),
+    ),
     ...modes.flatMap((mode) => [
       {
         name: `${mode}: nothing`,

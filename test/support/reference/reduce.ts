@@ -28,6 +28,7 @@ export const reduceSuite: OpSuite<Options> = {
     testCase('the first axis', [17, 13], { op: 'sum', axes: [0] }),
     testCase('the first axis, tile of columns + 1', [5, 129], { op: 'mean', axes: [0], keepDims: true }),
     testCase('the first axis, several pieces', [261, 129], { op: 'sum', axes: [0] }),
+    testCase('the first axis, several pieces of whole packs', [261, 24], { op: 'sum', axes: [0] }),
     testCase('the last axis, many short rows', [2000, 17], { op: 'sum', axes: [1] }),
     testCase('a middle axis', [3, 5, 7], { op: 'mean', axes: [1] }),
     testCase('every second axis of five', [2, 3, 5, 3, 2], { op: 'mean', axes: [4, 0, 2], keepDims: true }),
