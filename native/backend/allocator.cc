@@ -2,20 +2,8 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstdlib>
-#include <stdexcept>
-#include <string>
 
 namespace gmr {
-
-bool caches_memory() {
-  const char* variable = std::getenv("GMR_MEMORY_CACHE");
-  const std::string text = variable == nullptr || *variable == '\0' ? "1" : variable;
-  if (text != "0" && text != "1") {
-    throw std::invalid_argument("expected GMR_MEMORY_CACHE to be 0 or 1, received '" + text + "'");
-  }
-  return text == "1";
-}
 
 Allocator::Allocator(Take take, Give give, std::shared_ptr<MemoryBudget> budget, bool caches)
     : take_(std::move(take)), give_(std::move(give)), budget_(std::move(budget)), caches_(caches) {

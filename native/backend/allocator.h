@@ -20,10 +20,6 @@ struct AllocatorStats {
   uint64_t cached_bytes;    // of these, free
 };
 
-// Whether memory that is given back is kept. GMR_MEMORY_CACHE=0: no; what checks accesses (compute-sanitizer, the
-// interpreter of CUDA kernels) then knows each tensor's memory from its first byte to its last.
-bool caches_memory();
-
 class Allocator {
  public:
   using Take = std::function<void*(size_t bytes)>;

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <stdexcept>
 #include <string>
@@ -112,6 +113,17 @@ struct Backend {
 // CPU kernels may read (never write) this far behind a buffer's end, so that loops over whole vectors need no scalar
 // tail. Memory of a device has no such slack.
 constexpr size_t slack_bytes = 128;
+
+// Whether memory that is given back is kept. GMR_MEMORY_CACHE=0: no; what checks accesses (compute-sanitizer, the
+// interpreter of CUDA kernels) then knows each tensor's memory from its first byte to its last.
+inline bool caches_memory() {
+  const char* variable = std::getenv("GMR_MEMORY_CACHE");
+  const std::string text = variable == nullptr || *variable == '\0' ? "1" : variable;
+  if (text != "0" && text != "1") {
+    throw std::invalid_argument("expected GMR_MEMORY_CACHE to be 0 or 1, received '" + text + "'");
+  }
+  return text == "1";
+}
 
 using BackendEntry = const Backend* (*)();
 constexpr const char* backend_symbol = "gmr_backend";

@@ -311,11 +311,11 @@ void BackendDevice::finish(PendingDownload* download) {
 void BackendDevice::synchronise() { check(cudaStreamSynchronize(stream_), "waiting for the stream"); }
 
 void* BackendDevice::scratch(size_t bytes) {
-  if (bytes <= scratch_bytes_) return scratch_;
+  if (bytes == 0 || (caches_ && bytes <= scratch_bytes_)) return scratch_;
   cudaFree(scratch_);  // waits for what still uses it
   scratch_ = nullptr;
   scratch_bytes_ = 0;
-  const size_t wanted = bytes + bytes / 2;  // so that slowly growing needs settle soon
+  const size_t wanted = caches_ ? bytes + bytes / 2 : bytes;  // so that slowly growing needs settle soon
   scratch_ = allocate(wanted);
   if (scratch_ == nullptr) throw std::bad_alloc();
   scratch_bytes_ = wanted;

@@ -97,6 +97,7 @@ struct BackendDevice {
   cudaStream_t stream_ = nullptr;
   cuda::PinnedMemory pinned_;
   std::optional<cuda::Uploads> uploads_;
+  const bool caches_ = caches_memory();
   void* scratch_ = nullptr;
   size_t scratch_bytes_ = 0;
   std::map<std::vector<int32_t>, int32_t*> tables_;
