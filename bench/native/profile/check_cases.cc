@@ -204,6 +204,9 @@ void add_pools(Table& table) {
       {"3x3 stride 2, padded", pool_geometry(5, {1, 9, 11}, {1, 3, 3}, {1, 2, 2}, {0, 1, 1}, {1, 1, 1})},
       {"dilated, leftovers", pool_geometry(2, {1, 11, 13}, {1, 3, 2}, {1, 3, 2}, {0, 1, 0}, {1, 2, 3})},
       {"2x2x2", pool_geometry(3, {4, 6, 6}, {2, 2, 2}, {2, 2, 2}, {0, 0, 0}, {1, 1, 1})},
+      {"2x2, odd rows", pool_geometry(2, {1, 5, 7}, {1, 2, 2}, {1, 2, 2}, {0, 0, 0}, {1, 1, 1})},
+      {"2x2, rows of 12", pool_geometry(2, {1, 4, 12}, {1, 2, 2}, {1, 2, 2}, {0, 0, 0}, {1, 1, 1})},
+      {"2x2, rows of 16", pool_geometry(2, {1, 4, 16}, {1, 2, 2}, {1, 2, 2}, {0, 0, 0}, {1, 1, 1})},
       {"several tasks", pool_geometry(67, {1, 18, 26}, {1, 2, 2}, {1, 2, 2}, {0, 0, 0}, {1, 1, 1})},
   };
   for (const auto& [name, geometry] : windows) {
@@ -234,6 +237,10 @@ void add_elementwise(Table& table) {
     table.add(pad_cases("2-D, mode " + number, {6, {1, 5, 7}, {0, 2, 1}, {0, 3, 4}, mode}));
     table.add(pad_cases("3-D, mode " + number, {2, {3, 4, 5}, {1, 2, 0}, {2, 0, 3}, mode}));
   }
+  for (const int64_t width : {2, 4, 8}) {  // what all of a row is a multiple of
+    const std::string name = "rows of packs of " + std::to_string(width);
+    table.add(pad_cases(name, {2, {1, 3, 2 * width}, {0, 1, width}, {0, 0, width}, PadMode::reflect}));
+  }
 }
 
 void add_sums(Table& table) {
@@ -255,6 +262,9 @@ void add_sums(Table& table) {
   table.add(reduce_cases("long rows", 2, 16387, 1, 1));
   table.add(reduce_cases("many columns", 2, 5, 1031, 2));
   table.add(reduce_cases("long columns", 2, 259, 3, 1));
+  table.add(reduce_cases("packs of columns", 3, 35, 16, 5));
+  table.add(reduce_cases("packs of columns of rounded values", 3, 35, 16, 5, Rounded::x));
+  table.add(reduce_cases("packs of long columns", 2, 259, 8, 1));
   table.add(reduce_cases("of rounded values", 3, 35, 13, 5, Rounded::x));
   table.add(reduce_cases("rounded", 3, 35, 13, 5, Rounded::y));
 }
@@ -277,6 +287,9 @@ void add_rings(Table& table) {
 void add_rotations(Table& table) {
   table.add(rotate_cases("90 degrees", rotate_geometry(6, {1, 7, 7}, 90)));
   table.add(rotate_cases("180 degrees, not square", rotate_geometry(3, {1, 5, 8}, 180)));
+  for (const int64_t width : {6, 7, 12}) {
+    table.add(rotate_cases("180 degrees, rows of " + std::to_string(width), rotate_geometry(2, {1, 3, width}, 180)));
+  }
   table.add(rotate_cases("mirror", rotate_geometry(4, {1, 5, 8}, 0, 2)));
   table.add(rotate_cases("30 degrees", rotate_geometry(5, {1, 9, 12}, 30)));
   table.add(rotate_cases("217 degrees, mirrored, 3-D", rotate_geometry(2, {3, 6, 7}, 217, 1)));
