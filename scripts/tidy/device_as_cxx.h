@@ -37,6 +37,7 @@ inline void* __cvta_shared_to_generic(size_t address) { return reinterpret_cast<
 inline size_t __cvta_generic_to_global(const void* p) { return reinterpret_cast<size_t>(p); }
 inline unsigned __float_as_uint(float value) { return static_cast<unsigned>(value); }
 inline float __uint_as_float(unsigned bits) { return static_cast<float>(bits); }
+inline int __ffs(int bits) { return __builtin_ffs(bits); }
 inline unsigned __byte_perm(unsigned a, unsigned b, unsigned selector) { return a ^ b ^ selector; }
 inline unsigned __funnelshift_r(unsigned low, unsigned high, unsigned bits) {
   return static_cast<unsigned>(((static_cast<unsigned long long>(high) << 32) | low) >> (bits % 32));

@@ -65,7 +65,7 @@ class Partition {
       DoublePair sums{0, 0};
       load_ahead<ahead / width>(
           static_cast<int>(threadIdx.x), block_threads, static_cast<int>(min(left, batch_norm_piece_groups)),
-          [&](int i) {
+          [&, first_group = first_group](int i) {
             int group;
             const int image = by_few_groups_.divide(static_cast<int>(first_group) + i, group);
             const int64_t begin = first_plane + image * (extents.channels * extents.pixels);

@@ -77,7 +77,7 @@ struct CopiedRows {
     // From one plane of a warp to its next, four planes of even height, there are whole sectors.
     static_assert(warps % 4 == 0 && elements == 2 * (row_words + 1) && copies * gap_lanes >= most_rows);
     const int lane = static_cast<int>(threadIdx.x) % warp_threads, warp = static_cast<int>(threadIdx.x) / warp_threads;
-    from += warp * plane + first_row * width;
+    from += warp * plane + int64_t{first_row} * width;
     to += warp * to_plane;
     const int before = static_cast<int>(reinterpret_cast<uintptr_t>(from) / word % sector_words);  // in its sector
     const int first_lane = before < sector_words / 2 ? 0 : sector_words;

@@ -50,7 +50,7 @@ GMR_CUDA_SIM_API void gmr_cuda_sim_set_counting(int on);
 GMR_CUDA_SIM_API const char* gmr_cuda_sim_counters(void);
 
 /* Of each launch runs at most so many blocks, spread over the grid; 0: all. For counting alone: what the other blocks
- * would write stays unwritten, so races and uninitialised reads go unchecked in such a launch. */
+ * would write stays unwritten, so races and uninitialised reads go unchecked meanwhile. */
 GMR_CUDA_SIM_API void gmr_cuda_sim_sample_blocks(uint64_t most);
 
 /* Marks device memory as uninitialised: for allocators that hand out again what they got back. */

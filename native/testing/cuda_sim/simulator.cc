@@ -242,7 +242,8 @@ LaunchCounts& Simulator::counts_of(const Program& program, Dim3 grid, Dim3 block
 void Simulator::run(const Program& program, Dim3 grid, Dim3 block_size, void** arguments, size_t dynamic_shared,
                     const void* stream) {
   const bool sampled = settings.sampled_blocks != 0 && settings.sampled_blocks < grid.count();
-  Block block(program, memory, grid, block_size, dynamic_shared, settings.checks && !sampled);
+  const bool checks = settings.checks && settings.sampled_blocks == 0;
+  Block block(program, memory, grid, block_size, dynamic_shared, checks);
   block.params.resize(program.param_bytes);
   for (size_t i = 0; i < program.params.size(); ++i) {
     std::memcpy(&block.params[program.params[i].offset], arguments[i], program.params[i].size);
@@ -275,7 +276,7 @@ void Simulator::run(const Program& program, Dim3 grid, Dim3 block_size, void** a
   }
   instructions += block.executed;
   stream_order.begin(stream, "kernel " + program.full_name);
-  if (sticky != cudaSuccess || !settings.checks || sampled) return;
+  if (sticky != cudaSuccess || !checks) return;
   for (const auto& [allocation, begin, end, writes] : memory.touched()) {
     fail_order(stream_order.touch(allocation, begin, end, writes));
   }
