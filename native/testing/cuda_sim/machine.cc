@@ -1,6 +1,6 @@
 #include "testing/cuda_sim/machine.h"
 
-#include <cstring>
+#include <algorithm>
 
 #include "testing/cuda_sim/fault.h"
 
@@ -146,7 +146,7 @@ Block::Block(const Program& program, DeviceMemory& memory, Dim3 grid, Dim3 size,
 void Block::start(Dim3 block_index) {
   index = block_index;
   events = 0;
-  std::memset(shared.data(), 0xff, shared.size());
+  std::fill(shared.begin(), shared.end(), std::byte{0xff});
   barriers = {};
   mbarriers.clear();
   bulk_copies.clear();
