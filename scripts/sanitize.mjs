@@ -43,7 +43,7 @@ async function testAddresses(args) {
   });
   const mocha = join('node_modules', 'mocha', 'bin', 'mocha.js');
   // These hold the process to what it needs without a sanitizer's own memory, or are about other builds of the kernels.
-  const others = ['life/garbage', 'life/soak', 'cuda/architectures', 'cuda/budget', 'cuda/model'];
+  const others = ['life/garbage', 'life/soak', 'cuda/architectures', 'cuda/budget', 'cuda/model', 'gpu_script'];
   const ignored = others.flatMap((name) => ['--ignore', `build-ts/test/${name}.test.js`]);
   const { code } = await run(process.execPath, [mocha, '--timeout', '600000', ...ignored, ...args], {
     inherit: true,

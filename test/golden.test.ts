@@ -107,7 +107,7 @@ const lossTolerances = [1e-6, 2e-6, 1e-3, 5e-3, 1.03e-2];
 const evalTolerance = 0.085;
 
 describe('golden network', function () {
-  this.timeout(60_000);
+  this.timeout(240_000);
   for (const device of devices) {
     it(`gmr_resnet18: loss, logits, gradients and training (${nameOf(device)})`, async () => {
       const { tensors } = await gmr.io.readSafetensors(join(folder, network));
