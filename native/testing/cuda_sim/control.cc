@@ -167,7 +167,7 @@ void gmr_cuda_sim_set_driver(int version) {
 }
 
 void gmr_cuda_sim_fail(const char* function, int nth, int error) {
-  locked([&](Simulator& simulator) { simulator.plan_failure(function, nth, static_cast<cudaError_t>(error)); });
+  locked([&](Simulator& simulator) { simulator.plan_failure(function, nth, error); });
 }
 
 const char* gmr_cuda_sim_failed() {

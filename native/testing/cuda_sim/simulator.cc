@@ -17,7 +17,7 @@ namespace gmr::cuda_sim {
 
 namespace {
 
-constexpr auto hangs = static_cast<cudaError_t>(-1);  // no error of CUDA's
+constexpr int hangs = -1;  // no error of CUDA's
 constexpr uint64_t default_memory = uint64_t{8} << 30;
 constexpr uint32_t most_threads = 1024;
 constexpr uint32_t most_threads_z = 64;
@@ -77,8 +77,7 @@ Simulator::Simulator() : memory(from_environment("GMR_CUDA_SIM_MEMORY", default_
     if (second == std::string::npos) {
       add_report("GMR_CUDA_SIM_FAIL: expected function:nth:error, received " + text);
     } else {
-      plan_failure(text.substr(0, first), std::atoi(text.c_str() + first + 1),
-                   static_cast<cudaError_t>(std::atoi(text.c_str() + second + 1)));
+      plan_failure(text.substr(0, first), std::atoi(text.c_str() + first + 1), std::atoi(text.c_str() + second + 1));
     }
   }
 }
@@ -117,15 +116,13 @@ cudaError_t Simulator::settle_transfers() {
   return sticky;
 }
 
-void Simulator::plan_failure(const std::string& function, int nth, cudaError_t error) {
-  failures_[function] = {nth, error};
-}
+void Simulator::plan_failure(const std::string& function, int nth, int error) { failures_[function] = {nth, error}; }
 
 std::optional<cudaError_t> Simulator::planned_result(const std::string& function) {
   for (const std::string& name : {function, std::string("*")}) {
     const auto found = failures_.find(name);
     if (found == failures_.end()) continue;
-    const cudaError_t error = found->second.error;
+    const int error = found->second.error;
     if (found->second.nth > 0) {
       if (--found->second.nth > 0) continue;
       failures_.erase(found);
@@ -135,7 +132,7 @@ std::optional<cudaError_t> Simulator::planned_result(const std::string& function
     }
     failed_function_ = function;
     while (error == hangs) pause();
-    return error;
+    return static_cast<cudaError_t>(error);
   }
   return std::nullopt;
 }

@@ -94,7 +94,7 @@ class Simulator {
 
   void add_report(const std::string& text);
   void reset();
-  void plan_failure(const std::string& function, int nth, cudaError_t error);
+  void plan_failure(const std::string& function, int nth, int error);
   // What a call of `function` must return by plan without doing anything: an error, or cudaSuccess.
   std::optional<cudaError_t> planned_result(const std::string& function);
   const std::string& failed_function() const { return failed_function_; }
@@ -113,7 +113,7 @@ class Simulator {
  private:
   struct Failure {
     int nth;
-    cudaError_t error;
+    int error;  // a cudaError_t, or -1
   };
 
   Simulator();
