@@ -176,8 +176,6 @@ async function main(options: Options): Promise<void> {
   if (gpu === undefined) throw new Error(`expected --gpu to be part of ${names}, received '${options.gpu}'`);
   // The interpreter takes the PTX that this GPU would.
   process.env['GMR_CUDA_SIM_ARCH'] = String(computeCapability(gpu.target));
-  // What blocks that are not run would write is uninitialised for the launches behind.
-  process.env['GMR_CUDA_SIM_CHECKS'] = '0';
   const rows = await passRows(options, gpu, Device.open('cuda_sim'));
   if (rows.length === 0) throw new Error(`expected --cases to be part of a case's name, received '${options.cases}'`);
   const ptx = [...new Set(rows.flatMap(({ launches }) => launches.map(({ counts }) => `compute_${counts.ptx}`)))];
