@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "cuda/divisor.h"
+#include "cuda/launch.h"
 
 namespace gmr::cuda {
 
@@ -31,5 +32,13 @@ class GridIndex {
  private:
   Divisor depth_, height_, width_;
 };
+
+// Launches a kernel with a thread for each position of planes of `threads`: with args, their GridIndex and their count.
+template <typename... Params, typename... Args>
+void launch_positions(BackendDevice& device, const Kernel<Params...>& kernel, int64_t planes,
+                      const std::array<int64_t, 3>& threads, const Args&... args) {
+  const int64_t count = planes * volume(threads);
+  launch(device, kernel, thread_each(device, count), args..., GridIndex(threads), count);
+}
 
 }  // namespace gmr::cuda

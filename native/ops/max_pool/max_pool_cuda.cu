@@ -147,9 +147,8 @@ __global__ void max_pool_backward_input_pairs_kernel(const __grid_constant__ Max
 void max_pool_forward(BackendDevice& device, const MaxPoolForward& p) {
   const PoolGeometry& g = p.geometry;
   const auto launch_kernel = [&](const char* name, auto kernel, int64_t outputs_a_thread) {
-    const std::array<int64_t, 3> threads = {g.output[0], g.output[1], g.output[2] / outputs_a_thread};
-    const int64_t count = g.planes * volume(threads);
-    launch(device, Kernel{name, kernel}, thread_each(device, count), p, GridIndex(threads), count);
+    launch_positions(device, Kernel{name, kernel}, g.planes, {g.output[0], g.output[1], g.output[2] / outputs_a_thread},
+                     p);
   };
   with_element_type(p.type, [&]<typename T>() {
     const auto launch_width = [&](auto width) {
@@ -166,9 +165,8 @@ void max_pool_forward(BackendDevice& device, const MaxPoolForward& p) {
 void max_pool_backward_input(BackendDevice& device, const MaxPoolBackwardInput& p) {
   const PoolGeometry& g = p.geometry;
   const auto launch_kernel = [&](const char* name, auto kernel, int64_t inputs_a_thread) {
-    const std::array<int64_t, 3> threads = {g.input[0], g.input[1], g.input[2] / inputs_a_thread};
-    const int64_t count = g.planes * volume(threads);
-    launch(device, Kernel{name, kernel}, thread_each(device, count), p, PoolOutputs(g), GridIndex(threads), count);
+    launch_positions(device, Kernel{name, kernel}, g.planes, {g.input[0], g.input[1], g.input[2] / inputs_a_thread}, p,
+                     PoolOutputs(g));
   };
   with_element_type(p.type, [&]<typename T>() {
     const auto launch_width = [&](auto width) {

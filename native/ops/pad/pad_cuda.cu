@@ -118,10 +118,8 @@ void pad_forward(BackendDevice& device, const PadForward& p) {
   with_element_type(p.type, [&]<typename T>() {
     const auto launch_width = [&](auto width) {
       const int64_t row_groups = (g.output(1) + pad_rows_a_thread - 1) / pad_rows_a_thread;
-      const std::array<int64_t, 3> threads = {g.output(0), row_groups, g.output(2) / width};
-      const int64_t count = g.planes * volume(threads);
-      launch(device, Kernel{"pad_forward_kernel", pad_forward_kernel<T, width>}, thread_each(device, count), p,
-             GridIndex(threads), count);
+      launch_positions(device, Kernel{"pad_forward_kernel", pad_forward_kernel<T, width>}, g.planes,
+                       {g.output(0), row_groups, g.output(2) / width}, p);
     };
     with_pack_width<T>(launch_width, row_unit(g), p.x, p.y);
   });
@@ -131,10 +129,8 @@ void pad_backward_input(BackendDevice& device, const PadBackwardInput& p) {
   const PadGeometry& g = p.geometry;
   with_element_type(p.type, [&]<typename T>() {
     const auto launch_width = [&](auto width) {
-      const std::array<int64_t, 3> packs = {g.input[0], g.input[1], g.input[2] / width};
-      const int64_t count = g.planes * volume(packs);
-      launch(device, Kernel{"pad_backward_input_kernel", pad_backward_input_kernel<T, width>},
-             thread_each(device, count), p, GridIndex(packs), count);
+      launch_positions(device, Kernel{"pad_backward_input_kernel", pad_backward_input_kernel<T, width>}, g.planes,
+                       {g.input[0], g.input[1], g.input[2] / width}, p);
     };
     with_pack_width<T>(launch_width, row_unit(g), p.dy, p.dx);
   });
