@@ -24,6 +24,17 @@ struct BackwardWeightProduct {
   Divisor by_parts, by_bands, by_groups;
 
   __host__ __device__ int64_t items() const { return splits * shape.groups * bands * output_parts; }
+
+  // What a block makes at a time.
+  struct Item {
+    int64_t split, group, band, part;
+  };
+  __device__ Item item_at(int64_t number) const {
+    const auto [rest, part] = by_parts.divide(number);
+    const auto [split_and_group, band] = by_bands.divide(rest);
+    const auto [split, group] = by_groups.divide(split_and_group);
+    return {split, group, band, part};
+  }
 };
 
 // Starts to copy dy of outputs first_output .. of a group over a tile, [outputs][pixels], with zeros in columns that
@@ -85,9 +96,7 @@ __device__ void backward_weight_product(const BackwardWeightProduct<Gather, T>& 
   __syncthreads();
 
   for (int64_t item = blockIdx.x; item < p.items(); item += gridDim.x) {
-    const auto [rest, part] = p.by_parts.divide(item);
-    const auto [split_and_group, band] = p.by_bands.divide(rest);
-    const auto [split, group] = p.by_groups.divide(split_and_group);
+    const auto [split, group, band, part] = p.item_at(item);
     const int64_t first_output = part * Tile::outputs, first_channel = group * p.shape.channels;
     const int64_t first_row = band * p.band_chunks * p.gather.chunk_depth;
     Tile products[Tile::chunks];

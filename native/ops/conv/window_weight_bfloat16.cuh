@@ -93,9 +93,7 @@ __device__ inline void window_weight_product(const BackwardWeightProduct<WindowW
   __syncthreads();
 
   for (int64_t item = blockIdx.x; item < p.items(); item += gridDim.x) {
-    const auto [rest, output_part] = p.by_parts.divide(item);
-    const auto [split_and_group, band] = p.by_bands.divide(rest);
-    const auto [split, group] = p.by_groups.divide(split_and_group);
+    const auto [split, group, band, output_part] = p.item_at(item);
     const auto first = static_cast<int>(band / w.parts) * window_channels;
     const TapWindow::Part part = w.part_at(static_cast<int>(band % w.parts));
     const auto channels = static_cast<int>(min(int64_t{window_channels}, p.shape.channels - first));

@@ -226,9 +226,7 @@ __device__ void ring_planes_weight_product(
   };
 
   for (int64_t item = blockIdx.x; item < p.items(); item += gridDim.x) {
-    const auto [rest, part] = p.by_parts.divide(item);
-    const auto [split_and_group, band] = p.by_bands.divide(rest);
-    const auto [split, group] = p.by_groups.divide(split_and_group);
+    const auto [split, group, band, part] = p.item_at(item);
     const int64_t first_output = part * Gather::outputs, first_channel = band * Gather::channels;
     const int64_t output = group * p.shape.outputs + first_output;
     const auto outputs = static_cast<int>(min(int64_t{Gather::outputs}, p.shape.outputs - first_output));

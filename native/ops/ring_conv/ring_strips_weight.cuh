@@ -90,9 +90,7 @@ struct StripsWeightItem {
   __device__ void set(const Product& p, int64_t block_item) {
     item = block_item;
     const Gather& g = p.gather;
-    const auto [rest, part] = p.by_parts.divide(item);
-    const auto [split_and_group, band] = p.by_bands.divide(rest);
-    const auto [split, group] = p.by_groups.divide(split_and_group);
+    const auto [split, group, band, part] = p.item_at(item);
     const int64_t first_output = part * Gather::outputs, first_channel = band * Gather::channels;
     const int64_t output = group * p.shape.outputs + first_output;
     x = g.x + (group * p.shape.channels + first_channel) * p.shape.in_plane;
