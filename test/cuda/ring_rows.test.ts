@@ -6,14 +6,11 @@ import { ringConvNormalised } from '../../lib/ops/ring_conv.js';
 import { cudaSimControl } from '../support/cuda_sim.js';
 import { cudaSim } from '../support/devices.js';
 import { bfloat16Rounding, norm, normal, relativeError, uniform } from '../support/ndarray.js';
+import { expectInfiniteChannel, launching, weightGradient, type RingLayer } from '../support/ring_kernels.js';
 
-interface Layer {
+interface Layer extends RingLayer {
   name: string;
   kernel: 'ring_rows_kernel' | 'ring_planes_kernel' | 'ring_columns_kernel' | 'ring_conv_bfloat16_kernel';
-  x: [images: number, channels: number, height: number, width: number];
-  outputs: number;
-  side: number;
-  groups?: number;
   stride?: number;
 }
 
@@ -149,33 +146,11 @@ function expectElements(got: ArrayLike<number>, expected: ArrayLike<number>): vo
   }
 }
 
-// dv, with x and dy of random numbers; or with dy of ones and the last value of the first row infinite.
-async function weightGradient(
-  { x, outputs, side, groups = 1 }: WeightLayer,
-  device: gmr.Device,
-  values: 'random' | 'infinite' = 'random',
-): Promise<ArrayLike<number>> {
-  const random = uniform(6);
-  const normals = (shape: readonly number[]) => Float32Array.from(normal(shape, random).data);
-  const inputs = normals(x);
-  if (values === 'infinite') inputs[x[3] - 1] = Infinity;
-  const input = gmr.tensor(inputs, x, { device, dtype: 'bfloat16' });
-  const shape = [outputs, x[1] / groups, (side + 1) / 2];
-  const weights = gmr.tensor(normals(shape), shape, { device, requiresGrad: true });
-  const y = gmr.ops.ringConv(input, weights, { kernelSize: [side, side], padding: (side - 1) / 2, groups });
-  const gradient = values === 'infinite' ? new Float32Array(y.size).fill(1) : normals(y.shape);
-  y.backward(gmr.tensor(gradient, y.shape, { device, dtype: 'bfloat16' }));
-  return weights.grad!.data();
-}
-
 describe('CUDA ring convolution in whole rows and planes', () => {
   const check = (layer: Layer, title = layer.name, variant: Variant = {}): void => {
     it(title, async function () {
       if (cudaSim === undefined) return this.skip();
-      cudaSimControl().setCounting(true);
-      const got = await results(layer, variant, cudaSim);
-      cudaSimControl().setCounting(false);
-      expect(cudaSimControl().counters()).to.include(layer.kernel);
+      const got = await launching(layer.kernel, () => results(layer, variant, cudaSim!));
       const expected = await results(layer, variant, gmr.Device.open('cpu'));
       for (const [i, values] of expected.entries()) expectElements(got[i]!, values);
     });
@@ -187,23 +162,17 @@ describe('CUDA ring convolution in whole rows and planes', () => {
   for (const layer of weightLayers) {
     it(`weight gradient, ${layer.name}`, async function () {
       if (cudaSim === undefined) return this.skip();
-      cudaSimControl().setCounting(true);
-      const got = await weightGradient(layer, cudaSim);
-      cudaSimControl().setCounting(false);
-      expect(cudaSimControl().counters()).to.include(layer.kernel);
-      expect(relativeError(got, await weightGradient(layer, gmr.Device.open('cpu')))).to.be.below(bfloat16Rounding);
+      const got = await launching(layer.kernel, () => weightGradient(layer, 'bfloat16', cudaSim!));
+      const expected = await weightGradient(layer, 'bfloat16', gmr.Device.open('cpu'));
+      expect(relativeError(got, expected)).to.be.below(bfloat16Rounding);
     });
   }
 
   for (const layer of weightLayers.filter(({ groups }) => groups === undefined)) {
     it(`weight gradient, ${layer.name}: columns that are none leave what is infinite as it is`, async function () {
       if (cudaSim === undefined) return this.skip();
-      const got = Array.from(await weightGradient(layer, cudaSim, 'infinite'));
-      const rings = (layer.side + 1) / 2;
-      // Of channel 0 alone, in every ring.
-      const isSeen = got.map((_, i) => i % (layer.x[1] * rings) < rings);
-      expect(got.map((value) => value === Infinity)).to.deep.equal(isSeen);
-      expect(got.map((value) => !Number.isFinite(value))).to.deep.equal(isSeen);
+      const lastOfRow = layer.x[3] - 1;
+      expectInfiniteChannel(await weightGradient(layer, 'bfloat16', cudaSim, lastOfRow), layer);
     });
   }
 
@@ -213,7 +182,7 @@ describe('CUDA ring convolution in whole rows and planes', () => {
     try {
       for (const seed of [0, 1, 20_111]) {
         cudaSimControl().setSeed(seed);
-        bits.add(Array.from(await weightGradient(weightPlanes[0]!, cudaSim)).join());
+        bits.add(Array.from(await weightGradient(weightPlanes[0]!, 'bfloat16', cudaSim)).join());
       }
     } finally {
       cudaSimControl().setSeed(0);

@@ -3,17 +3,12 @@
 // within rows and images.
 import { expect } from 'chai';
 import * as gmr from '../../lib/index.js';
-import { cudaSimControl } from '../support/cuda_sim.js';
 import { cudaSim } from '../support/devices.js';
 import { float32Tolerance, normal, relativeError, uniform } from '../support/ndarray.js';
+import { expectInfiniteChannel, launching, weightGradient, type RingLayer } from '../support/ring_kernels.js';
 
-interface Layer {
-  x: [images: number, channels: number, height: number, width: number];
-  outputs: number;
-  side: number;
+interface Layer extends RingLayer {
   kernel: string;
-  groups?: number;
-  padding?: number;
 }
 
 const layers: Layer[] = [
@@ -60,33 +55,11 @@ async function result({ x, outputs, side, groups = 1 }: Layer, device: gmr.Devic
   return gmr.ops.ringConv(make(x), weights, options).data();
 }
 
-/** dv, with x and dy of random numbers; or with dy of ones and the last value of the first plane infinite. */
-async function weightGradient(
-  { x, outputs, side, groups = 1, padding = (side - 1) / 2 }: Layer,
-  device: gmr.Device,
-  values: 'random' | 'infinite' = 'random',
-): Promise<ArrayLike<number>> {
-  const random = uniform(6);
-  const normals = (shape: readonly number[]) => Float32Array.from(normal(shape, random).data);
-  const inputs = normals(x);
-  if (values === 'infinite') inputs[x[2] * x[3] - 1] = Infinity;
-  const shape = [outputs, x[1] / groups, (side + 1) / 2];
-  const weights = gmr.tensor(normals(shape), shape, { device, requiresGrad: true });
-  const options = { kernelSize: [side, side], padding, groups };
-  const y = gmr.ops.ringConv(gmr.tensor(inputs, x, { device }), weights, options);
-  const gradient = values === 'infinite' ? new Float32Array(y.size).fill(1) : normals(y.shape);
-  y.backward(gmr.tensor(gradient, y.shape, { device }));
-  return weights.grad!.data();
-}
-
 describe('CUDA ring convolution in strips', () => {
   for (const layer of layers) {
     it(layer.kernel, async function () {
       if (cudaSim === undefined) return this.skip();
-      cudaSimControl().setCounting(true);
-      const got = await result(layer, cudaSim);
-      cudaSimControl().setCounting(false);
-      expect(cudaSimControl().counters()).to.include(layer.kernel);
+      const got = await launching(layer.kernel, () => result(layer, cudaSim!));
       expect(relativeError(got, await result(layer, gmr.Device.open('cpu')))).to.be.below(float32Tolerance);
     });
   }
@@ -94,24 +67,18 @@ describe('CUDA ring convolution in strips', () => {
   for (const layer of weightLayers) {
     it(`${layer.kernel} of ${layer.x.join(' x ')}`, async function () {
       if (cudaSim === undefined) return this.skip();
-      cudaSimControl().setCounting(true);
-      const got = await weightGradient(layer, cudaSim);
-      cudaSimControl().setCounting(false);
-      expect(cudaSimControl().counters()).to.include(layer.kernel);
-      expect(relativeError(got, await weightGradient(layer, gmr.Device.open('cpu')))).to.be.below(float32Tolerance);
+      const got = await launching(layer.kernel, () => weightGradient(layer, 'float32', cudaSim!));
+      const expected = await weightGradient(layer, 'float32', gmr.Device.open('cpu'));
+      expect(relativeError(got, expected)).to.be.below(float32Tolerance);
     });
   }
 
   for (const layer of weightLayers.filter(({ groups }) => groups === undefined)) {
-    const { x, side, kernel } = layer;
+    const { x, kernel } = layer;
     it(`${kernel} of ${x.join(' x ')}: pixels that are none leave what is infinite as it is`, async function () {
       if (cudaSim === undefined) return this.skip();
-      const got = Array.from(await weightGradient(layer, cudaSim, 'infinite'));
-      const rings = (side + 1) / 2;
-      // Of channel 0 alone, in every ring.
-      const isSeen = got.map((_, i) => i % (x[1] * rings) < rings);
-      expect(got.map((value) => value === Infinity)).to.deep.equal(isSeen);
-      expect(got.map((value) => !Number.isFinite(value))).to.deep.equal(isSeen);
+      const lastOfPlane = x[2] * x[3] - 1;
+      expectInfiniteChannel(await weightGradient(layer, 'float32', cudaSim, lastOfPlane), layer);
     });
   }
 });
