@@ -128,9 +128,13 @@ export async function installPackages(heading) {
 export async function buildNative(heading, options = []) {
   const hint = 'It needs CMake 3.25 or newer and a C++20 compiler (GCC 12, Clang 19 or newer).';
   const args = ['run', '--silent', 'build:native', '--', ...options.map((option) => `--CD${option}`)];
-  const output = await step(`${heading} (cmake; the first time takes minutes)`, 'npm', args, hint);
-  const cuda = /CUDA backend: .*/.exec(output);
-  if (cuda !== null) console.log(`  ${cuda[0]}`);
+  tellCudaBackend(await step(`${heading} (cmake; the first time takes minutes)`, 'npm', args, hint));
+}
+
+/** Whether there is one and for what, or why not, where the output of CMake has it. */
+export function tellCudaBackend(output) {
+  const line = /CUDA backend: .*/.exec(output);
+  if (line !== null) console.log(`  ${line[0]}`);
 }
 
 export function compileTypeScript(heading) {
