@@ -47,7 +47,9 @@ export function run(command, args, { inherit = false, onOutput = () => {} } = {}
     child.on('error', reject);
     child.on('close', (code, signal) => {
       child = undefined;
-      resolve({ code: code ?? 128 + constants.signals[signal], output });
+      // What was stopped says nothing of itself, unless it shares our terminal: then its exit code is ours.
+      if (stopping && !inherit) reject(new StepFailed('stopped', interrupted));
+      else resolve({ code: code ?? 128 + constants.signals[signal], output });
     });
   });
 }

@@ -43,6 +43,8 @@ struct ProductShape {
   int64_t images, groups;
   int64_t channels, outputs;  // of a group
   int64_t in_plane, out_plane;
+
+  bool is_empty() const { return images * out_plane == 0; }  // has no pixels; a weight gradient is zero then
 };
 
 inline ProductShape forward_shape(const ConvGeometry& g) {

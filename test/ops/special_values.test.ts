@@ -117,6 +117,15 @@ const plain: Record<string, Row> = {
       [inf, inf, inf],
     ],
   },
+  'convolution of two rows: a pixel reaches no other than two': {
+    inputs: [[[[[inf], [2], [3], [4], [5], [6]]]], [[[[1], [1]]]]],
+    run: (x, w) => ops.conv(x, w),
+    y: [inf, 5, 7, 9, 11],
+    gradients: [
+      [1, 2, 2, 2, 2, 1],
+      [inf, 20],
+    ],
+  },
   'convolution: an infinite weight, also times the zeros around': {
     inputs: [[[[1, 2, 0, 4, -5, 6]]], [[[inf, 1, 1]]]],
     run: (x, w) => ops.conv(x, w, { padding: 1 }),

@@ -120,7 +120,7 @@ void implicit_weight_product(BackendDevice& device, const Problem& p, const bflo
 template <typename T>
 void product(BackendDevice& device, const Problem& p, const void* x, const ProductWeights& weights,
              const Epilogue& epilogue, void* y) {
-  if (p.shape.images * p.shape.out_plane == 0) return;
+  if (p.shape.is_empty()) return;
   const auto* from = static_cast<const T*>(x);
   auto* to = static_cast<T*>(y);
   if (const Box box = choose_direct_box(p.shape, p.window); box.extent[0] > 0) {
@@ -145,8 +145,12 @@ void backward_weight_directly(BackendDevice& device, DirectWeight<T> gradient, f
 
 template <typename T>
 void backward_weight(BackendDevice& device, const Problem& p, const void* x, const void* dy, float* dw) {
+  if (p.shape.is_empty()) {
+    const int64_t taps = volume(p.window.kernel);
+    return sum_partials(device, nullptr, 0, p.shape.groups * p.shape.outputs * p.shape.channels * taps, dw);
+  }
   const auto *from = static_cast<const T*>(x), *gradient = static_cast<const T*>(dy);
-  if (const Box box = choose_direct_weight_box(p.shape, p.window); box.extent[0] > 0 && p.shape.images > 0) {
+  if (const Box box = choose_direct_weight_box(p.shape, p.window); box.extent[0] > 0) {
     backward_weight_directly(device, DirectWeight<T>(p.shape, p.window, box, from, gradient), dw);
     return;
   }

@@ -76,8 +76,7 @@ bool conv_window_backward_weight(BackendDevice& device, const WindowGeometry& ge
   window->table = device.table(window->make_table());
   const int64_t parts = (shape.outputs + Tile::outputs - 1) / Tile::outputs;
   const int64_t chunks = (shape.channels + window_channels - 1) / window_channels * window->parts;
-  const int64_t splits = std::clamp<int64_t>(window_weight_blocks / (shape.groups * parts * chunks), 1,
-                                             std::max<int64_t>(window->tiles, 1));
+  const int64_t splits = std::clamp<int64_t>(window_weight_blocks / (shape.groups * parts * chunks), 1, window->tiles);
   const int64_t all_rows = shape.channels * window->taps, size = shape.groups * shape.outputs * all_rows;
   const WindowWeightGather gather(x, *window, gradient_bytes);
   const auto shared_bytes = static_cast<size_t>(std::max<int64_t>(bytes(*window), Tile::sums_bytes));

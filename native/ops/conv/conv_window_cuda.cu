@@ -148,8 +148,8 @@ bool conv_window_backward_weight(BackendDevice& device, const WindowGeometry& ge
   window->table = device.table(window->make_table());
   const int64_t parts = (shape.outputs + Tile::outputs - 1) / Tile::outputs;
   const int64_t chunks = (shape.channels + channels - 1) / channels * window->parts;
-  const int64_t splits = std::clamp<int64_t>(float_window_weight_blocks / (shape.groups * parts * chunks), 1,
-                                             std::max<int64_t>(window->tiles, 1));
+  const int64_t splits =
+      std::clamp<int64_t>(float_window_weight_blocks / (shape.groups * parts * chunks), 1, window->tiles);
   const int64_t size = shape.groups * shape.outputs * shape.channels * window->taps;
   sum_in_parts(device, splits, size, dw, [&, channels = channels, pitch = pitch](float* partials) {
     const WindowWeightProduct product{shape,

@@ -128,7 +128,7 @@ __device__ inline void window_weight_product(const WindowWeightProduct& p) {
                                  p.channel_pitch, windows + to * Tile::window_floats);
       copy_gradient(p, corner, group, first_output, gradients + to * Tile::gradient_floats);
     };
-    if (tile < last_tile) start(tile, 0);
+    start(tile, 0);
     for (; tile < last_tile; ++tile) {
       wait_for_copies();
       __syncthreads();

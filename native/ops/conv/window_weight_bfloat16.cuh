@@ -123,7 +123,7 @@ __device__ inline void window_weight_product(const BackwardWeightProduct<WindowW
       copy_gradient<Tile>(p, at_tile, group, first_output, gradients + to * Tile::gradient_elements);
       finish_group();
     };
-    if (tile < last_tile) start(WindowGather::AtTile(g, tile, window, staged), 0);
+    start(WindowGather::AtTile(g, tile, window, staged), 0);
     for (; tile < last_tile; ++tile) {
       const WindowGather::AtTile at_tile(g, tile, window, staged);
       wait_for_all_groups_but<0>();

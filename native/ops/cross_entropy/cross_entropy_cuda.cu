@@ -66,9 +66,7 @@ __global__ void cross_entropy_forward_kernel(const __grid_constant__ CrossEntrop
     if (lane_of_thread() != 0) continue;
     const int32_t target = p.targets[row];
     const double at_target = is_class(target, p.classes) ? m - to_float(logits[begin + target]) : NAN;
-    double loss = log(sum) + (1 - smoothing) * at_target;
-    if (smoothing > 0) loss += smoothing * depths / static_cast<double>(p.classes);
-    losses[row] = loss;
+    losses[row] = log(sum) + (1 - smoothing) * at_target + smoothing * depths / static_cast<double>(p.classes);
   }
 }
 

@@ -53,7 +53,7 @@ void with_gather(BackendDevice& device, const RingConvBfloat16& p, int64_t most_
 
 void ring_conv_bfloat16(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights,
                         const Epilogue& epilogue, bfloat16* y) {
-  if (p.shape.images * p.shape.out_plane == 0) return;
+  if (p.shape.is_empty()) return;
   if (ring_rows_forward(device, p, weights, epilogue, y)) return;
   if (ring_planes_forward(device, p, weights, epilogue, y)) return;
   if (ring_columns_forward(device, p, weights, epilogue, y)) return;

@@ -148,7 +148,7 @@ void with_gather(BackendDevice& device, const float* x, const WindowGeometry& wi
 void forward(BackendDevice& device, const WindowGeometry& window, const RingKernel& rings, const ProductShape& shape,
              Float32Precision precision, const float* x, const ProductWeights& weights, const Epilogue& epilogue,
              float* y) {
-  if (shape.images * shape.out_plane == 0) return;
+  if (shape.is_empty()) return;
   // At `high` a panel on tensor cores takes less time than strips only where float32 units do 64 multiply-adds a clock
   // (docs/cuda.md).
   const bool is_for_tensor_cores = precision == Float32Precision::high && device.compute_capability() == 80;
@@ -193,6 +193,9 @@ void ring_conv_backward_input(BackendDevice& device, const RingConvBackwardInput
 void ring_conv_backward_weight(BackendDevice& device, const RingConvBackwardWeight& p) {
   const WindowGeometry window = forward_window(p.geometry);
   const ProductShape shape = forward_shape(p.geometry);
+  if (shape.is_empty()) {
+    return sum_partials(device, nullptr, 0, shape.groups * shape.outputs * shape.channels * p.rings.rings, p.dv);
+  }
   if (p.type == ElementType::bfloat16) {
     ring_conv_bfloat16_backward_weight(device, {window, p.rings, shape, static_cast<const bfloat16*>(p.x)},
                                        static_cast<const bfloat16*>(p.dy), p.dv);

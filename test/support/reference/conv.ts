@@ -235,6 +235,7 @@ export const convSuite: OpSuite<ConvCaseOptions> = {
     convCase('windows, few outputs', { x: [3, 17, 7, 7], w: [12, 17, 3, 3], bias: [12] }, { padding: 1 }),
     convCase('windows, more channels than a block', { x: [2, 40, 4, 13], w: [20, 40, 3, 5] }, { padding: [1, 2] }),
     convCase('windows, several boxes', { x: [2, 16, 11, 30], w: [20, 16, 3, 3] }, { padding: 1 }),
+    convCase('windows, empty batch', { x: [0, 16, 7, 7], w: [20, 16, 3, 3] }, { padding: 1 }),
     convCase('windows, images side by side', { x: [5, 16, 7, 7], w: [20, 16, 3, 3] }, { padding: 1 }),
     convCase(
       'windows, many groups',
