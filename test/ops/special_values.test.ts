@@ -87,6 +87,23 @@ const plain: Record<string, Row> = {
     y: [2, 1, 2, 3, 2],
     gradients: [[1, NaN, 1]],
   },
+  'rotation: what arrives at the centre reaches no pixel beside it': {
+    inputs: [
+      [
+        [
+          [
+            [0, 0, 0],
+            [0, 0, 0],
+            [0, 0, 0],
+          ],
+        ],
+      ],
+    ],
+    run: (x) => ops.rotate(x, 45),
+    dy: [0, 0, 0, 0, inf, 0, 0, 0, 0],
+    y: [0, 0, 0, 0, 0, 0, 0, 0, 0],
+    gradients: [[0, 0, 0, 0, inf, 0, 0, 0, 0]],
+  },
   sum: {
     inputs: [
       [
