@@ -33,9 +33,13 @@ function seconds(since) {
   return `${((performance.now() - since) / 1000).toFixed(1)} s`;
 }
 
-/** Runs a command; resolves to its exit code, and all that it printed unless it shares our terminal. */
+/**
+ * Runs a command; resolves to its exit code, and all that it printed unless it shares our terminal. Rejects where we are stopped: of a
+ * command on our terminal only the next one, since it has told its own end.
+ */
 export function run(command, args, { inherit = false, onOutput = () => {} } = {}) {
   return new Promise((resolve, reject) => {
+    if (stopping) throw new StepFailed('stopped', interrupted);
     child = spawn(command, args, { cwd: root, stdio: inherit ? 'inherit' : ['ignore', 'pipe', 'pipe'] });
     let output = '';
     const collect = (chunk) => {
@@ -47,7 +51,6 @@ export function run(command, args, { inherit = false, onOutput = () => {} } = {}
     child.on('error', reject);
     child.on('close', (code, signal) => {
       child = undefined;
-      // What was stopped says nothing of itself, unless it shares our terminal: then its exit code is ours.
       if (stopping && !inherit) reject(new StepFailed('stopped', interrupted));
       else resolve({ code: code ?? 128 + constants.signals[signal], output });
     });
@@ -77,12 +80,12 @@ export async function step(heading, command, args, hint = '') {
   try {
     result = await run(command, args, { onOutput: (output) => ([newest = ''] = lastLines(output.slice(-2000), 1)) });
   } catch (error) {
+    if (error instanceof StepFailed) throw error;
     result = { code: 1, output: error.message };
   } finally {
     clearInterval(timer);
     if (terminal) process.stdout.write('\r\x1b[K');
   }
-  if (stopping) throw new StepFailed('stopped', interrupted);
   if (result.code !== 0) {
     const lines = lastLines(result.output, tailLines).map((line) => `    ${line}`);
     throw new StepFailed(

@@ -52,8 +52,7 @@ Box choose_box(const WindowGeometry& g, int64_t images, int64_t most_positions, 
           covered[axis] = (extent[axis] + group[axis] - 1) / group[axis] * group[axis];
         if (volume(covered) > most_positions) continue;
         Box box{{static_cast<int>(z), static_cast<int>(y), static_cast<int>(x)}, 1, {}};
-        if (extent == g.out)
-          box.images = static_cast<int>(std::clamp<int64_t>(images, 1, most_positions / volume(covered)));
+        if (extent == g.out) box.images = static_cast<int>(std::min(images, most_positions / volume(covered)));
         double tiles = std::ceil(static_cast<double>(images) / box.images), window = box.images;
         for (int axis = 0; axis < 3; ++axis) {
           int64_t span = (covered[axis] - 1) * g.stride[axis] + (g.kernel[axis] - 1) * g.dilation[axis] + 1;

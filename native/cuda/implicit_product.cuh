@@ -44,7 +44,7 @@ struct ProductShape {
   int64_t channels, outputs;  // of a group
   int64_t in_plane, out_plane;
 
-  bool is_empty() const { return images * out_plane == 0; }  // has no pixels; a weight gradient is zero then
+  bool is_empty() const { return images * out_plane == 0; }  // has no pixels
 };
 
 inline ProductShape forward_shape(const ConvGeometry& g) {

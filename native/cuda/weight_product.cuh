@@ -147,7 +147,12 @@ __device__ void backward_weight_product(const BackwardWeightProduct<Gather, T>& 
   }
 }
 
-// launchers
+// launchers: shapes are not empty, but for the first
+
+// The weight gradient of an empty shape, which is zero. `rows`: of a channel.
+inline void zero_weight_gradient(BackendDevice& device, const ProductShape& shape, int64_t rows, float* dw) {
+  sum_partials(device, nullptr, 0, shape.groups * shape.outputs * shape.channels * rows, dw);
+}
 
 inline int64_t parts_of(int64_t extent, int64_t part) { return (extent + part - 1) / part; }
 

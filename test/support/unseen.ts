@@ -26,19 +26,14 @@ export function describeUnseen(name: string, { taps, run }: Convolution): void {
           for (const dtype of ['float32', 'bfloat16'] as const) {
             const x = gmr.tensor(values, [1, channels, length], { device, dtype });
             for (const groups of [1, channels]) {
-              const shape = [channels, channels / groups, taps.length];
-              const weights = gmr.tensor(new Float32Array(channels * shape[1]! * taps.length).fill(1), shape, {
-                device,
-                requiresGrad: true,
-              });
+              const inputs = channels / groups;
+              const ones = new Float32Array(channels * inputs * taps.length).fill(1);
+              const weights = gmr.tensor(ones, [channels, inputs, taps.length], { device, requiresGrad: true });
               const y = run(x, weights, groups);
-              expect(new Set(await y.data())).to.deep.equal(new Set([3 * shape[1]!]));
+              expect(new Set(await y.data())).to.deep.equal(new Set([3 * inputs]));
               y.backward(gmr.tensor(new Float32Array(channels * outputs).fill(1), y.shape, { device, dtype }));
-              const gradient = taps.map((count) => count * outputs);
-              const pairs = channels * shape[1]!;
-              expect([...(await weights.grad!.data())]).to.deep.equal(
-                Array.from({ length: pairs }, () => gradient).flat(),
-              );
+              const gradients = Array.from({ length: channels * inputs }, () => taps.map((count) => count * outputs));
+              expect([...(await weights.grad!.data())]).to.deep.equal(gradients.flat());
             }
           }
         }

@@ -145,10 +145,7 @@ void backward_weight_directly(BackendDevice& device, DirectWeight<T> gradient, f
 
 template <typename T>
 void backward_weight(BackendDevice& device, const Problem& p, const void* x, const void* dy, float* dw) {
-  if (p.shape.is_empty()) {
-    const int64_t taps = volume(p.window.kernel);
-    return sum_partials(device, nullptr, 0, p.shape.groups * p.shape.outputs * p.shape.channels * taps, dw);
-  }
+  if (p.shape.is_empty()) return zero_weight_gradient(device, p.shape, volume(p.window.kernel), dw);
   const auto *from = static_cast<const T*>(x), *gradient = static_cast<const T*>(dy);
   if (const Box box = choose_direct_weight_box(p.shape, p.window); box.extent[0] > 0) {
     backward_weight_directly(device, DirectWeight<T>(p.shape, p.window, box, from, gradient), dw);

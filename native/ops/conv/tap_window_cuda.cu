@@ -144,7 +144,7 @@ std::optional<TapWindow> choose_tap_window(const WindowGeometry& g, int64_t imag
     for (const int64_t y : balanced_extents(g.out[1], limits.pixels / z)) {
       for (const int64_t x : balanced_extents(g.out[2], limits.pixels / (z * y))) {
         Candidate c{{z, y, x}, {}, 1, 0};
-        if (c.box == g.out) c.images = std::clamp<int64_t>(images, 1, limits.pixels / (z * y * x));
+        if (c.box == g.out) c.images = std::min(images, limits.pixels / (z * y * x));
         auto tiles = static_cast<double>(parts_of(images, c.images));
         for (int axis = 0; axis < 3; ++axis) tiles *= static_cast<double>(parts_of(g.out[axis], c.box[axis]));
         for (const auto& part : parts) {

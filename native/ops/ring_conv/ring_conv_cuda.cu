@@ -193,9 +193,7 @@ void ring_conv_backward_input(BackendDevice& device, const RingConvBackwardInput
 void ring_conv_backward_weight(BackendDevice& device, const RingConvBackwardWeight& p) {
   const WindowGeometry window = forward_window(p.geometry);
   const ProductShape shape = forward_shape(p.geometry);
-  if (shape.is_empty()) {
-    return sum_partials(device, nullptr, 0, shape.groups * shape.outputs * shape.channels * p.rings.rings, p.dv);
-  }
+  if (shape.is_empty()) return zero_weight_gradient(device, shape, p.rings.rings, p.dv);
   if (p.type == ElementType::bfloat16) {
     ring_conv_bfloat16_backward_weight(device, {window, p.rings, shape, static_cast<const bfloat16*>(p.x)},
                                        static_cast<const bfloat16*>(p.dy), p.dv);
