@@ -29,7 +29,8 @@ void sum_axis(BackendDevice& device, const SumOperand& x, const SumShape& shape,
 void sum_axis(BackendDevice& device, const double* x, const SumShape& shape, double divisor, double* work, float* y);
 int64_t sum_axis_scratch_doubles(const SumShape& shape);
 
-// y[i] = partials[0][i] + partials[1][i] + ..., in that order, for i < count. Without parts that is zero, and `partials` may be null.
+// y[i] = partials[0][i] + partials[1][i] + ..., in that order, for i < count. Without parts that is zero, and
+// `partials` may be null.
 void sum_partials(BackendDevice& device, const float* partials, int64_t parts, int64_t count, float* y);
 
 // Calls make(partials), which makes that many parts of `count` sums each, and adds them up. A single part is y itself.
