@@ -19,7 +19,7 @@ constexpr double tolerance = 1e-5;
 
 class OpenDevice {
  public:
-  OpenDevice(const Backend& backend, int index) : backend_(backend), handle_(backend.open(index)) {}
+  OpenDevice(const Backend& backend, int index) : backend_(backend), handle_(backend.open(index, [] {})) {}
   ~OpenDevice() {
     for (const auto& [data, bytes] : memory_) backend_.release(*handle_, data, bytes);
     backend_.close(handle_);

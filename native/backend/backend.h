@@ -5,9 +5,8 @@
 // Passes and copies are called from one native thread a device, in stream order, and may return before the device has
 // done the work; `count`, `open` and `properties` may be called from any thread, and so may `release`, `stage`,
 // `drop_staged`, `finish` and `close`.
-// They report failure by throwing a std::exception: std::bad_alloc where memory ran out (a pass that throws it has
-// queued nothing yet), std::invalid_argument where a tensor holds what the pass cannot take, BackendError where the
-// code is known; `allocate` returns nullptr instead.
+// They report failure by throwing a std::exception: std::bad_alloc where memory ran out, std::invalid_argument where a
+// tensor holds what the pass cannot take, BackendError where the code is known; `allocate` returns nullptr instead.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +20,7 @@
 namespace gmr {
 
 // Raise it when this file, ops.def's order or a params struct changes its meaning.
-constexpr uint32_t backend_abi = 5;
+constexpr uint32_t backend_abi = 6;
 
 // Each backend defines its own.
 struct BackendDevice;
@@ -80,7 +79,9 @@ struct Backend {
   bool memory_is_host;
 
   DeviceCount (*count)();
-  BackendDevice* (*open)(int index);
+  // `free_memory` gives back what caches hold of the device's memory. Passes and copies call it where memory is missing,
+  // and try again what failed, alone: a pass may have changed its tensors by then.
+  BackendDevice* (*open)(int index, std::function<void()> free_memory);
   void (*close)(BackendDevice* device);
   DeviceProperties (*properties)(BackendDevice& device);
 

@@ -26,7 +26,7 @@ struct Copy {
 
 Memory::Memory(const Backend& b, int index)
     : backend(b),
-      handle(b.open(index), b.close),
+      handle(b.open(index, [this] { allocator.budget().empty_caches(); }), b.close),
       allocator([this](size_t bytes) { return backend.allocate(*handle, bytes); },
                 [this](void* data, size_t bytes) { backend.release(*handle, data, bytes); },
                 memory_budget(backend, index, backend.properties(*handle).memory_bytes), caches_memory()) {}
@@ -266,22 +266,15 @@ void Device::execute(Job& job) {
 }
 
 void Device::call_pass(Job& job) {
-  const auto call = [&] {
-    if (job.pass != copy_pass) return backend().passes[job.pass](*memory_->handle, job.params.data());
-    Copy copy;
-    std::memcpy(&copy, job.params.data(), sizeof(copy));
-    backend().copy(*memory_->handle, copy.destination, copy.source, copy.bytes);
-  };
   const bool is_timed = profiling_;
   if (is_timed) backend().synchronise(*memory_->handle);
   const auto start = std::chrono::steady_clock::now();
-  try {
-    call();
-  } catch (const std::bad_alloc&) {
-    // Working memory that a device's cache may hold; the host's own memory is not short because of ours.
-    if (backend().memory_is_host) throw;
-    memory_->allocator.budget().empty_caches();
-    call();
+  if (job.pass == copy_pass) {
+    Copy copy;
+    std::memcpy(&copy, job.params.data(), sizeof(copy));
+    backend().copy(*memory_->handle, copy.destination, copy.source, copy.bytes);
+  } else {
+    backend().passes[job.pass](*memory_->handle, job.params.data());
   }
   if (is_timed) {
     backend().synchronise(*memory_->handle);

@@ -38,7 +38,7 @@ const Backend backend = {
         [] {
           return DeviceCount{1, ""};
         },
-    .open = [](int index) -> BackendDevice* {
+    .open = [](int index, std::function<void()>) -> BackendDevice* {
       if (index == 0) return new BackendDevice;
       throw BackendError("device_unavailable",
                          "expected the processor's index to be 0, received " + std::to_string(index));

@@ -23,7 +23,8 @@ const Backend backend = {
     .name = GMR_CUDA_BACKEND,
     .memory_is_host = false,
     .count = [] { return BackendDevice::count(); },
-    .open = [](int index) { return new BackendDevice(index); },
+    .open = [](int index,
+               std::function<void()> free_memory) { return new BackendDevice(index, std::move(free_memory)); },
     .close = [](BackendDevice* device) { delete device; },
     .properties = [](BackendDevice& device) { return device.properties(); },
     .allocate =

@@ -83,8 +83,10 @@ DeviceCount BackendDevice::count() {
   return {count, ""};
 }
 
-BackendDevice::BackendDevice(int index)
-    : index_(index), pinned_([this](cudaError_t error, const std::string& what) { check(error, what); }) {
+BackendDevice::BackendDevice(int index, std::function<void()> free_memory)
+    : index_(index),
+      free_memory_(std::move(free_memory)),
+      pinned_([this](cudaError_t error, const std::string& what) { check(error, what); }) {
   const auto [count, problem] = BackendDevice::count();
   if (count == 0) unavailable(problem);
   if (index < 0 || index >= count) {
@@ -261,7 +263,7 @@ void BackendDevice::upload(void* destination, StagedUpload* staged) { uploads_->
 void BackendDevice::drop(StagedUpload* staged) { uploads_->drop(staged); }
 
 void BackendDevice::copy(void* destination, const void* source, size_t bytes) {
-  check(cudaMemcpyAsync(destination, source, bytes, cudaMemcpyDeviceToDevice, stream_),
+  check(with_memory([&] { return cudaMemcpyAsync(destination, source, bytes, cudaMemcpyDeviceToDevice, stream_); }),
         "a copy of " + std::to_string(bytes) + " bytes");
 }
 
@@ -310,14 +312,19 @@ void BackendDevice::finish(PendingDownload* download) {
 
 void BackendDevice::synchronise() { check(cudaStreamSynchronize(stream_), "waiting for the stream"); }
 
+void* BackendDevice::allocate_working_memory(size_t bytes) {
+  void* data = nullptr;
+  check(with_memory([&] { return cudaMalloc(&data, bytes); }), "cudaMalloc of " + std::to_string(bytes) + " bytes");
+  return data;
+}
+
 void* BackendDevice::scratch(size_t bytes) {
   if (bytes == 0 || (caches_ && bytes <= scratch_bytes_)) return scratch_;
   cudaFree(scratch_);  // waits for what still uses it
   scratch_ = nullptr;
   scratch_bytes_ = 0;
   const size_t wanted = caches_ ? bytes + bytes / 2 : bytes;  // so that slowly growing needs settle soon
-  scratch_ = allocate(wanted);
-  if (scratch_ == nullptr) throw std::bad_alloc();
+  scratch_ = allocate_working_memory(wanted);
   scratch_bytes_ = wanted;
   return scratch_;
 }
@@ -327,8 +334,7 @@ const int32_t* BackendDevice::table(const std::vector<int32_t>& values) {
   if (found != tables_.end()) return found->second;
   const size_t bytes = std::max<size_t>(values.size(), 1) * sizeof(int32_t);
   if (table_bytes_ + bytes > table_limit_bytes) drop_tables();
-  auto* data = static_cast<int32_t*>(allocate(bytes));
-  if (data == nullptr) throw std::bad_alloc();
+  auto* data = static_cast<int32_t*>(allocate_working_memory(bytes));
   try {
     upload(data, values.data(), values.size() * sizeof(int32_t));
     tables_.emplace(values, data);

@@ -40,7 +40,8 @@ struct BackendDevice {
  public:
   static DeviceCount count();
 
-  explicit BackendDevice(int index);  // throws BackendError where the GPU cannot be used, with what to do about it
+  // Throws BackendError where the GPU cannot be used, with what to do about it. `free_memory`: see backend.h.
+  BackendDevice(int index, std::function<void()> free_memory);
   ~BackendDevice();
   BackendDevice(const BackendDevice&) = delete;
   BackendDevice& operator=(const BackendDevice&) = delete;
@@ -58,6 +59,17 @@ struct BackendDevice {
   // Throws where `error` is one: std::bad_alloc for missing memory; any other stays with the device, which refuses work
   // from then on. `what` says what was tried.
   void check(cudaError_t error, const std::string& what);
+
+  // What `call`, which calls a function of the runtime, returns: at the second time, with caches emptied, where memory was
+  // missing at the first.
+  template <typename Call>
+  cudaError_t with_memory(Call&& call) {
+    const cudaError_t error = call();
+    if (error != cudaErrorMemoryAllocation) return error;
+    cudaGetLastError();
+    free_memory_();
+    return call();
+  }
 
   void* allocate(size_t bytes);  // nullptr where there is no memory left
   void release(void* data) noexcept;
@@ -90,9 +102,11 @@ struct BackendDevice {
   static constexpr size_t table_limit_bytes = size_t{64} << 20;
 
   void start();
+  void* allocate_working_memory(size_t bytes);
   void drop_tables();
 
   int index_;
+  const std::function<void()> free_memory_;
   cudaDeviceProp properties_{};
   cudaStream_t stream_ = nullptr;
   cuda::PinnedMemory pinned_;

@@ -75,14 +75,18 @@ void launch(BackendDevice& device, const Kernel<Params...>& kernel, const Launch
   std::tuple<std::decay_t<Params>...> values(std::forward<Args>(args)...);
   auto pointers = std::apply([](auto&... value) { return std::array<void*, sizeof...(Params)>{&value...}; }, values);
   if (shape.shared_bytes > given_shared_bytes) {
-    device.check(
-        cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel.function),
-                             cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shape.shared_bytes)),
-        std::string("asking for the shared memory of ") + kernel.name + shape.text());
+    device.check(device.with_memory([&] {
+      return cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel.function),
+                                  cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shape.shared_bytes));
+    }),
+                 std::string("asking for the shared memory of ") + kernel.name + shape.text());
   }
   const dim3 grid(static_cast<unsigned>(shape.blocks)), block(static_cast<unsigned>(shape.threads));
-  const cudaError_t error = cudaLaunchKernel(reinterpret_cast<const void*>(kernel.function), grid, block,
-                                             pointers.data(), shape.shared_bytes, device.stream());
+  // The first launch of a kernel takes memory for its code.
+  const cudaError_t error = device.with_memory([&] {
+    return cudaLaunchKernel(reinterpret_cast<const void*>(kernel.function), grid, block, pointers.data(),
+                            shape.shared_bytes, device.stream());
+  });
   if (error != cudaSuccess) device.check(error, std::string("the launch of ") + kernel.name + shape.text());
   const LaunchNote note{kernel.name, reinterpret_cast<const void*>(kernel.function), shape.blocks, shape.threads,
                         shape.shared_bytes};

@@ -84,13 +84,10 @@ UploadSlot Uploads::make(BackendDevice& device, size_t bytes) {
     device.check(cudaEventCreateWithFlags(&slot.arrived, cudaEventDisableTiming), what);
     // Whoever waits sleeps instead of spinning.
     device.check(cudaEventCreateWithFlags(&slot.done, cudaEventBlockingSync | cudaEventDisableTiming), what);
+    if (bytes > least_slot_bytes) slot.device = device.allocate(bytes);
   } catch (...) {
     destroy(slot);
     throw;
-  }
-  if (bytes > least_slot_bytes && cudaMalloc(&slot.device, bytes) != cudaSuccess) {
-    cudaGetLastError();
-    slot.device = nullptr;
   }
   return slot;
 }

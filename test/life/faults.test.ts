@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { cudaError } from '../support/cuda_sim.js';
 import { cudaSim } from '../support/devices.js';
-import { inPairs, linesOf } from '../support/child.js';
+import { inPairs, linesOf, runChild } from '../support/child.js';
 import { rounds } from './rounds.js';
 import type { FaultRun, Left } from './children/cuda_faults.js';
 import type { OpFaultRun, Outcome } from './children/op_faults.js';
@@ -213,5 +213,45 @@ describe('a failure while every op runs', function () {
       expect(buffers, what).to.equal(0);
       expect(report, what).to.equal('');
     }
+  });
+});
+
+describe('a failure in the middle', function () {
+  const controlUrl = new URL('../support/cuda_sim.js', import.meta.url).href;
+  before(function () {
+    if (cudaSim === undefined) this.skip();
+  });
+
+  it('of a pass that changes a tensor, for want of memory: what came before is not done twice', async () => {
+    const { code, stdout, stderr } = await runChild(`
+      const { cudaError, cudaSimControl } = await import(${JSON.stringify(controlUrl)});
+      const device = gmr.Device.open('cuda_sim');
+      const options = { device };
+      for (const nth of [0, 1, 2, 3]) {
+        const x = gmr.tensor([1, 2, 3, 6], [4, 1, 1], options);
+        const [mean, variance] = [gmr.tensor([8], undefined, options), gmr.tensor([1], undefined, options)];
+        await x.data();
+        if (nth > 0) cudaSimControl().fail('cudaLaunchKernel', nth, cudaError.memoryAllocation);
+        const y = gmr.ops.batchNorm(x, null, null, { mean, variance }, { training: true, momentum: 0.5 });
+        console.log(JSON.stringify([...(await y.data()), ...(await mean.data())]), cudaSimControl().failed());
+        cudaSimControl().reset();
+      }`);
+    expect(code, stderr).to.equal(0);
+    const lines = stdout.trimEnd().split('\n');
+    const [wanted] = lines[0]!.split(' ');
+    expect((JSON.parse(wanted!) as number[]).at(-1)).to.equal(5.5);
+    expect(lines).to.deep.equal([`${wanted} `, ...Array<string>(3).fill(`${wanted} cudaLaunchKernel`)]);
+  });
+
+  it('of an upload, where the device makes room for it: it is told, whatever failed', async () => {
+    const { code, stdout, stderr } = await runChild(`
+      const { cudaError, cudaSimControl } = await import(${JSON.stringify(controlUrl)});
+      const device = gmr.Device.open('cuda_sim');
+      await gmr.tensor([1], undefined, { device }).data();
+      cudaSimControl().fail('cudaMalloc', 2, cudaError.launchFailure); // the first is the tensor's
+      const x = gmr.tensor(new Float32Array(2 ** 16), undefined, { device });
+      await x.data().catch(({ code }) => console.log(code));`);
+    expect(code, stderr).to.equal(0);
+    expect(stdout).to.equal('device_failure\n');
   });
 });

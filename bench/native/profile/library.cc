@@ -97,7 +97,7 @@ std::vector<Library> libraries_here() {
 }
 
 Device::Device(Library library, int index)
-    : library_(std::move(library)), index_(index), handle_(library_.backend->open(index)) {
+    : library_(std::move(library)), index_(index), handle_(library_.backend->open(index, [] {})) {
   properties_ = backend().properties(*handle_);
 }
 
