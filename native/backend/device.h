@@ -5,8 +5,9 @@
 // - A buffer's memory is taken when the first job that writes it runs and given back when its last owner goes, so both
 //   happen in stream order and a host that runs ahead does not hold more memory than the stream needs.
 // - A job that fails marks what it would have written; jobs that read a marked buffer are skipped and mark their
-//   outputs in turn. Buffers that a job updates in place stay as they were. The first failure is handed to the next
-//   read.
+//   outputs in turn. Buffers that a job updates in place are not marked: they stay as they were, unless a GPU found no
+//   memory behind the launch that changed them (batch_norm's running statistics). The first failure is handed to the
+//   next read.
 #pragma once
 
 #include <atomic>

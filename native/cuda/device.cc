@@ -137,12 +137,13 @@ void BackendDevice::enter() {
 void BackendDevice::start() {
   if (out_of_range_ == nullptr) {
     void* record = nullptr;
-    check(cudaMalloc(&record, record_bytes), "cudaMalloc");
+    check_call([&] { return cudaMalloc(&record, record_bytes); }, "cudaMalloc");
     out_of_range_ = static_cast<cuda::OutOfRange*>(record);
   }
-  check(cudaMemset(out_of_range_, 0, record_bytes), "cudaMemset");
-  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");  // the record is ready before the stream's first kernel
-  check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+  check_call([&] { return cudaMemset(out_of_range_, 0, record_bytes); }, "cudaMemset");
+  check_call([] { return cudaDeviceSynchronize(); },
+             "cudaDeviceSynchronize");  // the record is ready before the stream's first kernel
+  check_call([&] { return cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking); }, "cudaStreamCreateWithFlags");
 }
 
 void BackendDevice::check(cudaError_t error, const std::string& what) {
@@ -263,8 +264,8 @@ void BackendDevice::upload(void* destination, StagedUpload* staged) { uploads_->
 void BackendDevice::drop(StagedUpload* staged) { uploads_->drop(staged); }
 
 void BackendDevice::copy(void* destination, const void* source, size_t bytes) {
-  check(with_memory([&] { return cudaMemcpyAsync(destination, source, bytes, cudaMemcpyDeviceToDevice, stream_); }),
-        "a copy of " + std::to_string(bytes) + " bytes");
+  check_call([&] { return cudaMemcpyAsync(destination, source, bytes, cudaMemcpyDeviceToDevice, stream_); },
+             "a copy of " + std::to_string(bytes) + " bytes");
 }
 
 PendingDownload* BackendDevice::download(void* destination, const void* source, size_t bytes) {
@@ -314,7 +315,7 @@ void BackendDevice::synchronise() { check(cudaStreamSynchronize(stream_), "waiti
 
 void* BackendDevice::allocate_working_memory(size_t bytes) {
   void* data = nullptr;
-  check(with_memory([&] { return cudaMalloc(&data, bytes); }), "cudaMalloc of " + std::to_string(bytes) + " bytes");
+  check_call([&] { return cudaMalloc(&data, bytes); }, "cudaMalloc of " + std::to_string(bytes) + " bytes");
   return data;
 }
 

@@ -61,7 +61,7 @@ struct BackendDevice {
   void check(cudaError_t error, const std::string& what);
 
   // What `call`, which calls a function of the runtime, returns: at the second time, with caches emptied, where memory was
-  // missing at the first.
+  // missing at the first. On the stream's thread.
   template <typename Call>
   cudaError_t with_memory(Call&& call) {
     const cudaError_t error = call();
@@ -69,6 +69,10 @@ struct BackendDevice {
     cudaGetLastError();
     free_memory_();
     return call();
+  }
+  template <typename Call>
+  void check_call(Call&& call, const std::string& what) {
+    check(with_memory(std::forward<Call>(call)), what);
   }
 
   void* allocate(size_t bytes);  // nullptr where there is no memory left

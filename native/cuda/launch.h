@@ -75,11 +75,13 @@ void launch(BackendDevice& device, const Kernel<Params...>& kernel, const Launch
   std::tuple<std::decay_t<Params>...> values(std::forward<Args>(args)...);
   auto pointers = std::apply([](auto&... value) { return std::array<void*, sizeof...(Params)>{&value...}; }, values);
   if (shape.shared_bytes > given_shared_bytes) {
-    device.check(device.with_memory([&] {
-      return cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel.function),
-                                  cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shape.shared_bytes));
-    }),
-                 std::string("asking for the shared memory of ") + kernel.name + shape.text());
+    device.check_call(
+        [&] {
+          return cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel.function),
+                                      cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                      static_cast<int>(shape.shared_bytes));
+        },
+        std::string("asking for the shared memory of ") + kernel.name + shape.text());
   }
   const dim3 grid(static_cast<unsigned>(shape.blocks)), block(static_cast<unsigned>(shape.threads));
   // The first launch of a kernel takes memory for its code.

@@ -79,11 +79,14 @@ UploadSlot Uploads::make(BackendDevice& device, size_t bytes) {
   try {
     const std::string what = "making room for an upload of " + std::to_string(bytes) + " bytes";
     void* host = nullptr;
-    device.check(cudaMallocHost(&host, bytes), what);
+    device.check_call([&] { return cudaMallocHost(&host, bytes); }, what);
     slot.host = static_cast<std::byte*>(host);
-    device.check(cudaEventCreateWithFlags(&slot.arrived, cudaEventDisableTiming), what);
+    const auto create = [&](cudaEvent_t& event, unsigned flags) {
+      device.check_call([&] { return cudaEventCreateWithFlags(&event, flags); }, what);
+    };
+    create(slot.arrived, cudaEventDisableTiming);
     // Whoever waits sleeps instead of spinning.
-    device.check(cudaEventCreateWithFlags(&slot.done, cudaEventBlockingSync | cudaEventDisableTiming), what);
+    create(slot.done, cudaEventBlockingSync | cudaEventDisableTiming);
     if (bytes > least_slot_bytes) slot.device = device.allocate(bytes);
   } catch (...) {
     destroy(slot);
@@ -141,19 +144,21 @@ void Uploads::send(BackendDevice& device, void* destination, const UploadSlot& s
   in_flight_.push_back(slot);
   const std::string what = "an upload of " + std::to_string(bytes) + " bytes";
   const auto copy = [&](void* to, const void* from, cudaMemcpyKind kind, cudaStream_t stream) {
-    device.check(cudaMemcpyAsync(to, from, bytes, kind, stream), what);
+    device.check_call([&] { return cudaMemcpyAsync(to, from, bytes, kind, stream); }, what);
   };
   try {
     if (slot.device == nullptr) {
       copy(destination, slot.host, cudaMemcpyHostToDevice, device.stream());
     } else {
-      if (stream_ == nullptr) device.check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), what);
+      if (stream_ == nullptr) {
+        device.check_call([&] { return cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking); }, what);
+      }
       copy(slot.device, slot.host, cudaMemcpyHostToDevice, stream_);
-      device.check(cudaEventRecord(slot.arrived, stream_), what);
-      device.check(cudaStreamWaitEvent(device.stream(), slot.arrived, 0), what);
+      device.check_call([&] { return cudaEventRecord(slot.arrived, stream_); }, what);
+      device.check_call([&] { return cudaStreamWaitEvent(device.stream(), slot.arrived, 0); }, what);
       copy(destination, slot.device, cudaMemcpyDeviceToDevice, device.stream());
     }
-    device.check(cudaEventRecord(slot.done, device.stream()), what);
+    device.check_call([&] { return cudaEventRecord(slot.done, device.stream()); }, what);
   } catch (...) {
     // No event tells when what has been queued is done, and the slot will be taken for free.
     if (stream_ != nullptr) cudaStreamSynchronize(stream_);

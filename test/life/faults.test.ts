@@ -243,6 +243,20 @@ describe('a failure in the middle', function () {
     expect(lines).to.deep.equal([`${wanted} `, ...Array<string>(3).fill(`${wanted} cudaLaunchKernel`)]);
   });
 
+  it('of a pass that uploads a table, for want of memory: it is tried again', async () => {
+    const { code, stdout, stderr } = await runChild(`
+      const { cudaError, cudaSimControl } = await import(${JSON.stringify(controlUrl)});
+      const device = gmr.Device.open('cuda_sim');
+      const x = gmr.tensor(new Float32Array(25).fill(1), [1, 1, 5, 5], { device });
+      const v = gmr.tensor(new Float32Array(12).fill(1), [6, 1, 2], { device });
+      await gmr.ops.conv(x, gmr.tensor([1], [1, 1, 1, 1], { device })).data();
+      cudaSimControl().fail('cudaMemcpyAsync', 1, cudaError.memoryAllocation);
+      const y = await gmr.ops.ringConv(x, v, { kernelSize: [3, 3] }).data();
+      console.log(new Set(y), cudaSimControl().failed());`);
+    expect(code, stderr).to.equal(0);
+    expect(stdout).to.equal('Set(1) { 9 } cudaMemcpyAsync\n');
+  });
+
   it('of an upload, where the device makes room for it: it is told, whatever failed', async () => {
     const { code, stdout, stderr } = await runChild(`
       const { cudaError, cudaSimControl } = await import(${JSON.stringify(controlUrl)});

@@ -20,8 +20,7 @@ __global__ void cast_forward_kernel(const __grid_constant__ CastForward p, int64
 void cast_forward(BackendDevice& device, const CastForward& p) {
   if (p.x_type == p.y_type) {
     const size_t bytes = static_cast<size_t>(p.count) * element_bytes(p.x_type);
-    device.check(cudaMemcpyAsync(p.y, p.x, bytes, cudaMemcpyDeviceToDevice, device.stream()), "a copy of a tensor");
-    return;
+    return device.copy(p.y, p.x, bytes);
   }
   const int64_t groups = groups_of<bfloat16>(p.count, p.x, p.y);
   const LaunchShape shape = elements_shape(device, p.count, groups);
