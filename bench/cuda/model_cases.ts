@@ -35,7 +35,7 @@ export interface ModelCase {
   extent: number;
   /** Kernel side; rings where the op is ring_conv. */
   side: number;
-  op: 'ring_conv' | 'conv' | 'depthwise' | keyof typeof memoryOps;
+  op: 'ring_conv' | 'conv' | 'depthwise' | 'depthwise_ring' | keyof typeof memoryOps;
   /** Of activations. */
   dtype: 'float32' | 'bfloat16';
 }
@@ -56,6 +56,8 @@ function casesOf(dtype: ModelCase['dtype'], batch: number): ModelCase[] {
     ...layers.map(({ channels, extent, side }) => caseOf('ring_conv', channels, extent, side)),
     ...layers.map(({ channels, extent }) => caseOf('conv', channels, extent, 3)),
     ...[3, 9, 31].map((side) => caseOf('depthwise', 64, 56, side)),
+    ...layers.slice(1).map(({ channels, extent, side }) => caseOf('depthwise', channels, extent, side)),
+    ...layers.map(({ channels, extent, side }) => caseOf('depthwise_ring', channels, extent, side)),
     ...layers.map(({ channels, extent }) => caseOf('batch_norm', channels, extent, 1)),
     caseOf('max_pool', 64, 112, 3),
     ...layers
@@ -79,11 +81,14 @@ function isMemoryOp(op: ModelCase['op']): op is keyof typeof memoryOps {
   return op in memoryOps;
 }
 
+const isDepthwise = (op: ModelCase['op']): boolean => op === 'depthwise' || op === 'depthwise_ring';
+const isOfRings = (op: ModelCase['op']): boolean => op === 'ring_conv' || op === 'depthwise_ring';
+
 /** Shape of the weights; ops that move memory have none. */
 function weightShape({ op, channels, side }: ModelCase): number[] {
   if (isMemoryOp(op)) return [0];
-  if (op === 'ring_conv') return [channels, channels, ringCount(side)];
-  return [channels, op === 'depthwise' ? 1 : channels, side, side];
+  const inputs = isDepthwise(op) ? 1 : channels;
+  return isOfRings(op) ? [channels, inputs, ringCount(side)] : [channels, inputs, side, side];
 }
 
 function sizeOf(shape: readonly number[]): number {
@@ -99,7 +104,7 @@ export function workOf(modelCase: ModelCase): PassWork {
   const bytes = bytesOf([pixels, channels], [pixels, channels]) / (dtype === 'bfloat16' ? 2 : 1) + bytesOf([weights]);
   return {
     fmas: pixels * weights,
-    additions: op === 'ring_conv' ? pixels * channels * ringAdditions([side, side]) : 0,
+    additions: isOfRings(op) ? pixels * channels * ringAdditions([side, side]) : 0,
     bytes,
   };
 }
@@ -124,8 +129,9 @@ export async function countPasses(
   const run = (x: gmr.Tensor, w: gmr.Tensor): gmr.Tensor => {
     const padding = Math.floor(side / 2);
     if (isMemoryOp(op)) return memoryOps[op](x, side);
-    if (op === 'ring_conv') return gmr.ops.ringConv(x, w, { padding, kernelSize: [side, side] });
-    return gmr.ops.conv(x, w, { padding, groups: op === 'depthwise' ? channels : 1 });
+    const groups = isDepthwise(op) ? channels : 1;
+    if (isOfRings(op)) return gmr.ops.ringConv(x, w, { padding, groups, kernelSize: [side, side] });
+    return gmr.ops.conv(x, w, { padding, groups });
   };
   // Reading it awaits all that was queued before.
   const marker = gmr.tensor([0], undefined, { device });

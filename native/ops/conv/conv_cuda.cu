@@ -1,8 +1,9 @@
-// The implicit product over the kernel's taps; depthwise layers directly.
+// The implicit product over the kernel's taps; groups of few channels without one.
 #include "cuda/kernels.h"
 #include "cuda/tap_gather.cuh"
 #include "cuda/weight_product.cuh"
 #include "ops/conv/conv_bfloat16.cuh"
+#include "ops/conv/conv_depthwise.cuh"
 #include "ops/conv/conv_window.cuh"
 #include "ops/conv/direct_conv.cuh"
 #include "ops/conv/direct_weight.cuh"
@@ -123,6 +124,7 @@ void product(BackendDevice& device, const Problem& p, const void* x, const Produ
   if (p.shape.is_empty()) return;
   const auto* from = static_cast<const T*>(x);
   auto* to = static_cast<T*>(y);
+  if (conv_depthwise(device, p.window, p.shape, from, weights, nullptr, epilogue, to)) return;
   if (const Box box = choose_direct_box(p.shape, p.window); box.extent[0] > 0) {
     const DirectConv<T> conv(p.shape, p.window, box, weights, from, epilogue, to);
     const size_t shared_bytes = static_cast<size_t>(box.window_floats() + conv.taps) * sizeof(float);
@@ -147,6 +149,7 @@ template <typename T>
 void backward_weight(BackendDevice& device, const Problem& p, const void* x, const void* dy, float* dw) {
   if (p.shape.is_empty()) return zero_weight_gradient(device, p.shape, volume(p.window.kernel), dw);
   const auto *from = static_cast<const T*>(x), *gradient = static_cast<const T*>(dy);
+  if (conv_depthwise_backward_weight(device, p.window, p.shape, nullptr, from, gradient, dw)) return;
   if (const Box box = choose_direct_weight_box(p.shape, p.window); box.extent[0] > 0) {
     backward_weight_directly(device, DirectWeight<T>(p.shape, p.window, box, from, gradient), dw);
     return;

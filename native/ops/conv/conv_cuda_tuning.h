@@ -8,7 +8,7 @@ namespace gmr::cuda {
 // multiply-adds. Eight would need twice the rows a tile, more than most layers have.
 constexpr int direct_rows = 4;
 
-// Groups of up to so many channels and outputs are convolved directly; beyond, a product's tiles are full enough.
+// Groups of up to so many channels and outputs are convolved without a product; beyond, a product's tiles are full enough.
 constexpr int64_t direct_most_channels = 4;
 
 // A channel's weights are in shared memory: 31 x 31, 9 x 9 x 9 and 15 x 15 x 15 fit, and leave room for a window.
@@ -17,6 +17,25 @@ constexpr int64_t direct_most_taps = 4096;
 // What the choice of a box weighs, in instructions: copying a float of the window, and four outputs' tap in a thread.
 constexpr double direct_window_cost = 30;
 constexpr double direct_tap_cost = 8;
+
+// Depthwise layers of whole rows. A thread's rows: heights of 56, 28, 14 and 7 are multiples.
+constexpr int depthwise_rows = 7;
+
+// Of fewer rows or columns most of a thread's would be empty. Longer ones have no tile of whole rows.
+constexpr int64_t depthwise_least_extent = 4;
+constexpr int64_t depthwise_most_extent = 1 << 15;
+
+// What blocks have without asking; a multiprocessor of an H100 holds four of them.
+constexpr int64_t depthwise_shared_floats = 12 * 1024;
+
+// Four blocks for each multiprocessor before several planes are one block's.
+constexpr int64_t depthwise_least_blocks = 512;
+
+// Of a layer of few planes, which are cut into bands: one block for each multiprocessor of an H100.
+constexpr int64_t depthwise_least_bands = 132;
+
+// Of a block of a weight gradient, to hide what some of them wait for.
+constexpr int64_t depthwise_least_warps = 4;
 
 // Products from windows. Shared memory of a block: what every GPU has.
 constexpr int window_shared_bytes = 64 * 1024;

@@ -1,4 +1,4 @@
-// Convolution of groups of few channels and outputs (depthwise layers), where a product would be mostly padding: a
+// Convolution of groups of few channels and outputs that are none for depthwise.cuh, where a product would be mostly padding: a
 // block copies the window of one channel to shared memory (box_tiling.cuh), and each thread slides down a column of it
 // and makes four outputs, one below the other, so that a value and a weight that are read once serve four
 // multiply-adds.

@@ -4,6 +4,7 @@
 #include "cuda/ring_taps.h"
 #include "cuda/tap_gather.cuh"
 #include "cuda/weight_product.cuh"
+#include "ops/conv/conv_depthwise.cuh"
 #include "ops/ring_conv/ring_conv_bfloat16.cuh"
 #include "ops/ring_conv/ring_conv_float32.cuh"
 #include "ops/ring_conv/ring_gather.cuh"
@@ -148,7 +149,6 @@ void with_gather(BackendDevice& device, const float* x, const WindowGeometry& wi
 void forward(BackendDevice& device, const WindowGeometry& window, const RingKernel& rings, const ProductShape& shape,
              Float32Precision precision, const float* x, const ProductWeights& weights, const Epilogue& epilogue,
              float* y) {
-  if (shape.is_empty()) return;
   // At `high` a panel on tensor cores takes less time than strips only where float32 units do 64 multiply-adds a clock
   // (docs/cuda.md).
   const bool is_for_tensor_cores = precision == Float32Precision::high && device.compute_capability() == 80;
@@ -159,53 +159,71 @@ void forward(BackendDevice& device, const WindowGeometry& window, const RingKern
   });
 }
 
+void forward(BackendDevice& device, const WindowGeometry& window, const RingKernel& rings, const ProductShape& shape,
+             Float32Precision, const bfloat16* x, const ProductWeights& weights, const Epilogue& epilogue,
+             bfloat16* y) {
+  ring_conv_bfloat16(device, {window, rings, shape, x}, weights, epilogue, y);
+}
+
+template <typename T>
+void product(BackendDevice& device, const WindowGeometry& window, const RingKernel& rings, const ProductShape& shape,
+             Float32Precision precision, const void* x, const ProductWeights& weights, const Epilogue& epilogue,
+             void* y) {
+  if (shape.is_empty()) return;
+  const auto* from = static_cast<const T*>(x);
+  auto* to = static_cast<T*>(y);
+  if (conv_depthwise(device, window, shape, from, weights, &rings, epilogue, to)) return;
+  forward(device, window, rings, shape, precision, from, weights, epilogue, to);
+}
+
+void weight_product(BackendDevice& device, const WindowGeometry& window, const RingKernel& rings,
+                    const ProductShape& shape, Float32Precision precision, const float* x, const float* dy, float* dv) {
+  // At `high` too: strips take less time than a panel on tensor cores (docs/cuda.md).
+  if (ring_strips_backward_weight(device, window, rings, shape, x, dy, dv)) return;
+  const int64_t most_floats = product_shared_floats - backward_weight_floats(backward_weight_tile(shape));
+  with_gather(device, x, window, rings, shape, most_floats, [&](const auto& gather) {
+    launch_backward_weight(device, backward_weight_kernels.of(gather), shape, precision, gather, dy, dv);
+  });
+}
+
+void weight_product(BackendDevice& device, const WindowGeometry& window, const RingKernel& rings,
+                    const ProductShape& shape, Float32Precision, const bfloat16* x, const bfloat16* dy, float* dv) {
+  ring_conv_bfloat16_backward_weight(device, {window, rings, shape, x}, dy, dv);
+}
+
+template <typename T>
+void backward_weight(BackendDevice& device, const RingConvBackwardWeight& p) {
+  const WindowGeometry window = forward_window(p.geometry);
+  const ProductShape shape = forward_shape(p.geometry);
+  if (shape.is_empty()) return zero_weight_gradient(device, shape, p.rings.rings, p.dv);
+  const auto *x = static_cast<const T*>(p.x), *dy = static_cast<const T*>(p.dy);
+  if (conv_depthwise_backward_weight(device, window, shape, &p.rings, x, dy, p.dv)) return;
+  weight_product(device, window, p.rings, shape, p.precision, x, dy, p.dv);
+}
+
 }  // namespace
 
 // launchers
 
 void ring_conv_forward(BackendDevice& device, const RingConvForward& p) {
-  const WindowGeometry window = forward_window(p.geometry);
   const ProductShape shape = forward_shape(p.geometry);
   const ProductWeights weights = forward_weights(shape, p.v, p.rings.rings);
-  if (p.type == ElementType::bfloat16) {
-    ring_conv_bfloat16(device, {window, p.rings, shape, static_cast<const bfloat16*>(p.x)}, weights, p.epilogue,
-                       static_cast<bfloat16*>(p.y));
-  } else {
-    forward(device, window, p.rings, shape, p.precision, static_cast<const float*>(p.x), weights, p.epilogue,
-            static_cast<float*>(p.y));
-  }
+  with_element_type(p.type, [&]<typename T>() {
+    product<T>(device, forward_window(p.geometry), p.rings, shape, p.precision, p.x, weights, p.epilogue, p.y);
+  });
 }
 
 void ring_conv_backward_input(BackendDevice& device, const RingConvBackwardInput& p) {
-  const WindowGeometry window = adjoint_window(p.geometry);
   const ProductShape shape = adjoint_shape(p.geometry);
   // Rings have no direction: reversed taps are the same rings.
   const ProductWeights weights = transposed_weights(shape, p.v, p.rings.rings, RowOrder::kept);
-  if (p.type == ElementType::bfloat16) {
-    ring_conv_bfloat16(device, {window, p.rings, shape, static_cast<const bfloat16*>(p.dy)}, weights, {.bias = p.bias},
-                       static_cast<bfloat16*>(p.dx));
-  } else {
-    forward(device, window, p.rings, shape, p.precision, static_cast<const float*>(p.dy), weights, {.bias = p.bias},
-            static_cast<float*>(p.dx));
-  }
+  with_element_type(p.type, [&]<typename T>() {
+    product<T>(device, adjoint_window(p.geometry), p.rings, shape, p.precision, p.dy, weights, {.bias = p.bias}, p.dx);
+  });
 }
 
 void ring_conv_backward_weight(BackendDevice& device, const RingConvBackwardWeight& p) {
-  const WindowGeometry window = forward_window(p.geometry);
-  const ProductShape shape = forward_shape(p.geometry);
-  if (shape.is_empty()) return zero_weight_gradient(device, shape, p.rings.rings, p.dv);
-  if (p.type == ElementType::bfloat16) {
-    ring_conv_bfloat16_backward_weight(device, {window, p.rings, shape, static_cast<const bfloat16*>(p.x)},
-                                       static_cast<const bfloat16*>(p.dy), p.dv);
-    return;
-  }
-  const auto *x = static_cast<const float*>(p.x), *dy = static_cast<const float*>(p.dy);
-  // At `high` too: strips take less time than a panel on tensor cores (docs/cuda.md).
-  if (ring_strips_backward_weight(device, window, p.rings, shape, x, dy, p.dv)) return;
-  const int64_t most_floats = product_shared_floats - backward_weight_floats(backward_weight_tile(shape));
-  with_gather(device, x, window, p.rings, shape, most_floats, [&](const auto& gather) {
-    launch_backward_weight(device, backward_weight_kernels.of(gather), shape, p.precision, gather, dy, p.dv);
-  });
+  with_element_type(p.type, [&]<typename T>() { backward_weight<T>(device, p); });
 }
 
 }  // namespace gmr::cuda

@@ -200,6 +200,30 @@ export const convSuite: OpSuite<ConvCaseOptions> = {
     convCase('depthwise, small images', { x: [19, 2, 3, 5], w: [4, 1, 3, 3], bias: [4] }, { groups: 2, padding: 1 }),
     // One block a channel, however many tiles: see weight_gradient_blocks in native/cuda/product_tuning.h.
     convCase('depthwise, more channels than blocks share', { x: [1, 513, 1100], w: [513, 1, 3] }, { groups: 513 }),
+    // Of whole rows (native/ops/conv/depthwise.cuh): tiles of a plane, of bands of one, and of several; the last not full.
+    convCase('depthwise, 9x9', { x: [1, 3, 10, 32], w: [3, 1, 9, 9], bias: [3] }, { groups: 3, padding: 4 }),
+    convCase('depthwise, bands of rows', { x: [1, 2, 100, 80], w: [2, 1, 5, 6] }, { groups: 2, padding: [2, 3] }),
+    convCase('depthwise, bands of padding', { x: [1, 1, 3, 80], w: [1, 1, 3, 3] }, { padding: [50, 49] }),
+    convCase('depthwise, wide rows', { x: [1, 1, 4, 1000], w: [2, 1, 3, 3], bias: [2] }, { padding: 1 }),
+    convCase('depthwise, several planes', { x: [9, 115, 4, 16], w: [115, 1, 3, 5] }, { groups: 115, padding: [1, 2] }),
+    convCase('depthwise, several odd planes', { x: [3, 1367, 5, 5], w: [1367, 1, 3, 3] }, { groups: 1367, padding: 1 }),
+    convCase(
+      'depthwise, planes wider than a block',
+      { x: [1, 1024, 4, 45], w: [1024, 1, 3, 3] },
+      { groups: 1024, padding: 1 },
+    ),
+    convCase(
+      'depthwise, planes that grow wider',
+      { x: [1, 1080, 2, 38], w: [1080, 1, 1, 4] },
+      { groups: 1080, padding: [1, 5] },
+    ),
+    convCase('depthwise, no rows', { x: [1, 2, 0, 5], w: [2, 1, 3, 3] }, { groups: 2, padding: [3, 1] }),
+    convCase('depthwise, few small planes', { x: [4, 900, 7, 7], w: [900, 1, 3, 3] }, { groups: 900, padding: 1 }),
+    convCase(
+      'depthwise, two outputs a channel, several tiles a block',
+      { x: [3, 520, 4, 5], w: [1040, 1, 3, 3], bias: [1040] },
+      { groups: 520, padding: 1 },
+    ),
     convCase('depthwise 3-D', { x: [2, 2, 6, 5, 7], w: [2, 1, 5, 3, 5] }, { groups: 2, padding: [2, 1, 2] }),
     convCase('depthwise 3-D k=9', { x: [1, 2, 5, 6, 7], w: [2, 1, 9, 9, 9] }, { groups: 2, padding: 4 }),
     convCase(

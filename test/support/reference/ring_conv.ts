@@ -60,6 +60,20 @@ export const ringConvSuite: OpSuite<Options> = {
     ringCase('stride and dilation, 1-D', { x: [2, 3, 41], v: [2, 3, 3] }, [5], { stride: 2, dilation: 3, padding: 6 }),
     ringCase('groups', { x: [2, 6, 7, 7], v: [4, 3, 3], bias: [4] }, [5, 5], { groups: 2, padding: 2 }),
     ringCase('depthwise', { x: [1, 5, 8, 8], v: [5, 1, 4] }, [7, 7], { groups: 5, padding: 3 }),
+    // Without ring sums (native/ops/conv/depthwise.cuh).
+    ringCase('depthwise, k=9', { x: [2, 3, 10, 32], v: [3, 1, 5], bias: [3] }, [9, 9], { groups: 3, padding: 4 }),
+    ringCase('depthwise, k=31', { x: [1, 2, 9, 37], v: [2, 1, 16] }, [31, 31], { groups: 2, padding: 15 }),
+    ringCase('depthwise, several planes', { x: [9, 115, 4, 16], v: [115, 1, 3] }, [3, 5], {
+      groups: 115,
+      padding: [1, 2],
+    }),
+    ringCase('depthwise, two outputs a channel', { x: [3, 5, 4, 6], v: [10, 1, 3] }, [5, 5], { groups: 5, padding: 2 }),
+    ringCase('depthwise, more rings than taps', { x: [1, 3, 8, 8], v: [3, 1, 13] }, [3, 3], { groups: 3, padding: 1 }),
+    ringCase('depthwise, square rings', { x: [1, 3, 8, 8], v: [3, 1, 4] }, [5, 5], {
+      groups: 3,
+      padding: 2,
+      circular: false,
+    }),
     ringCase('so many groups that blocks have several tiles', { x: [2, 280, 8, 8], v: [280, 2, 2] }, [3, 3], {
       groups: 140,
       padding: 1,
