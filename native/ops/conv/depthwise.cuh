@@ -52,6 +52,7 @@ inline int64_t kernel_pitch_of(int64_t kernel_width) { return divided_up(kernel_
 inline bool is_depthwise(const ProductShape& shape, const WindowGeometry& g) {
   if (shape.channels != 1 || shape.outputs > direct_most_channels) return false;
   if (g.in[0] != 1 || g.out[0] != 1 || g.kernel[0] != 1 || g.padding[0] != 0) return false;
+  if (volume(g.kernel) > direct_most_taps) return false;
   for (int axis = 1; axis < 3; ++axis) {
     if (g.stride[axis] != 1 || g.dilation[axis] != 1 || g.spread[axis] != 1) return false;
     // Nothing that outputs see lies beyond the window of the last one.
