@@ -19,7 +19,7 @@ describe('depthwise conv: special values', () => {
       [9, 2, 9, 16, 'float32'],
       [3, 1100, 4, 15, 'bfloat16'],
     ] as const) {
-      const what = `${kernel}x${kernel}, ${channels} of ${height}x${width}, ${dtype}, ${nameOf(device)}`;
+      const what = `${kernel}x${kernel}, ${channels} of ${height}x${width}, ${dtype} (${nameOf(device)})`;
       it(`an infinite corner is met by what sees it alone: ${what}`, async () => {
         const padding = (kernel - 1) / 2;
         const plane = height * width;
