@@ -79,8 +79,8 @@ struct Backend {
   bool memory_is_host;
 
   DeviceCount (*count)();
-  // `free_memory` gives back what caches hold of the device's memory. Passes and copies call it where memory is missing,
-  // and try again what failed, alone: a pass may have changed its tensors by then.
+  // `free_memory` gives back what caches hold of the device's memory. Passes, copies and uploads call it where memory is
+  // missing, and try again what failed, alone: a pass may have changed its tensors by then.
   BackendDevice* (*open)(int index, std::function<void()> free_memory);
   void (*close)(BackendDevice* device);
   DeviceProperties (*properties)(BackendDevice& device);

@@ -141,8 +141,8 @@ void BackendDevice::start() {
     out_of_range_ = static_cast<cuda::OutOfRange*>(record);
   }
   check_call([&] { return cudaMemset(out_of_range_, 0, record_bytes); }, "cudaMemset");
-  check_call([] { return cudaDeviceSynchronize(); },
-             "cudaDeviceSynchronize");  // the record is ready before the stream's first kernel
+  // The record is ready before the stream's first kernel.
+  check_call([] { return cudaDeviceSynchronize(); }, "cudaDeviceSynchronize");
   check_call([&] { return cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking); }, "cudaStreamCreateWithFlags");
 }
 

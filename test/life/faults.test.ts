@@ -217,15 +217,23 @@ describe('a failure while every op runs', function () {
 });
 
 describe('a failure in the middle', function () {
-  const controlUrl = new URL('../support/cuda_sim.js', import.meta.url).href;
+  /** What a process prints that ends well, with a GPU of the interpreter. */
+  async function printed(body: string): Promise<string> {
+    const controlUrl = new URL('../support/cuda_sim.js', import.meta.url).href;
+    const { code, stdout, stderr } = await runChild(`
+      const { cudaError, cudaSimControl } = await import(${JSON.stringify(controlUrl)});
+      const device = gmr.Device.open('cuda_sim');
+      ${body}`);
+    expect(code, stderr).to.equal(0);
+    return stdout;
+  }
+
   before(function () {
     if (cudaSim === undefined) this.skip();
   });
 
   it('of a pass that changes a tensor, for want of memory: what came before is not done twice', async () => {
-    const { code, stdout, stderr } = await runChild(`
-      const { cudaError, cudaSimControl } = await import(${JSON.stringify(controlUrl)});
-      const device = gmr.Device.open('cuda_sim');
+    const stdout = await printed(`
       const options = { device };
       for (const nth of [0, 1, 2, 3]) {
         const x = gmr.tensor([1, 2, 3, 6], [4, 1, 1], options);
@@ -236,7 +244,6 @@ describe('a failure in the middle', function () {
         console.log(JSON.stringify([...(await y.data()), ...(await mean.data())]), cudaSimControl().failed());
         cudaSimControl().reset();
       }`);
-    expect(code, stderr).to.equal(0);
     const lines = stdout.trimEnd().split('\n');
     const [wanted] = lines[0]!.split(' ');
     expect((JSON.parse(wanted!) as number[]).at(-1)).to.equal(5.5);
@@ -244,28 +251,22 @@ describe('a failure in the middle', function () {
   });
 
   it('of a pass that uploads a table, for want of memory: it is tried again', async () => {
-    const { code, stdout, stderr } = await runChild(`
-      const { cudaError, cudaSimControl } = await import(${JSON.stringify(controlUrl)});
-      const device = gmr.Device.open('cuda_sim');
+    const stdout = await printed(`
       const x = gmr.tensor(new Float32Array(25).fill(1), [1, 1, 5, 5], { device });
       const v = gmr.tensor(new Float32Array(12).fill(1), [6, 1, 2], { device });
       await gmr.ops.conv(x, gmr.tensor([1], [1, 1, 1, 1], { device })).data();
       cudaSimControl().fail('cudaMemcpyAsync', 1, cudaError.memoryAllocation);
       const y = await gmr.ops.ringConv(x, v, { kernelSize: [3, 3] }).data();
       console.log(new Set(y), cudaSimControl().failed());`);
-    expect(code, stderr).to.equal(0);
     expect(stdout).to.equal('Set(1) { 9 } cudaMemcpyAsync\n');
   });
 
   it('of an upload, where the device makes room for it: it is told, whatever failed', async () => {
-    const { code, stdout, stderr } = await runChild(`
-      const { cudaError, cudaSimControl } = await import(${JSON.stringify(controlUrl)});
-      const device = gmr.Device.open('cuda_sim');
+    const stdout = await printed(`
       await gmr.tensor([1], undefined, { device }).data();
       cudaSimControl().fail('cudaMalloc', 2, cudaError.launchFailure); // the first is the tensor's
       const x = gmr.tensor(new Float32Array(2 ** 16), undefined, { device });
       await x.data().catch(({ code }) => console.log(code));`);
-    expect(code, stderr).to.equal(0);
     expect(stdout).to.equal('device_failure\n');
   });
 });
