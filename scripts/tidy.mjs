@@ -20,7 +20,7 @@ const accepted = [
   {
     check: widening,
     file: /^native\/(cuda|ops\/\w+)\/\w+\.cuh?$/,
-    code: /^(reinterpret_cast<[^>]*>\()?(a_at|b_at\[j\]|centre|column|dy|four_at|gradients?|out|panel|planes(_|\(\))|runs_|staged|tile|to|two_at|values|w|weights|windows?_?)(\)? \+|\[)/,
+    code: /^(reinterpret_cast<[^>]*>\()?(a_at|b_at\[j\]|centre|column|dy|four_at|gradients?|out|panels?|planes(_|\(\))|runs_|staged|tile|to|two_at|values|w|weights|windows?_?)(\)? \+|\[)/,
     why: "offsets within a block's shared memory, whose size native/cuda/launch.h sees to",
   },
   {
@@ -32,7 +32,7 @@ const accepted = [
   {
     check: widening,
     file: /^native\/(cuda|ops\/\w+)\/\w+\.cuh?$/,
-    code: /^(8 \* i|\(step \* \(outputs \/ 16\)|b\[2 \* j\]|from\[i \* warp_threads|table(\.data\(\))? \+ 5 \*|(begin|piece) \* piece_elements|from_? \+= (begin|lane|taps|\(lane - before\)) \* |(upper|lower)\.v\[|2 \* (lanes|outputs)|from \+ (\d|split) \* |i \* copy_words|x\[\d \* i\]|sums\.sum\[|block_threads \* direct_rows|box_\w+ \* \w*(columns|rows)|width \* row_columns)/,
+    code: /^(8 \* i|\(step \* \(outputs \/ 16\)|[ab]\[[24] \* [ij]\]|from\[i \* warp_threads|table(\.data\(\))? \+ 5 \*|(begin|piece) \* piece_elements|from_? \+= (begin|lane|taps|\(lane - before\)) \* |(upper|lower)\.v\[|2 \* (lanes|outputs)|from \+ (\d|split) \* |i \* copy_words|x\[\d \* i\]|sums\.sum\[|block_threads \* direct_rows|box_\w+ \* \w*(columns|rows)|width \* row_columns)/,
     why: 'extents of a tile, and indices of what a thread holds',
   },
   {

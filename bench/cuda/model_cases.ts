@@ -1,4 +1,4 @@
-// The layers that the model is shown for: those of a ResNet at batch 32, as ring convolutions and as dense 3x3 ones; some
+// The layers that the model is shown for: those of a ResNet at batch 32, as ring convolutions and as dense 3x3 and 1x1 ones; some
 // depthwise ones; and the ops that move memory.
 import * as gmr from '../../lib/index.js';
 import { cudaSimControl } from '../../test/support/cuda_sim.js';
@@ -32,6 +32,7 @@ export interface ModelCase {
   name: string;
   batch: number;
   channels: number;
+  outputs: number;
   extent: number;
   /** Kernel side; rings where the op is ring_conv. */
   side: number;
@@ -48,13 +49,21 @@ const layers = [
 ];
 
 function casesOf(dtype: ModelCase['dtype'], batch: number): ModelCase[] {
-  const caseOf = (op: ModelCase['op'], channels: number, extent: number, side: number): ModelCase => {
-    const name = `${op} ${batch}x${channels}>${channels} ${extent}^2 k=${side}${dtype === 'bfloat16' ? ' bf16' : ''}`;
-    return { name, batch, channels, extent, side, op, dtype };
+  const caseOf = (
+    op: ModelCase['op'],
+    channels: number,
+    extent: number,
+    side: number,
+    outputs = channels,
+  ): ModelCase => {
+    const name = `${op} ${batch}x${channels}>${outputs} ${extent}^2 k=${side}${dtype === 'bfloat16' ? ' bf16' : ''}`;
+    return { name, batch, channels, outputs, extent, side, op, dtype };
   };
   return [
     ...layers.map(({ channels, extent, side }) => caseOf('ring_conv', channels, extent, side)),
+    caseOf('ring_conv', 3, 112, 5, 64),
     ...layers.map(({ channels, extent }) => caseOf('conv', channels, extent, 3)),
+    ...layers.map(({ channels, extent }) => caseOf('conv', channels, extent, 1)),
     ...[3, 9, 31].map((side) => caseOf('depthwise', 64, 56, side)),
     ...layers.slice(1).map(({ channels, extent, side }) => caseOf('depthwise', channels, extent, side)),
     ...layers.map(({ channels, extent, side }) => caseOf('depthwise_ring', channels, extent, side)),
@@ -85,10 +94,10 @@ const isDepthwise = (op: ModelCase['op']): boolean => op === 'depthwise' || op =
 const isOfRings = (op: ModelCase['op']): boolean => op === 'ring_conv' || op === 'depthwise_ring';
 
 /** Shape of the weights; ops that move memory have none. */
-function weightShape({ op, channels, side }: ModelCase): number[] {
+function weightShape({ op, channels, outputs, side }: ModelCase): number[] {
   if (isMemoryOp(op)) return [0];
   const inputs = isDepthwise(op) ? 1 : channels;
-  return isOfRings(op) ? [channels, inputs, ringCount(side)] : [channels, inputs, side, side];
+  return isOfRings(op) ? [outputs, inputs, ringCount(side)] : [outputs, inputs, side, side];
 }
 
 function sizeOf(shape: readonly number[]): number {
@@ -97,11 +106,11 @@ function sizeOf(shape: readonly number[]): number {
 
 /** As docs/performance.md counts it; every pass of a convolution reads two tensors and writes the third. */
 export function workOf(modelCase: ModelCase): PassWork {
-  const { batch, channels, extent, side, op, dtype } = modelCase;
+  const { batch, channels, outputs, extent, side, op, dtype } = modelCase;
   const pixels = batch * extent * extent;
   const weights = sizeOf(weightShape(modelCase));
-  // Of two activations of x's size each; weights are float32 always.
-  const bytes = bytesOf([pixels, channels], [pixels, channels]) / (dtype === 'bfloat16' ? 2 : 1) + bytesOf([weights]);
+  // Weights are float32 always.
+  const bytes = bytesOf([pixels, channels], [pixels, outputs]) / (dtype === 'bfloat16' ? 2 : 1) + bytesOf([weights]);
   return {
     fmas: pixels * weights,
     additions: isOfRings(op) ? pixels * channels * ringAdditions([side, side]) : 0,

@@ -381,7 +381,7 @@ Bfloat16Product<Gather> packed_product(BackendDevice& device, int tile, const Pr
   int cuts = 1;
   if constexpr (requires { Gather::rings; }) {
     cuts = Gather::steps / Gather::rings;
-    if (cuts % 2 == 0 && 2 * bfloat16_depth * Gather::rings <= pack_most_depth) cuts /= 2;
+    if (cuts % 2 == 0 && 2 * bfloat16_depth * Gather::rings <= pack_cut_depth) cuts /= 2;
   }
   ChunkOrder order = order_of(gather);
   order.chunk_depth /= cuts;

@@ -6,7 +6,15 @@ namespace gmr::cuda {
 namespace {
 
 constexpr int pack_outputs = 16;  // of a fragment
-constexpr int pack_pitch = bfloat16_pitch(pack_most_depth);
+
+// Elements from output to output of what a block has in shared memory, [16 outputs][rows of a panel].
+__host__ __device__ int pack_pitch(const ChunkOrder& order) { return bfloat16_pitch(order.steps * bfloat16_depth); }
+
+// Of that, and behind it the place of each operand row in the panel.
+size_t pack_bytes(const ChunkOrder& order) {
+  return size_t{pack_outputs} * pack_pitch(order) * sizeof(bfloat16) +
+         size_t{bfloat16_depth} * order.steps * sizeof(int);
+}
 
 // kernels
 
@@ -14,12 +22,14 @@ constexpr int pack_pitch = bfloat16_pitch(pack_most_depth);
 // channel, so that whole sectors are used.
 // The 16 in the bounds, blocks on a multiprocessor, allows 64 registers: left alone, ptxas spills for some targets.
 __global__ void __launch_bounds__(pack_threads, 16) pack_weights_kernel(const __grid_constant__ WeightPacking p) {
-  __shared__ alignas(16) bfloat16 tile[pack_outputs * pack_pitch];  // [output][row of the panel]
-  __shared__ int place[pack_most_depth];                            // of an operand row in the panel
+  extern __shared__ float4 shared_memory[];
+  const int pitch = pack_pitch(p.order);
+  auto* tile = reinterpret_cast<bfloat16*>(shared_memory);
+  auto* place = reinterpret_cast<int*>(tile + pack_outputs * pitch);
   const int depth = p.order.chunk_depth, rows = p.by_rows.divisor();
   const bool is_transposed = p.weights.output_step == rows && depth % rows == 0;
   if (p.order.steps * bfloat16_depth > depth) {  // else all of it is written
-    for (int i = static_cast<int>(threadIdx.x); i < pack_outputs * pack_pitch / 8; i += pack_threads) {
+    for (int i = static_cast<int>(threadIdx.x); i < pack_outputs * pitch / 8; i += pack_threads) {
       reinterpret_cast<uint4*>(tile)[i] = {0, 0, 0, 0};
     }
   }
@@ -37,11 +47,12 @@ __global__ void __launch_bounds__(pack_threads, 16) pack_weights_kernel(const __
     __syncthreads();
     if (is_transposed) {
       for (int i = static_cast<int>(threadIdx.x); i < pack_outputs * rows; i += pack_threads) {
-        const int output = p.by_rows.divide(i), first = i - output * rows;
+        const int output = p.by_rows.divide(i), in_memory = i - output * rows;
+        const int first = p.weights.is_reversed ? rows - 1 - in_memory : in_memory;
         const float* from = p.weights.first_output(group, first_row + first) + (first_output + output) * step;
         const int end = output < outputs ? there : 0;
         for (int row = first; row < depth; row += rows, from += p.weights.channel_step) {
-          tile[output * pack_pitch + place[row]] = rounded<bfloat16>(row < end ? *from : 0);
+          tile[output * pitch + place[row]] = rounded<bfloat16>(row < end ? *from : 0);
         }
       }
     } else {
@@ -51,7 +62,7 @@ __global__ void __launch_bounds__(pack_threads, 16) pack_weights_kernel(const __
         bfloat16* to = tile + place[row];
 #pragma unroll
         for (int output = 0; output < pack_outputs; ++output, from += step) {
-          to[output * pack_pitch] = rounded<bfloat16>(output < end ? *from : 0);
+          to[output * pitch] = rounded<bfloat16>(output < end ? *from : 0);
         }
       }
     }
@@ -59,8 +70,8 @@ __global__ void __launch_bounds__(pack_threads, 16) pack_weights_kernel(const __
     auto* packed = reinterpret_cast<uint4*>(p.packed) + (chunks * p.order.steps * p.m_tiles + m_tile) * warp_threads;
     for (int i = static_cast<int>(threadIdx.x); i < p.order.steps * warp_threads; i += pack_threads) {
       const int step = i / warp_threads, lane = i % warp_threads, g = lane / 4, t = lane % 4;
-      const auto* upper = reinterpret_cast<const uint32_t*>(tile + g * pack_pitch + step * bfloat16_depth) + t;
-      const auto* lower = upper + 8 * pack_pitch / 2;
+      const auto* upper = reinterpret_cast<const uint32_t*>(tile + g * pitch + step * bfloat16_depth) + t;
+      const auto* lower = upper + 8 * pitch / 2;
       packed[step * p.m_tiles * warp_threads + lane] = {upper[0], lower[0], upper[4], lower[4]};
     }
     __syncthreads();
@@ -100,7 +111,8 @@ void pack_weights(BackendDevice& device, const WeightPacking& packing) {
     launch(device, Kernel{"pack_fragments_kernel", pack_fragments_kernel}, thread_each(device, fragments), packing);
     return;
   }
-  launch(device, Kernel{"pack_weights_kernel", pack_weights_kernel}, block_each(packing.blocks, pack_threads), packing);
+  launch(device, Kernel{"pack_weights_kernel", pack_weights_kernel},
+         block_each(packing.blocks, pack_threads, pack_bytes(packing.order)), packing);
 }
 
 }  // namespace gmr::cuda

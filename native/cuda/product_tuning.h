@@ -36,11 +36,12 @@ constexpr int bfloat16_pitch(int columns) { return columns % 16 == 8 ? columns :
 // Of groups of few outputs tiles of one product.
 constexpr int bfloat16_few_outputs = 16;
 
-// Blocks of pack_weights, a row of a chunk a thread: of chunks of rings, 48 to 96 rows, more threads would be idle. Chunks
-// of more rows do not go through shared memory: with 96, three rings of 32 channels, the 16 blocks of a multiprocessor
-// take 58 KiB of the 64 that every GPU has.
+// Blocks of pack_weights, a row of a chunk a thread: chunks of rings are cut to 48 to 96 rows, of which 16 blocks take up
+// to 58 KiB of the 64 that every multiprocessor has. Chunks of more than 9 x 9 taps of 16 channels, 46 KiB, do not go
+// through shared memory.
 constexpr int pack_threads = 64;
-constexpr int pack_most_depth = 96;
+constexpr int pack_cut_depth = 96;
+constexpr int pack_most_depth = 1296;
 
 // Blocks that the weight gradient of a depthwise layer is cut into where there are pixels enough: several for each
 // multiprocessor of the largest GPU. A constant, so that the order of additions does not depend on the GPU.

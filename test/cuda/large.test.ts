@@ -9,7 +9,7 @@ import { expectFailure } from '../support/failure.js';
 const controlUrl = new URL('../support/cuda_sim.js', import.meta.url).href;
 
 /**
- * The lines that `body` prints, where `sampled(fn)` runs one block of the 128 of each launch that `fn` queues. What the others would write
+ * The lines that `body` prints, where `sampled(fn, blocks = 1)` runs so many blocks of each launch that `fn` queues. What the others would write
  * stays zero and takes no memory.
  */
 async function runSampled(body: string): Promise<string[]> {
@@ -18,9 +18,9 @@ async function runSampled(body: string): Promise<string[]> {
     const { cudaSimControl } = await import(${JSON.stringify(controlUrl)});
     const device = gmr.Device.open('cuda_sim');
     const one = gmr.tensor([1], undefined, { device });
-    const sampled = async (fn) => {
+    const sampled = async (fn, blocks = 1) => {
       await one.data();
-      cudaSimControl().sampleBlocks(1);
+      cudaSimControl().sampleBlocks(blocks);
       const y = fn();
       await one.data();
       cudaSimControl().sampleBlocks(0);
@@ -39,22 +39,23 @@ describe('large tensors on a GPU', function () {
     if (cudaSim === undefined) this.skip();
   });
 
-  // A row is 5 times what a block writes at a time, so that its block meets the beginning of every 128th row.
+  // A block writes a row.
   it('of more than 2^31 elements are read and written where they are', async () => {
     const row = 1280;
+    const blocks = 4096;
     const rows = Math.ceil((2 ** 31 + 2 ** 28) / row);
     const [counts] = await runSampled(`
       const values = Float32Array.from({ length: ${rows} }, (_, n) => 1 + (n % 251));
       const x = gmr.tensor(values, [${rows}, 1, 1], { device, dtype: 'bfloat16' });
-      const large = await sampled(() => gmr.ops.pad(x, [[0, ${row - 1}]], 'replicate'));
+      const large = await sampled(() => gmr.ops.pad(x, [[0, ${row - 1}]], 'replicate'), ${blocks});
       const read = await gmr.ops.avgPool(large, 1, { stride: ${row} }).data();
       const written = [...read.keys()].filter((n) => read[n] !== 0);
       const beyond = written.filter((n) => n * ${row} > 2 ** 31);
       const wrong = written.filter((n) => read[n] !== values[n]);
       console.log(written.length, beyond.length, wrong.length);`);
     const [written, beyond, wrong] = counts!.split(' ').map(Number);
-    expect(written).to.be.closeTo(rows / 128, 1);
-    expect(beyond).to.be.closeTo((rows - 2 ** 31 / row) / 128, 1);
+    expect(written).to.be.equal(blocks);
+    expect(beyond).to.be.closeTo((1 - 2 ** 31 / row / rows) * blocks, 1);
     expect(wrong).to.equal(0);
   });
 

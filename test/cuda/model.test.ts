@@ -110,6 +110,7 @@ describe('CUDA model', () => {
       name: '1x64>64 28^2 bf16',
       batch: 1,
       channels: 64,
+      outputs: 64,
       extent: 28,
       op: 'ring_conv',
       side: 9,
@@ -132,7 +133,7 @@ describe('CUDA model', () => {
       const launches = forward.map((counts) => launchTime(counts, h100));
       return { launches, ...passTime(launches, workOf(modelCase).bytes, h100) };
     };
-    for (const ring of cases.filter(({ op }) => op === 'ring_conv')) {
+    for (const ring of cases.filter(({ op, channels, outputs }) => op === 'ring_conv' && channels === outputs)) {
       it(`${ring.name}: 60 % of the floor, whole sectors, no bank conflicts, at most 1.2 of a dense 3x3`, async function () {
         if (cudaSim === undefined) return this.skip();
         const { launches, seconds } = await modelled(ring);
@@ -140,7 +141,9 @@ describe('CUDA model', () => {
         const product = launches[1]!; // behind the packing of weights
         expect(product.sectorsUsed).to.be.at.least(0.95);
         expect(product.conflicts).to.be.below(0.01); // where y is stored
-        const dense = cases.find(({ op, channels }) => op === 'conv' && channels === ring.channels)!;
+        const isDense = ({ op, side, channels }: ModelCase) =>
+          op === 'conv' && side === 3 && channels === ring.channels;
+        const dense = cases.find(isDense)!;
         expect(seconds / (await modelled(dense)).seconds).to.be.at.most(1.2);
       });
     }
@@ -151,9 +154,11 @@ describe('CUDA model', () => {
     for (const [op, side] of [
       ['batch_norm', 1],
       ['max_pool', 2],
+      ['pad', 3],
       ['rotate', 1],
     ] as const) {
-      const passCase: ModelCase = { name: op, batch: 1, channels: 2, extent: 56, op, side, dtype: 'float32' };
+      const sizes = { batch: 1, channels: 2, outputs: 2, extent: 56, side };
+      const passCase: ModelCase = { name: op, ...sizes, op, dtype: 'float32' };
       const { forward, backward_input, backward_weight } = await countPasses(passCase, cudaSim, 0);
       expect(backward_weight).to.deep.equal([]);
       // The first launch of each pass reads all of its tensors: rows of 56 floats are seven sectors.
@@ -163,9 +168,23 @@ describe('CUDA model', () => {
     }
   });
 
+  for (const dtype of ['float32', 'bfloat16'] as const) {
+    it(`finds whole sectors and no bank conflicts in convolutions of one tap, ${dtype}`, async function () {
+      if (cudaSim === undefined) return this.skip();
+      const sizes = { batch: 1, channels: 64, outputs: 64, extent: 28, side: 1 };
+      const counts = await countPasses({ name: '1x1', ...sizes, op: 'conv', dtype }, cudaSim, 0);
+      for (const launches of Object.values(counts)) {
+        const product = launches.find(({ kernel }) => kernel.includes('conv_pointwise'))!;
+        const time = launchTime(product, gpus[0]!);
+        expect(time.sectorsUsed, product.kernel).to.be.at.least(0.95);
+        expect(time.conflicts, product.kernel).to.be.below(0.01);
+      }
+    });
+  }
+
   it('counts what the kernels do, also from a sample of their blocks', async function () {
     if (cudaSim === undefined) return this.skip();
-    const layer = { name: '2x64>64 14^2', batch: 2, channels: 64, extent: 14 };
+    const layer = { name: '2x64>64 14^2', batch: 2, channels: 64, outputs: 64, extent: 14 };
     const cases: ModelCase[] = [
       { ...layer, op: 'ring_conv', side: 5, dtype: 'float32' },
       { ...layer, op: 'conv', side: 3, dtype: 'float32' },

@@ -22,6 +22,9 @@ const rows: Layer[] = [
   { name: 'rows of 28, a last tile of one row', x: [32, 9, 15, 28], outputs: 65, side: 9 },
   { name: 'rows of 28, groups, more outputs than a tile', x: [24, 66, 1, 28], outputs: 260, side: 9, groups: 2 },
   { name: 'rows of 14', x: [48, 72, 14, 14], outputs: 128, side: 5 },
+  { name: 'rows of 56, three channels', x: [48, 3, 14, 56], outputs: 20, side: 9 },
+  { name: 'rows of 28, groups of three channels', x: [48, 6, 7, 28], outputs: 130, side: 9, groups: 2 },
+  { name: 'rows of 14, groups of two channels', x: [96, 4, 7, 14], outputs: 134, side: 5, groups: 2 },
   { name: 'rows of 14, groups, a last tile of one row', x: [24, 18, 8, 14], outputs: 134, side: 5, groups: 2 },
 ].map((layer) => ({ ...layer, kernel: 'ring_rows_kernel' }) as Layer);
 
@@ -62,6 +65,9 @@ const weightRows: WeightLayer[] = [
   { name: 'rows of 28', x: [3, 9, 28, 28], outputs: 20, side: 9 },
   { name: 'rows of 28, groups, images of one tile', x: [2, 34, 14, 28], outputs: 130, side: 9, groups: 2 },
   { name: 'rows of 14', x: [5, 40, 14, 14], outputs: 128, side: 5 },
+  { name: 'rows of 56, one channel', x: [3, 1, 14, 56], outputs: 20, side: 9 },
+  { name: 'rows of 28, groups of three channels', x: [2, 6, 14, 28], outputs: 130, side: 9, groups: 2 },
+  { name: 'rows of 14, groups of two channels', x: [3, 4, 14, 14], outputs: 134, side: 5, groups: 2 },
   { name: 'rows of 14, images of three tiles', x: [2, 35, 42, 14], outputs: 67, side: 5 },
   { name: 'rows of 14, groups, several tiles a block', x: [40, 70, 14, 14], outputs: 268, side: 5, groups: 2 },
 ].map((layer) => ({ ...layer, kernel: 'ring_rows_backward_weight_kernel' }) as WeightLayer);
@@ -93,11 +99,11 @@ interface Variant {
   hasInfinity?: boolean;
 }
 
-/** Ones, and in the first image infinity in the first element of its last eight channels. */
+/** Ones, and in the first image infinity in the first element of its last eight channels, or of all. */
 function withInfinity(shape: Layer['x'], device: gmr.Device): gmr.Tensor {
   const [images, channels, height, width] = shape;
   const data = new Float32Array(images * channels * height * width).fill(1);
-  data[(channels - 8) * height * width] = Infinity;
+  data[Math.max(channels - 8, 0) * height * width] = Infinity;
   return gmr.tensor(data, shape, { device, dtype: 'bfloat16' });
 }
 

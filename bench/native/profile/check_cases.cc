@@ -138,6 +138,8 @@ const std::vector<NamedLayer>& plain_layers() {
       {"linear", {.n = 19, .c = 7, .o = 5, .in = {1, 1, 1}, .kernel = {1, 1, 1}, .bias = true}},
       {"1-D k=5", {.n = 2, .c = 3, .o = 7, .in = {1, 1, 29}, .kernel = {1, 1, 5}, .padding = {0, 0, 2}}},
       {"3x3", plane_layer(2, 19, 67, 9, 3)},
+      {"121 taps of 8 channels",
+       {.n = 1, .c = 8, .o = 16, .in = {1, 12, 13}, .kernel = {1, 11, 11}, .padding = {0, 5, 5}}},
       {"even kernel", {.n = 1, .c = 2, .o = 3, .in = {1, 7, 6}, .kernel = {1, 2, 4}, .padding = {0, 1, 2}}},
       {"stride and dilation",
        {.n = 2,
@@ -189,6 +191,9 @@ const std::vector<NamedLayer>& plain_layers() {
       {"3-D",
        {.n = 2, .c = 2, .o = 3, .in = {4, 5, 6}, .kernel = {3, 1, 3}, .padding = {1, 0, 2}, .stride = {1, 2, 1}}},
       {"several chunks of channels", plane_layer(1, 41, 3, 6, 3)},
+      {"1x1, planes of 64", plane_layer(5, 35, 70, 8, 1)},
+      {"1x1, planes of 49", plane_layer(3, 21, 33, 7, 1)},
+      {"1x1, stride 2", {.n = 2, .c = 9, .o = 70, .in = {1, 5, 7}, .kernel = {1, 1, 1}, .stride = {1, 2, 2}}},
       {"several tiles of images", plane_layer(23, 2, 2, 9, 3)},
       {"many tiles of images, an odd number of weights", plane_layer(200, 5, 5, 3, 3)},
   };
@@ -199,9 +204,15 @@ const std::vector<LargeLayer>& large_plain_layers() {
   const auto layer = [](int64_t images, int64_t outputs) {
     return ConvLayer{.n = images, .c = 8, .o = outputs, .in = {1, 1, 112}, .kernel = {1, 1, 3}, .padding = {0, 0, 1}};
   };
+  const auto pointwise = [](int64_t images, int64_t outputs) {
+    return ConvLayer{.n = images, .c = 8, .o = outputs, .in = {1, 8, 16}, .kernel = {1, 1, 1}};
+  };
   static const std::vector<LargeLayer> list = {
       {"many tiles of 112 pixels", layer(96, 65), {Arithmetic::float32, Arithmetic::bf16}},
       {"many tiles of 224 pixels", layer(191, 17), {Arithmetic::float32, Arithmetic::bf16}},
+      {"1x1, many tiles of 64 outputs", pointwise(67, 64), {Arithmetic::float32}},
+      {"1x1, many tiles of 128 outputs", pointwise(132, 128), {Arithmetic::float32}},
+      {"1x1, tiles of 128 outputs", pointwise(67, 128), {Arithmetic::bf16}},
   };
   return list;
 }
@@ -248,10 +259,9 @@ void add_elementwise(Table& table) {
     const std::string number = std::to_string(static_cast<int>(mode));
     table.add(pad_cases("2-D, mode " + number, {6, {1, 5, 7}, {0, 2, 1}, {0, 3, 4}, mode}));
     table.add(pad_cases("3-D, mode " + number, {2, {3, 4, 5}, {1, 2, 0}, {2, 0, 3}, mode}));
-  }
-  for (const int64_t width : {2, 4, 8}) {  // what all of a row is a multiple of
-    const std::string name = "rows of packs of " + std::to_string(width);
-    table.add(pad_cases(name, {2, {1, 3, 2 * width}, {0, 1, width}, {0, 0, width}, PadMode::reflect}));
+    table.add(pad_cases("small planes, mode " + number, {2110, {1, 2, 3}, {0, 1, 1}, {0, 0, 2}, mode}));
+    table.add(pad_cases("bands, mode " + number, {1, {2, 70, 65}, {1, 61, 0}, {1, 3, 1}, mode}));
+    table.add(pad_cases("long rows, mode " + number, {1, {1, 3, 4093}, {0, 1, 2}, {0, 2, 3}, mode}));
   }
 }
 

@@ -1,5 +1,6 @@
 #include "cuda/tap_gather.cuh"
 #include "ops/conv/conv_bfloat16.cuh"
+#include "ops/conv/conv_pointwise.cuh"
 #include "ops/conv/conv_window.cuh"
 
 namespace gmr::cuda {
@@ -40,6 +41,7 @@ Taps gather_of(BackendDevice& device, const WindowGeometry& window, const Produc
 
 void conv_bfloat16(BackendDevice& device, const WindowGeometry& window, const ProductShape& shape, const bfloat16* x,
                    const ProductWeights& weights, const Epilogue& epilogue, bfloat16* y) {
+  if (conv_pointwise(device, window, shape, x, weights, epilogue, y)) return;
   if (conv_window(device, window, shape, x, weights, epilogue, y)) return;
   const Taps gather = gather_of(device, window, shape, x);
   with_outputs(shape, [&](auto outputs) {
@@ -50,6 +52,7 @@ void conv_bfloat16(BackendDevice& device, const WindowGeometry& window, const Pr
 
 void conv_bfloat16_backward_weight(BackendDevice& device, const WindowGeometry& window, const ProductShape& shape,
                                    const bfloat16* x, const bfloat16* dy, float* dw) {
+  if (conv_pointwise_backward_weight(device, window, shape, x, dy, dw)) return;
   if (conv_window_backward_weight(device, window, shape, x, dy, dw)) return;
   const Taps gather = gather_of(device, window, shape, x);
   const auto launch_tile = [&](auto outputs) {

@@ -4,6 +4,7 @@
 #include "cuda/weight_product.cuh"
 #include "ops/conv/conv_bfloat16.cuh"
 #include "ops/conv/conv_depthwise.cuh"
+#include "ops/conv/conv_pointwise.cuh"
 #include "ops/conv/conv_window.cuh"
 #include "ops/conv/direct_conv.cuh"
 #include "ops/conv/direct_weight.cuh"
@@ -95,7 +96,10 @@ bool is_for_tensor_cores(const BackendDevice& device, const Problem& p) {
 
 void implicit_product(BackendDevice& device, const Problem& p, const float* x, const ProductWeights& weights,
                       const Epilogue& epilogue, float* y) {
-  if (!is_for_tensor_cores(device, p) && conv_window(device, p.window, p.shape, x, weights, epilogue, y)) return;
+  if (!is_for_tensor_cores(device, p)) {
+    if (conv_pointwise(device, p.window, p.shape, x, weights, epilogue, y)) return;
+    if (conv_window(device, p.window, p.shape, x, weights, epilogue, y)) return;
+  }
   const TapGather<float> gather(x, device.table(one_tap_a_row(p.window.kernel)), weights.rows, p.window, p.shape.images,
                                 p.shape.groups * p.shape.channels);
   launch_forward(device, product_kernels, p.shape, p.precision, gather, weights, epilogue, y);
@@ -107,6 +111,7 @@ void implicit_product(BackendDevice& device, const Problem& p, const bfloat16* x
 }
 
 void implicit_weight_product(BackendDevice& device, const Problem& p, const float* x, const float* dy, float* dw) {
+  if (conv_pointwise_backward_weight(device, p.window, p.shape, x, dy, dw)) return;
   if (conv_window_backward_weight(device, p.window, p.shape, x, dy, dw)) return;
   const TapGather<float> gather(x, device.table(one_tap_a_row(p.window.kernel)), volume(p.window.kernel), p.window,
                                 p.shape.images, p.shape.groups * p.shape.channels);

@@ -37,6 +37,31 @@ constexpr int64_t depthwise_least_bands = 132;
 // Of a block of a weight gradient, to hide what some of them wait for.
 constexpr int64_t depthwise_least_warps = 4;
 
+// Products of one tap. Columns of a tile: with 128 outputs the reads of both operands take about as long as the tensor
+// cores, and where there are 64 outputs x goes through memory once. Channels of a chunk of bfloat16, two products deep, and
+// chunks in shared memory, of which all but one are on their way: 37.5 or 49.5 KiB; of float32, which has 8 channels, 16 to 32.
+constexpr int pointwise_columns = 128;
+constexpr int pointwise_depth = 32;
+constexpr int pointwise_stages = 3;
+constexpr int float_pointwise_stages = 4;
+
+// What tiles are chosen by: the multiprocessors of an H100; instructions of a multiply-add in tiles of 128 and 64 outputs
+// of float32, by the model; and in bfloat16 that x is read twice as often by tiles of 64.
+constexpr int64_t pointwise_multiprocessors = 132;
+constexpr double float_pointwise_wide_cost = 1.16;
+constexpr double float_pointwise_cost = 1.32;
+constexpr double pointwise_narrow_cost = 1.05;
+
+// Of the weight gradient: outputs and channels of a block, of which the pieces of 264 blocks take 4 MB, and its threads.
+constexpr int pointwise_weight_side = 64;
+constexpr int pointwise_weight_threads = 128;
+
+// Of fewer channels most of a chunk would be empty, of fewer outputs most of a tile; planes of fewer pixels, such as the one
+// of a linear layer, do not lie in rows.
+constexpr int64_t pointwise_least_channels = 8;
+constexpr int64_t pointwise_least_outputs = 17;
+constexpr int64_t pointwise_least_plane = 16;
+
 // Products from windows. Shared memory of a block: what every GPU has.
 constexpr int window_shared_bytes = 64 * 1024;
 constexpr int window_most_places = 1024;

@@ -20,7 +20,8 @@ __global__ void __launch_bounds__(FloatWindowWeightTile::threads, 3)
   window_weight_product(p);
 }
 
-__global__ void __launch_bounds__(block_threads) pack_window_weights_kernel(const __grid_constant__ WindowWeights p) {
+__global__ void __launch_bounds__(WindowWeights::threads)
+    pack_window_weights_kernel(const __grid_constant__ WindowWeights p) {
   pack_window_weights(p);
 }
 
@@ -109,7 +110,8 @@ WindowWeights packed_window_weights(BackendDevice& device, const ProductShape& s
                                     int tile) {
   WindowWeights packing(shape, weights, tile, nullptr);
   packing.packed = static_cast<float*>(device.scratch(static_cast<size_t>(packing.size(shape.groups)) * sizeof(float)));
-  launch(device, Kernel{"pack_window_weights_kernel", pack_window_weights_kernel}, block_each(packing.items), packing);
+  launch(device, Kernel{"pack_window_weights_kernel", pack_window_weights_kernel},
+         LaunchShape{packing.blocks, WindowWeights::threads, packing.shared_bytes()}, packing);
   return packing;
 }
 

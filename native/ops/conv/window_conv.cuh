@@ -202,32 +202,4 @@ __device__ void window_product(const WindowProduct& p) {
   }
 }
 
-// What WindowWeights says. A block reads rows as they lie, and writes outputs as they lie.
-__device__ inline void pack_window_weights(const WindowWeights& p) {
-  constexpr int block = WindowWeights::block, pitch = block + 1;
-  __shared__ float values[block * pitch];
-  const int lane = static_cast<int>(threadIdx.x) % block, warp = static_cast<int>(threadIdx.x) / block;
-  for (int64_t item = blockIdx.x; item < p.items; item += gridDim.x) {
-    const auto [blocks, row_block] = p.by_row_blocks.divide(item);
-    const auto [group, output_block] = p.by_output_blocks.divide(blocks);
-    const int64_t row = row_block * block + lane;
-    for (int i = warp; i < block; i += block_threads / block) {
-      const int64_t output = output_block * block + i;
-      const bool is_there = row < p.channels * p.weights.rows && output < p.outputs;
-      values[i * pitch + lane] = is_there ? p.weights.first_output(group, row)[output * p.weights.output_step] : 0;
-    }
-    __syncthreads();
-    const auto [part, in_part] = p.by_tile.divide(output_block * block + lane);
-    for (int i = warp; i < block; i += block_threads / block) {
-      const auto [channel, tap] = p.weights.by_rows.divide(row_block * block + i);
-      const int64_t chunk = channel / float_window_channels;
-      if (chunk >= p.chunks) continue;
-      const int64_t taps = ((group * p.output_parts + part) * p.chunks + chunk) * p.weights.rows + tap;
-      p.packed[(taps * float_window_channels + channel % float_window_channels) * p.tile + in_part] =
-          values[lane * pitch + i];
-    }
-    __syncthreads();
-  }
-}
-
 }  // namespace gmr::cuda

@@ -35,7 +35,7 @@ __global__ void __launch_bounds__(columns_threads, 2) ring_columns_backward_weig
 // Calls f(std::integral_constant<int, side>) and returns true where there are kernels for the rings.
 template <typename F>
 bool with_side(const RingConvBfloat16& p, F&& f) {
-  if (!is_plane(p.window) || p.shape.channels < columns_least_channels || p.shape.outputs <= bfloat16_few_outputs) {
+  if (!is_plane(p.window) || p.shape.outputs <= bfloat16_few_outputs) {
     return false;
   }
   const DiscTable discs(p.window.kernel, p.rings);

@@ -65,9 +65,6 @@ struct RowsWeightBlock<14> {
 };
 constexpr int rows_weight_threads = 128;
 
-// With fewer channels most of the 16 would be empty.
-constexpr int columns_least_channels = 8;
-
 // What the choice of a box weighs, in instructions of a thread: a row of its window, a ring of a row of its outputs,
 // and the product of a ring of 16 channels.
 constexpr double columns_row_cost = 30;
@@ -137,9 +134,6 @@ constexpr int strips_a_tile = 4;
 
 // Of fewer columns a tile might be in more than two rows of strips.
 constexpr int strips_least_columns = strip_columns + 1;
-
-// With fewer most of a chunk's 8 channels would be empty.
-constexpr int strips_least_channels = 5;
 
 // Fewer blocks of wide tiles would leave multiprocessors of the largest GPUs (100 and more) without one.
 constexpr int64_t strips_least_wide_blocks = 96;

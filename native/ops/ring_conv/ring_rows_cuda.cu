@@ -41,7 +41,7 @@ bool try_rows(BackendDevice& device, const RingConvBfloat16& p, const ProductWei
 
 bool ring_rows_forward(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights,
                        const Epilogue& epilogue, bfloat16* y) {
-  if (!is_same_plane(p.window) || p.shape.channels < columns_least_channels) return false;
+  if (!is_same_plane(p.window)) return false;
   return try_rows<9, 56>(device, p, weights, epilogue, y) || try_rows<9, 28>(device, p, weights, epilogue, y) ||
          try_rows<5, 14>(device, p, weights, epilogue, y);
 }

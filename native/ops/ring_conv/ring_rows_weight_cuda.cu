@@ -36,7 +36,7 @@ bool try_rows(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* 
 // launchers
 
 bool ring_rows_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy, float* dv) {
-  if (!is_same_plane(p.window) || p.shape.channels < columns_least_channels) return false;
+  if (!is_same_plane(p.window)) return false;
   return try_rows<9, 56>(device, p, dy, dv) || try_rows<9, 28>(device, p, dy, dv) || try_rows<5, 14>(device, p, dy, dv);
 }
 

@@ -74,8 +74,7 @@ struct Strips {
 bool ring_strips_forward(BackendDevice& device, const WindowGeometry& window, const RingKernel& rings,
                          const ProductShape& shape, const float* x, const ProductWeights& weights,
                          const Epilogue& epilogue, float* y) {
-  if (!is_plane(window) || window.out[2] < strips_least_columns || shape.channels < strips_least_channels ||
-      shape.outputs <= product_few_outputs) {
+  if (!is_plane(window) || window.out[2] < strips_least_columns || shape.outputs <= product_few_outputs) {
     return false;
   }
   const Strips strips{window, shape, x, weights, epilogue, y};

@@ -241,6 +241,17 @@ export const convSuite: OpSuite<ConvCaseOptions> = {
     convCase('many rows', { x: [2, 15, 5, 6], w: [10, 15, 3, 3] }, { padding: 1 }),
     convCase('many rows, few outputs', { x: [1, 15, 5, 6], w: [3, 15, 3, 3] }, { padding: 1 }),
     convCase('many rows, more than 64', { x: [1, 15, 5, 4], w: [70, 15, 3, 3] }, { padding: 1 }),
+    // One tap at stride 1: planes that are copied 16, 8, 4 and, of bfloat16, 2 bytes at a time; several images under a
+    // tile, and chunks of channels and tiles of outputs that are not full.
+    convCase('1x1, planes of 64', { x: [3, 40, 4, 16], w: [70, 40, 1, 1], bias: [70] }),
+    convCase('1x1, planes of 20', { x: [7, 19, 4, 5], w: [23, 19, 1, 1] }),
+    convCase('1x1, planes of 18', { x: [8, 21, 3, 6], w: [33, 21, 1, 1], bias: [33] }),
+    convCase('1x1, planes of 49', { x: [3, 22, 7, 7], w: [65, 22, 1, 1], bias: [65] }),
+    convCase('1x1, many channels', { x: [1, 203, 4, 4], w: [17, 203, 1, 1] }),
+    convCase('1x1, groups', { x: [2, 51, 5, 8], w: [60, 17, 1, 1], bias: [60] }, { groups: 3 }),
+    convCase('1x1, 1-D', { x: [2, 18, 37], w: [20, 18, 1] }),
+    convCase('1x1, stride 2, more than 64', { x: [2, 9, 5, 7], w: [70, 9, 1, 1] }, { stride: 2 }),
+    convCase('1x1, 3-D', { x: [2, 17, 2, 3, 4], w: [18, 17, 1, 1, 1] }),
     convCase('many, 1x1', { x: [2, 33, 5, 7], w: [37, 33, 1, 1] }),
     convCase('many, linear', { x: [19, 40, 1], w: [13, 40, 1], bias: [13] }),
     convCase(

@@ -31,21 +31,70 @@ export const padSuite: OpSuite<Options> = {
       options: { padding: [[3, 3]], mode: 'circular' },
     },
     { name: 'reflect by all but one', inputs: { x: [1, 2, 4] }, options: { padding: [[3, 3]], mode: 'reflect' } },
-    // What GPUs move two, four and eight elements at a time.
-    ...[2, 4, 8].flatMap((pack) =>
-      (['zeros', 'reflect'] as const).map((mode) => ({
-        name: `${mode}: packs of ${pack}`,
-        inputs: { x: [2, 2, 3, 3 * pack] },
+    ...modes.flatMap((mode) => [
+      // A GPU's tile has several planes, or a band of one; rows that are too long for it, and of one axis, are its own.
+      {
+        name: `${mode}: thousands of small planes`,
+        inputs: { x: [10, 211, 2, 3] },
         options: {
           padding: [
             [1, 0],
-            [2 * pack, pack],
+            [1, 2],
           ] as [number, number][],
           mode,
         },
-      })),
-    ),
-    ...modes.flatMap((mode) => [
+      },
+      {
+        name: `${mode}: thousands of small slices`,
+        inputs: { x: [7, 53, 3, 2, 3] },
+        options: {
+          padding: [
+            [1, 2],
+            [1, 1],
+            [0, 1],
+          ] as [number, number][],
+          mode,
+        },
+      },
+      {
+        name: `${mode}: bands of a plane`,
+        inputs: { x: [1, 1, 130, 67] },
+        options: {
+          padding: [
+            [61, 3],
+            [1, 4],
+          ] as [number, number][],
+          mode,
+        },
+      },
+      {
+        name: `${mode}: bands of slices`,
+        inputs: { x: [1, 1, 2, 70, 65] },
+        options: {
+          padding: [
+            [1, 1],
+            [2, 3],
+            [0, 1],
+          ] as [number, number][],
+          mode,
+        },
+      },
+      {
+        name: `${mode}: a long signal`,
+        inputs: { x: [1, 2, 9001] },
+        options: { padding: [[7, 4500]] as [number, number][], mode },
+      },
+      {
+        name: `${mode}: long rows`,
+        inputs: { x: [1, 1, 3, 4093] },
+        options: {
+          padding: [
+            [1, 2],
+            [2, 3],
+          ] as [number, number][],
+          mode,
+        },
+      },
       {
         name: `${mode}: nothing`,
         inputs: { x: [2, 1, 5] },
