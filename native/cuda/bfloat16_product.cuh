@@ -210,7 +210,20 @@ __device__ void store_tile(const Bfloat16Product<Gather>& p, const typename Gath
   __syncthreads();
 }
 
-// The same where the pixels of a tile are one run of memory in each plane, so that whole sectors are written, each by one warp: sums go to
+// Writes results to shared memory, [output][pixel] of the tile.
+template <typename Tile>
+__device__ void stage_results(const Tile& product, bfloat16* staged) {
+  bfloat16* to = staged + product.output(0) * Tile::pitch + product.pixel(0);
+#pragma unroll
+  for (int i = 0; i < Tile::outputs_a_thread; ++i) {
+#pragma unroll
+    for (int j = 0; j < Tile::pairs_a_thread; ++j) {
+      *reinterpret_cast<uint32_t*>(to + 8 * i * Tile::pitch + 8 * j) = product.pair(i, j);
+    }
+  }
+}
+
+// The same as store_tile where the pixels of a tile are one run of memory in each plane, so that whole sectors are written, each by one warp: sums go to
 // shared memory as [output][pixel] and from there in pieces. `Runs` has
 //   Piece                             of as many words
 //   int64_t image, int first, count   of the run: its image, where in the planes it begins, and its elements, of which
@@ -222,14 +235,7 @@ __device__ void store_runs(const Bfloat16Product<Gather>& p, const typename Gath
   using Runs = typename Gather::Runs;
   using Piece = typename Runs::Piece;
   constexpr unsigned piece_elements = sizeof(Piece) / sizeof(bfloat16), sector_pieces = 32 / sizeof(Piece);
-  bfloat16* to = staged + product.output(0) * Tile::pitch + product.pixel(0);
-#pragma unroll
-  for (int i = 0; i < Tile::outputs_a_thread; ++i) {
-#pragma unroll
-    for (int j = 0; j < Tile::pairs_a_thread; ++j) {
-      *reinterpret_cast<uint32_t*>(to + 8 * i * Tile::pitch + 8 * j) = product.pair(i, j);
-    }
-  }
+  stage_results(product, staged);
   __syncthreads();
   const Runs runs = at_tile.runs();
   const auto there = static_cast<unsigned>(min(int64_t{Tile::outputs}, p.shape.outputs - first_output));

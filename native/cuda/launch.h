@@ -40,6 +40,11 @@ inline LaunchShape block_each(int64_t items, int threads = block_threads, size_t
   return {std::min<int64_t>(items, std::numeric_limits<int32_t>::max()), threads, shared_bytes};
 }
 
+// The same for kernels without that loop: more items than a grid has blocks are refused.
+inline LaunchShape one_block_each(int64_t items, int threads, size_t shared_bytes) {
+  return {items, threads, shared_bytes};
+}
+
 // A thread for each item, at most as many as keep the device busy; kernels loop over the rest, see first_item().
 inline LaunchShape thread_each(const BackendDevice& device, int64_t items) {
   constexpr int64_t waves = 4;  // so that the last wave's idle share is small

@@ -52,9 +52,12 @@ async function results(
 }
 
 describe('CUDA convolution of one tap', () => {
+  before(function () {
+    if (cudaSim === undefined) this.skip();
+  });
+
   for (const { dtype, kernel, ...layer } of forwardLayers) {
-    it(kernel, async function () {
-      if (cudaSim === undefined) return this.skip();
+    it(kernel, async () => {
       const got = await launching(kernel, () => results(layer, dtype, cudaSim!, 'y'));
       const expected = await results(layer, dtype, gmr.Device.open('cpu'), 'y');
       expect(relativeError(got, expected)).to.be.below(tolerance[dtype]);
@@ -63,8 +66,7 @@ describe('CUDA convolution of one tap', () => {
 
   for (const dtype of ['float32', 'bfloat16'] as const) {
     for (const layer of weightLayers) {
-      it(`weight gradient of ${layer.x.join(' x ')}, ${dtype}`, async function () {
-        if (cudaSim === undefined) return this.skip();
+      it(`weight gradient of ${layer.x.join(' x ')}, ${dtype}`, async () => {
         const kernel = 'conv_pointwise_backward_weight_kernel';
         const got = await launching(kernel, () => results(layer, dtype, cudaSim!, 'dw'));
         // Sums of products are float32 in either type.
@@ -73,10 +75,9 @@ describe('CUDA convolution of one tap', () => {
       });
     }
 
-    it(`columns that are none leave what is infinite as it is, ${dtype}`, async function () {
-      if (cudaSim === undefined) return this.skip();
+    it(`columns that are none leave what is infinite as it is, ${dtype}`, async () => {
       const layer: Layer = { x: [3, 20, 7, 7], outputs: 30 };
-      const dw = Array.from(await results(layer, dtype, cudaSim, 'dw of an infinite element'));
+      const dw = Array.from(await results(layer, dtype, cudaSim!, 'dw of an infinite element'));
       const isSeen = dw.map((_, i) => i % layer.x[1] === 0);
       expect(dw.map((value) => value === Infinity)).to.deep.equal(isSeen);
       expect(dw.map((value) => !Number.isFinite(value))).to.deep.equal(isSeen);

@@ -1,4 +1,3 @@
-#include "cuda/elements.cuh"
 #include "cuda/sums.h"
 #include "ops/conv/conv_pointwise.cuh"
 #include "ops/conv/pointwise_bfloat16.cuh"
@@ -45,7 +44,7 @@ void launch_pointwise(BackendDevice& device, const ProductShape& shape, const fl
   const WindowWeights packed = packed_window_weights(device, shape, weights, outputs);
   const FloatPointwiseProduct product(shape, columns, x, packed, epilogue, y);
   launch(device, Kernel{"conv_pointwise_kernel", conv_pointwise_kernel<outputs, columns>},
-         LaunchShape{product.blocks, Tile::threads, Tile::shared_bytes}, product);
+         one_block_each(product.blocks, Tile::threads, Tile::shared_bytes), product);
 }
 
 template <int outputs>
@@ -58,7 +57,7 @@ void launch_pointwise(BackendDevice& device, const ProductShape& shape, const bf
                                std::min(4, pointwise_elements<bfloat16>(shape.out_plane, y))};
   const auto product = packed_product(device, outputs, shape, gather, weights, epilogue, y);
   launch(device, Kernel{"conv_pointwise_bfloat16_kernel", conv_pointwise_bfloat16_kernel<outputs>},
-         LaunchShape{product.items(), Tile::threads, Tile::shared_bytes}, product);
+         one_block_each(product.items(), Tile::threads, Tile::shared_bytes), product);
 }
 
 template <typename Tile>
@@ -66,7 +65,7 @@ void launch_pointwise_weight(BackendDevice& device, PointwiseWeight<typename Til
   sum_in_parts(device, gradient.splits, gradient.size(), dw, [&](float* partials) {
     gradient.partials = partials;
     launch(device, Kernel{"conv_pointwise_backward_weight_kernel", conv_pointwise_backward_weight_kernel<Tile>},
-           LaunchShape{gradient.blocks(), Tile::threads, pointwise_weight_bytes<Tile>}, gradient);
+           one_block_each(gradient.blocks(), Tile::threads, pointwise_weight_bytes<Tile>), gradient);
   });
 }
 

@@ -111,7 +111,7 @@ WindowWeights packed_window_weights(BackendDevice& device, const ProductShape& s
   WindowWeights packing(shape, weights, tile, nullptr);
   packing.packed = static_cast<float*>(device.scratch(static_cast<size_t>(packing.size(shape.groups)) * sizeof(float)));
   launch(device, Kernel{"pack_window_weights_kernel", pack_window_weights_kernel},
-         LaunchShape{packing.blocks, WindowWeights::threads, packing.shared_bytes()}, packing);
+         one_block_each(packing.blocks, WindowWeights::threads, packing.shared_bytes()), packing);
   return packing;
 }
 

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "cuda/async_copy.cuh"
-#include "cuda/bfloat16.cuh"
+#include "cuda/elements.cuh"
 #include "cuda/implicit_product.cuh"
 #include "cuda/shared_words.cuh"
 #include "ops/conv/conv_cuda_tuning.h"
@@ -17,9 +17,9 @@ namespace gmr::cuda {
 
 // Elements of a row that are copied at a time, as many as rows of all images begin at multiples of; 16 bytes at most.
 template <typename T>
-int pointwise_elements(int64_t plane, const void* data) {
-  int elements = 16 / sizeof(T);
-  while (plane % elements != 0 || reinterpret_cast<uintptr_t>(data) % (elements * sizeof(T)) != 0) elements /= 2;
+int pointwise_elements(int64_t plane, const T* data) {
+  int elements = 1;
+  with_pack_width<T>([&](auto width) { elements = width; }, plane, data);
   return elements;
 }
 

@@ -42,14 +42,7 @@ struct PointwiseTile : Bfloat16Tile<outputs_, pointwise_columns, 2 * outputs_> {
 template <typename Tile>
 __device__ void pointwise_store(const Bfloat16Product<PointwiseGather>& p, int64_t tile, int64_t group,
                                 int64_t first_output, const Tile& product, bfloat16* staged) {
-  bfloat16* to = staged + product.output(0) * Tile::pitch + product.pixel(0);
-#pragma unroll
-  for (int i = 0; i < Tile::outputs_a_thread; ++i) {
-#pragma unroll
-    for (int j = 0; j < Tile::pairs_a_thread; ++j) {
-      *reinterpret_cast<uint32_t*>(to + 8 * i * Tile::pitch + 8 * j) = product.pair(i, j);
-    }
-  }
+  stage_results(product, staged);
   __syncthreads();
   const PointwiseColumns& columns = p.gather.columns;
   const int there = static_cast<int>(min(int64_t{Tile::outputs}, p.shape.outputs - first_output));

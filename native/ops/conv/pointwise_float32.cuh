@@ -58,20 +58,17 @@ struct FloatPointwiseTile : FloatResults<outputs_ / 8, 8> {
     const uint32_t b_at = shared_address(panel + column(0)), a_at = shared_address(panel + panel_floats + output(0));
     unroll<float_window_channels>([&](auto c) {
       float a[outputs_a_thread], b[pixels_a_thread];
-      unroll<outputs_a_thread / 4>([&](auto i) {
-        const uint4 words = load_four_words<(c * outputs + i * output_step) * 4>(a_at);
-        a[4 * i] = __uint_as_float(words.x);
-        a[4 * i + 1] = __uint_as_float(words.y);
-        a[4 * i + 2] = __uint_as_float(words.z);
-        a[4 * i + 3] = __uint_as_float(words.w);
-      });
-      unroll<pixels_a_thread / 4>([&](auto j) {
-        const uint4 words = load_four_words<(c * columns + j * column_step) * 4>(b_at);
-        b[4 * j] = __uint_as_float(words.x);
-        b[4 * j + 1] = __uint_as_float(words.y);
-        b[4 * j + 2] = __uint_as_float(words.z);
-        b[4 * j + 3] = __uint_as_float(words.w);
-      });
+      const auto load = [](auto at, uint32_t address, float* to) {
+        const uint4 words = load_four_words<at * 4>(address);
+        to[0] = __uint_as_float(words.x);
+        to[1] = __uint_as_float(words.y);
+        to[2] = __uint_as_float(words.z);
+        to[3] = __uint_as_float(words.w);
+      };
+      unroll<outputs_a_thread / 4>(
+          [&](auto i) { load(std::integral_constant<int, c * outputs + i * output_step>(), a_at, &a[4 * i]); });
+      unroll<pixels_a_thread / 4>(
+          [&](auto j) { load(std::integral_constant<int, c * columns + j * column_step>(), b_at, &b[4 * j]); });
 #pragma unroll
       for (int i = 0; i < outputs_a_thread; ++i) {
 #pragma unroll

@@ -400,7 +400,7 @@ void pad_forward(BackendDevice& device, const PadForward& p) {
     const PadTiles tiles(g, outputs, {g.low[1], g.low[1] + g.input[1]}, tiles_wanted(device));
     const size_t words = tiles.staged_floats() + g.output(2) + tiles.tile_rows();
     launch(device, Kernel{"pad_forward_kernel", pad_forward_kernel<T>},
-           LaunchShape{tiles.tiles, pad_threads, words * sizeof(float)}, static_cast<const T*>(p.x),
+           one_block_each(tiles.tiles, pad_threads, words * sizeof(float)), static_cast<const T*>(p.x),
            static_cast<T*>(p.y), tiles, grouping_of<T>(g.planes * volume(g.input), static_cast<const T*>(p.x)));
   });
 }
@@ -417,7 +417,7 @@ void pad_backward_input(BackendDevice& device, const PadBackwardInput& p) {
     const PadTiles tiles(g, g.input, {0, g.input[1]}, tiles_wanted(device));
     const size_t words = tiles.staged_floats() + tiles.tile_rows();
     launch(device, Kernel{"pad_backward_input_kernel", pad_backward_input_kernel<T>},
-           LaunchShape{tiles.tiles, pad_threads, words * sizeof(float)}, static_cast<const T*>(p.dy),
+           one_block_each(tiles.tiles, pad_threads, words * sizeof(float)), static_cast<const T*>(p.dy),
            static_cast<T*>(p.dx), tiles, grouping_of<T>(g.planes * volume(outputs), static_cast<const T*>(p.dy)));
   });
 }
