@@ -185,12 +185,13 @@ async function runCases(files, pattern) {
 function suitesOf(op) {
   const names = [`ops/${op}`, 'ops/special_values', 'cuda/device'];
   if (op === 'conv' || op === 'ring_conv') names.push('ops/float32_precision', 'nn/fused_evaluation');
-  if (op === 'ring_conv') names.push('cuda/ring_rows', 'cuda/ring_strips'); // tiles that the op's cases are too small for
+  // Tiles that the op's cases are too small for.
+  if (op === 'ring_conv') names.push('cuda/ring_rows', 'cuda/ring_strips', 'cuda/ring_shells');
   return names.map((name) => join('build-ts', 'test', `${name}.test.js`));
 }
 
 /** Titles of what runs kernels. */
-const isOfKernels = 'cuda_sim|^special values|after a target out of range|in whole rows|in strips';
+const isOfKernels = 'cuda_sim|^special values|after a target out of range|in whole rows|in strips|by shells';
 
 /** Runs the suites of these ops, those that have not run yet, without any mutation, and notes their cases. */
 async function noteCases(ops) {

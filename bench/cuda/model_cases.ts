@@ -1,5 +1,5 @@
-// The layers that the model is shown for: those of a ResNet at batch 32, as ring convolutions and as dense 3x3 and 1x1 ones; some
-// depthwise ones; and the ops that move memory.
+// The layers that the model is shown for: those of a ResNet at batch 32, as ring convolutions and as dense 3x3 and 1x1 ones; volumes
+// at batch 8; some depthwise layers; and the ops that move memory.
 import * as gmr from '../../lib/index.js';
 import { cudaSimControl } from '../../test/support/cuda_sim.js';
 import { bytesOf } from '../support/cases.js';
@@ -34,6 +34,8 @@ export interface ModelCase {
   channels: number;
   outputs: number;
   extent: number;
+  /** Axes of that extent. Default 2. */
+  axes?: 2 | 3;
   /** Kernel side; rings where the op is ring_conv. */
   side: number;
   op: 'ring_conv' | 'conv' | 'depthwise' | 'depthwise_ring' | keyof typeof memoryOps;
@@ -48,6 +50,11 @@ const layers = [
   { channels: 512, extent: 7, side: 5 },
 ];
 
+const volumes = [
+  { channels: 32, extent: 28, side: 9 },
+  { channels: 64, extent: 28, side: 5 },
+];
+
 function casesOf(dtype: ModelCase['dtype'], batch: number): ModelCase[] {
   const caseOf = (
     op: ModelCase['op'],
@@ -59,11 +66,19 @@ function casesOf(dtype: ModelCase['dtype'], batch: number): ModelCase[] {
     const name = `${op} ${batch}x${channels}>${outputs} ${extent}^2 k=${side}${dtype === 'bfloat16' ? ' bf16' : ''}`;
     return { name, batch, channels, outputs, extent, side, op, dtype };
   };
+  const volumeCase = (op: ModelCase['op'], channels: number, extent: number, side: number): ModelCase => {
+    const images = Math.max(1, Math.floor(batch / 4));
+    const layer = caseOf(op, channels, extent, side);
+    const name = layer.name.replace(`${batch}x`, `${images}x`).replace('^2', '^3');
+    return { ...layer, name, batch: images, axes: 3 };
+  };
   return [
     ...layers.map(({ channels, extent, side }) => caseOf('ring_conv', channels, extent, side)),
     caseOf('ring_conv', 3, 112, 5, 64),
     ...layers.map(({ channels, extent }) => caseOf('conv', channels, extent, 3)),
     ...layers.map(({ channels, extent }) => caseOf('conv', channels, extent, 1)),
+    ...volumes.map(({ channels, extent, side }) => volumeCase('ring_conv', channels, extent, side)),
+    ...volumes.map(({ channels, extent }) => volumeCase('conv', channels, extent, 3)),
     ...[3, 9, 31].map((side) => caseOf('depthwise', 64, 56, side)),
     ...layers.slice(1).map(({ channels, extent, side }) => caseOf('depthwise', channels, extent, side)),
     ...layers.map(({ channels, extent, side }) => caseOf('depthwise_ring', channels, extent, side)),
@@ -93,11 +108,17 @@ function isMemoryOp(op: ModelCase['op']): op is keyof typeof memoryOps {
 const isDepthwise = (op: ModelCase['op']): boolean => op === 'depthwise' || op === 'depthwise_ring';
 const isOfRings = (op: ModelCase['op']): boolean => op === 'ring_conv' || op === 'depthwise_ring';
 
+/** Of an extent or a side, along each axis. */
+function cube(length: number, { axes = 2 }: ModelCase): number[] {
+  return new Array<number>(axes).fill(length);
+}
+
 /** Shape of the weights; ops that move memory have none. */
-function weightShape({ op, channels, outputs, side }: ModelCase): number[] {
+function weightShape(modelCase: ModelCase): number[] {
+  const { op, channels, outputs, side } = modelCase;
   if (isMemoryOp(op)) return [0];
   const inputs = isDepthwise(op) ? 1 : channels;
-  return isOfRings(op) ? [outputs, inputs, ringCount(side)] : [outputs, inputs, side, side];
+  return [outputs, inputs, ...(isOfRings(op) ? [ringCount(side)] : cube(side, modelCase))];
 }
 
 function sizeOf(shape: readonly number[]): number {
@@ -107,13 +128,13 @@ function sizeOf(shape: readonly number[]): number {
 /** As docs/performance.md counts it; every pass of a convolution reads two tensors and writes the third. */
 export function workOf(modelCase: ModelCase): PassWork {
   const { batch, channels, outputs, extent, side, op, dtype } = modelCase;
-  const pixels = batch * extent * extent;
+  const pixels = batch * sizeOf(cube(extent, modelCase));
   const weights = sizeOf(weightShape(modelCase));
   // Weights are float32 always.
   const bytes = bytesOf([pixels, channels], [pixels, outputs]) / (dtype === 'bfloat16' ? 2 : 1) + bytesOf([weights]);
   return {
     fmas: pixels * weights,
-    additions: isOfRings(op) ? pixels * channels * ringAdditions([side, side]) : 0,
+    additions: isOfRings(op) ? pixels * channels * ringAdditions(cube(side, modelCase)) : 0,
     bytes,
   };
 }
@@ -130,7 +151,7 @@ export async function countPasses(
 ): Promise<Record<Pass, LaunchCounts[]>> {
   const { batch, channels, extent, side, op, dtype } = modelCase;
   const control = cudaSimControl();
-  const shape = [batch, channels, extent, extent];
+  const shape = [batch, channels, ...cube(extent, modelCase)];
   // What they hold does not matter: no kernel's path depends on it.
   const make = (extents: readonly number[], requiresGrad: boolean, type: gmr.DType): gmr.Tensor =>
     gmr.tensor(new Float32Array(sizeOf(extents)), extents, { device, requiresGrad, dtype: type });
@@ -139,7 +160,7 @@ export async function countPasses(
     const padding = Math.floor(side / 2);
     if (isMemoryOp(op)) return memoryOps[op](x, side);
     const groups = isDepthwise(op) ? channels : 1;
-    if (isOfRings(op)) return gmr.ops.ringConv(x, w, { padding, groups, kernelSize: [side, side] });
+    if (isOfRings(op)) return gmr.ops.ringConv(x, w, { padding, groups, kernelSize: cube(side, modelCase) });
     return gmr.ops.conv(x, w, { padding, groups });
   };
   // Reading it awaits all that was queued before.

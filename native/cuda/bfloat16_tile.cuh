@@ -143,10 +143,10 @@ struct Bfloat16Results {
 };
 
 // A warp's columns of a panel [row][pixel], 16 rows at a time.
-template <typename Results>
+template <typename Results, int pitch = bfloat16_pitch(Results::pixels)>
 class PanelColumns {
  public:
-  static constexpr int pitch = bfloat16_pitch(Results::pixels), n_tiles = Results::n_tiles;
+  static constexpr int n_tiles = Results::n_tiles;
   static_assert(pitch % 16 == 8);
 
   // Lanes bring the addresses of matrices: of two of them the first 16.
@@ -174,18 +174,18 @@ class PanelColumns {
 // The forward product. Weights lie in the order of fragments (pack_weights), so that a lane's part of 16 x 16 is one read
 // of 16 bytes; the panel as [row][pixel].
 template <int tile_outputs, int tile_pixels, int tile_threads,
-          int output_warps = tall_warps(tile_outputs, tile_threads)>
+          int output_warps = tall_warps(tile_outputs, tile_threads), int panel_pitch = bfloat16_pitch(tile_pixels)>
 struct Bfloat16Tile : Bfloat16Results<tile_outputs, tile_pixels, tile_threads, output_warps> {
   using Results = Bfloat16Results<tile_outputs, tile_pixels, tile_threads, output_warps>;
   using Results::first_output, Results::lane, Results::m_tiles, Results::n_tiles, Results::outputs, Results::sums;
-  static constexpr int pitch = bfloat16_pitch(tile_pixels);
+  static constexpr int pitch = panel_pitch;
   static constexpr bool streams_weights = false;
 
   // sum += weights^T panel over 16 `steps` operand rows.
   __device__ void add(const bfloat16* weights, const bfloat16* panel, int steps) {
     constexpr int fragment = warp_threads * static_cast<int>(sizeof(uint4));
     uint32_t a_at = shared_address(weights) + first_output() / 16 * fragment + lane() * static_cast<int>(sizeof(uint4));
-    PanelColumns<Results> columns(panel);
+    PanelColumns<Results, pitch> columns(panel);
     for (int step = 0; step < steps; ++step) {
       uint4 a[m_tiles];
       uint2 b[n_tiles];
@@ -240,7 +240,8 @@ struct Bfloat16StreamedTile : Bfloat16Results<tile_outputs, tile_pixels, tile_th
 };
 
 // outputs x rows of the weight gradient: dy as [output][pixel], the panel as [row][pixel].
-template <int tile_outputs, int tile_rows, int tile_pixels, int tile_threads, int tile_chunks>
+template <int tile_outputs, int tile_rows, int tile_pixels, int tile_threads, int tile_chunks,
+          int panel_pitch = bfloat16_pitch(tile_pixels)>
 struct Bfloat16WeightTile {
   using Element = bfloat16;
   static constexpr int outputs = tile_outputs, rows = tile_rows, pixels = tile_pixels, threads = tile_threads;
@@ -250,7 +251,8 @@ struct Bfloat16WeightTile {
   static constexpr int warp_outputs = outputs / output_warps, warp_rows = rows / row_warps;
   static constexpr int m_tiles = warp_outputs / 16, n_tiles = warp_rows / 8;
   static constexpr int pitch = bfloat16_pitch(pixels);
-  static_assert(m_tiles * 16 * output_warps == outputs && n_tiles * 8 * row_warps == rows && pitch % 16 == 8);
+  static_assert(m_tiles * 16 * output_warps == outputs && n_tiles * 8 * row_warps == rows && pitch % 16 == 8 &&
+                panel_pitch % 16 == 8);
 
   Bfloat16Sums<m_tiles, n_tiles> sums;
 
@@ -268,8 +270,8 @@ struct Bfloat16WeightTile {
   // sum += gradient panel^T over the tile's pixels.
   __device__ void add(const bfloat16* gradient, const bfloat16* panel) {
     const bfloat16* a_at = gradient + (first_output() + lane() % 16) * pitch + lane() / 16 * 8;
-    const bfloat16* four_at = panel + (first_row() + lane() / 16 * 8 + lane() % 8) * pitch + lane() / 8 % 2 * 8;
-    const bfloat16* two_at = panel + (first_row() + (n_tiles - 1) * 8 + lane() % 8) * pitch + lane() / 8 % 2 * 8;
+    const bfloat16* four_at = panel + (first_row() + lane() / 16 * 8 + lane() % 8) * panel_pitch + lane() / 8 % 2 * 8;
+    const bfloat16* two_at = panel + (first_row() + (n_tiles - 1) * 8 + lane() % 8) * panel_pitch + lane() / 8 % 2 * 8;
 #pragma unroll 2
     for (int step = 0; step < pixels / bfloat16_depth; ++step) {
       uint4 a[m_tiles];
@@ -278,7 +280,7 @@ struct Bfloat16WeightTile {
       for (int i = 0; i < m_tiles; ++i) a[i] = load_four_matrices(a_at + 16 * i * pitch + step * bfloat16_depth);
 #pragma unroll
       for (int j = 0; j + 1 < n_tiles; j += 2) {
-        const uint4 two = load_four_matrices(four_at + 8 * j * pitch + step * bfloat16_depth);
+        const uint4 two = load_four_matrices(four_at + 8 * j * panel_pitch + step * bfloat16_depth);
         b[j] = {two.x, two.y};
         b[j + 1] = {two.z, two.w};
       }

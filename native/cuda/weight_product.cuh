@@ -83,6 +83,25 @@ __device__ void copy_gradient(const BackwardWeightProduct<Gather, T>& p, const t
   }
 }
 
+// Stores a piece's sums of a chunk.
+template <typename Tile, typename Gather, typename T>
+__device__ void store_weight_sums(const BackwardWeightProduct<Gather, T>& p, int64_t split, int64_t group,
+                                  int64_t first_output, const Chunk& chunk, const Tile& product) {
+  const ChunkOrder order = order_of(p.gather);
+#pragma unroll
+  for (int j = 0; j < Tile::rows_a_thread; ++j) {
+    const int row = order.row(product.row(j));
+    if (row >= chunk.depth) continue;
+#pragma unroll
+    for (int i = 0; i < Tile::outputs_a_thread; ++i) {
+      const int64_t o = first_output + product.output(i);
+      if (product.output(i) >= Tile::outputs || o >= p.shape.outputs) continue;
+      float* to = p.partials + split * p.size + (group * p.shape.outputs + o) * p.all_rows + chunk.first_row;
+      to[row] = product.value(i, j);
+    }
+  }
+}
+
 template <typename Tile, typename Gather, typename T>
 __device__ void backward_weight_product(const BackwardWeightProduct<Gather, T>& p) {
   extern __shared__ float4 shared_memory[];
@@ -125,24 +144,11 @@ __device__ void backward_weight_product(const BackwardWeightProduct<Gather, T>& 
         chunk = next;
       }
     }
-    const ChunkOrder order = order_of(p.gather);
 #pragma unroll
     for (int c = 0; c < Tile::chunks; ++c) {
       if (c == p.band_chunks) break;
-      const Tile& product = products[c];
       const Chunk chunk = chunk_at(p.gather, p.all_rows, first_row + int64_t{c} * p.gather.chunk_depth);
-#pragma unroll
-      for (int j = 0; j < Tile::rows_a_thread; ++j) {
-        const int row = order.row(product.row(j));
-        if (row >= chunk.depth) continue;
-#pragma unroll
-        for (int i = 0; i < Tile::outputs_a_thread; ++i) {
-          const int64_t o = first_output + product.output(i);
-          if (product.output(i) >= Tile::outputs || o >= p.shape.outputs) continue;
-          float* to = p.partials + split * p.size + (group * p.shape.outputs + o) * p.all_rows + chunk.first_row;
-          to[row] = product.value(i, j);
-        }
-      }
+      store_weight_sums(p, split, group, first_output, chunk, products[c]);
     }
   }
 }

@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { tooLargeForSm80 } from '../support/ring_kernels.js';
 
 const folder = join(process.cwd(), 'build', 'Release');
 const program = join(folder, 'gmr_profile');
@@ -333,7 +334,7 @@ describe('gmr_profile', function () {
       );
       expect(status).to.equal(1);
       expect(stdout).to.match(/^FAILED {2}ring_conv backward_weight, .*: dv is off by [\d.e-]+, relative$/m);
-      expect(stdout).to.match(/^\d+ of 35 cases agree, within 1e-12/m);
+      expect(stdout).to.match(/^\d+ of 45 cases agree, within 1e-12/m);
     });
 
     describe('on the interpreter of CUDA kernels', () => {
@@ -342,11 +343,12 @@ describe('gmr_profile', function () {
         return;
       }
 
-      it('every pass agrees with the processor, and every kernel is launched', () => {
+      it('every pass agrees with the processor, and every kernel that has the shared memory is launched', () => {
         const done = checked(['--device', 'cuda_sim', '--against', 'cpu']);
         expect(new Set(done.checks.map(({ op, pass }) => `${op} ${pass}`)).size).to.equal(allPasses().length);
         expect(done.kernels.length).to.be.greaterThan(100);
-        expect(done.kernels.filter(({ launches }) => launches === 0)).to.deep.equal([]);
+        const idle = done.kernels.filter(({ kernel, launches }) => launches === 0 && !tooLargeForSm80.test(kernel));
+        expect(idle).to.deep.equal([]);
       });
 
       it('a launch that fails is a failed check', () => {

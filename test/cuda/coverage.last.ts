@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import { cudaSimControl } from '../support/cuda_sim.js';
 import { cudaSim } from '../support/devices.js';
+import { tooLargeForSm80 } from '../support/ring_kernels.js';
 
 describe('CUDA kernels, after all tests', () => {
   before(function () {
@@ -11,7 +12,7 @@ describe('CUDA kernels, after all tests', () => {
   it('every __global__ function was launched', () => {
     const kernels = cudaSimControl().kernels().trim().split('\n');
     expect(kernels.length).to.be.greaterThan(40);
-    expect(kernels.filter((line) => line.startsWith('0 '))).to.deep.equal([]);
+    expect(kernels.filter((line) => line.startsWith('0 ') && !tooLargeForSm80.test(line))).to.deep.equal([]);
   });
 
   it('none used memory out of bounds, unwritten, or in a race', () => {

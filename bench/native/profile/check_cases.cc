@@ -32,6 +32,13 @@ ConvLayer rows_layer(int64_t n, int64_t c, int64_t o, int64_t rows, int64_t widt
   return layer;
 }
 
+// Of another shape than a cube, with padding that keeps it.
+ConvLayer volume_layer(int64_t n, int64_t c, int64_t o, const Extents& extents, int64_t k) {
+  ConvLayer layer = cube_layer(n, c, o, extents[0], k);
+  layer.in = extents;
+  return layer;
+}
+
 const std::vector<NamedLayer>& ring_layers() {
   static const std::vector<NamedLayer> list = {
       {"one element", {.n = 1, .c = 1, .o = 1, .in = {1, 1, 1}, .kernel = {1, 1, 1}, .bias = true}},
@@ -105,6 +112,16 @@ const std::vector<NamedLayer>& ring_layers() {
       {"k=9, rows of 28", rows_layer(1, 9, 18, 14, 28, 9)},
       {"k=5, rows of 14", rows_layer(1, 9, 65, 14, 14, 5)},
       {"k=5, planes of 7 x 7", plane_layer(3, 24, 40, 7, 5)},
+      {"3-D k=3, 7 slices, words", volume_layer(1, 34, 9, {5, 5, 6}, 3)},
+      {"3-D k=3, 8 slices", volume_layer(1, 9, 34, {8, 3, 7}, 3)},
+      {"3-D k=5, 7 slices, words", volume_layer(1, 33, 30, {7, 5, 6}, 5)},
+      {"3-D k=5, 8 slices", volume_layer(1, 9, 34, {8, 5, 8}, 5)},
+      {"3-D k=9, 7 slices, words", volume_layer(1, 34, 40, {5, 6, 10}, 9)},
+      {"3-D k=9, 8 slices", volume_layer(1, 9, 34, {8, 5, 12}, 9)},
+      {"3-D k=9, a sweep in pieces", volume_layer(1, 9, 34, {40, 2, 3}, 9)},
+      {"3-D k=3, channels and outputs beyond a tile", volume_layer(1, 67, 70, {3, 5, 5}, 3)},
+      {"3-D k=5, channels and outputs beyond a tile", volume_layer(1, 67, 70, {3, 5, 5}, 5)},
+      {"3-D k=9, channels and outputs beyond a tile", volume_layer(1, 67, 70, {3, 5, 5}, 9)},
   };
   return list;
 }

@@ -5,6 +5,12 @@
 
 namespace gmr::cuda {
 
+// Where in the planes of its image a strip of pixels begins, and how much of it there is.
+struct StripPlace {
+  int64_t image, first;
+  int rows, columns;
+};
+
 template <int outputs, int pixels>
 struct FloatResults {
   static constexpr int outputs_a_thread = outputs, pixels_a_thread = pixels;

@@ -25,15 +25,18 @@ void ring_conv_bfloat16(BackendDevice& device, const RingConvBfloat16& p, const 
 void ring_conv_bfloat16_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy,
                                         float* dv);
 
-// The same by RingRows, RingPlanes, RingColumns; false: it is not for this kernel or shape, and nothing was done.
+// The same by RingRows, RingPlanes, RingColumns, RingShells; false: it is not for this kernel or shape, and nothing was done.
 bool ring_rows_forward(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights,
                        const Epilogue& epilogue, bfloat16* y);
 bool ring_planes_forward(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights,
                          const Epilogue& epilogue, bfloat16* y);
 bool ring_columns_forward(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights,
                           const Epilogue& epilogue, bfloat16* y);
+bool ring_shells_forward(BackendDevice& device, const RingConvBfloat16& p, const ProductWeights& weights,
+                         const Epilogue& epilogue, bfloat16* y);
 bool ring_rows_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy, float* dv);
 bool ring_planes_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy, float* dv);
 bool ring_columns_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy, float* dv);
+bool ring_shells_backward_weight(BackendDevice& device, const RingConvBfloat16& p, const bfloat16* dy, float* dv);
 
 }  // namespace gmr::cuda

@@ -57,6 +57,7 @@ void ring_conv_bfloat16(BackendDevice& device, const RingConvBfloat16& p, const 
   if (ring_rows_forward(device, p, weights, epilogue, y)) return;
   if (ring_planes_forward(device, p, weights, epilogue, y)) return;
   if (ring_columns_forward(device, p, weights, epilogue, y)) return;
+  if (ring_shells_forward(device, p, weights, epilogue, y)) return;
   with_outputs(p.shape, [&](auto outputs) {
     with_gather(device, p, product_shared_bytes - product_tile_bytes<product_depth, product_pixels>(outputs),
                 [&](const auto& gather) {
@@ -72,6 +73,7 @@ void ring_conv_bfloat16_backward_weight(BackendDevice& device, const RingConvBfl
   if (ring_rows_backward_weight(device, p, dy, dv)) return;
   if (ring_planes_backward_weight(device, p, dy, dv)) return;
   if (ring_columns_backward_weight(device, p, dy, dv)) return;
+  if (ring_shells_backward_weight(device, p, dy, dv)) return;
   const int64_t most_bytes = product_shared_bytes - weight_tile_bytes<WeightTile, Rings>;
   with_gather(device, p, most_bytes, [&](const auto& gather) {
     using Gather = std::decay_t<decltype(gather)>;

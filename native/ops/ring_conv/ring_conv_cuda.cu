@@ -153,6 +153,8 @@ void forward(BackendDevice& device, const WindowGeometry& window, const RingKern
   // (docs/cuda.md).
   const bool is_for_tensor_cores = precision == Float32Precision::high && device.compute_capability() == 80;
   if (!is_for_tensor_cores && ring_strips_forward(device, window, rings, shape, x, weights, epilogue, y)) return;
+  // At `high` too: in 3-D the limit of the panel's gather are ring sums.
+  if (ring_shells_forward(device, window, rings, shape, x, weights, epilogue, y)) return;
   const int64_t most_floats = product_shared_floats - forward_floats(forward_tile(shape));
   with_gather(device, x, window, rings, shape, most_floats, [&](const auto& gather) {
     launch_forward(device, product_kernels.of(gather), shape, precision, gather, weights, epilogue, y);
@@ -180,6 +182,7 @@ void weight_product(BackendDevice& device, const WindowGeometry& window, const R
                     const ProductShape& shape, Float32Precision precision, const float* x, const float* dy, float* dv) {
   // At `high` too: strips take less time than a panel on tensor cores (docs/cuda.md).
   if (ring_strips_backward_weight(device, window, rings, shape, x, dy, dv)) return;
+  if (ring_shells_backward_weight(device, window, rings, shape, x, dy, dv)) return;
   const int64_t most_floats = product_shared_floats - backward_weight_floats(backward_weight_tile(shape));
   with_gather(device, x, window, rings, shape, most_floats, [&](const auto& gather) {
     launch_backward_weight(device, backward_weight_kernels.of(gather), shape, precision, gather, dy, dv);

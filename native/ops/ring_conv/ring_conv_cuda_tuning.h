@@ -152,4 +152,39 @@ constexpr int64_t strips_weight_blocks_at_a_time = 396;
 // With fewer than this share of a block's channels RingGather, whose chunks are smaller, takes less time.
 constexpr int64_t strips_weight_channel_share = 4;
 
+// Tiles of 3-D ring convolutions: four rows of four columns, as much as a thread of each row has registers for; of
+// RingShells eight slices, of which k = 5 sees 6 times as many voxels and k = 9 18 times, or fewer, but not so few that
+// most of a product were of nothing. A product takes about as long as ring sums of some slices.
+constexpr int shells_rows = 4;
+constexpr int shells_columns = 4;
+constexpr int shells_most_slices = 8, shells_least_slices = 4;
+constexpr int shells_product_slices = 4;
+constexpr int shells_pixels = shells_most_slices * shells_rows * shells_columns;
+
+// Where fewer of the voxels of 4 x 4 x 4 are there, RingGather, which has several images in a tile, suits the shape better.
+constexpr double shells_least_share = 0.2;
+
+// Groups of so few outputs would leave half of a float32 tile of 64 empty, which then takes 1.2 times as long as one of 32.
+constexpr int shells_few_outputs = 32;
+constexpr double shells_half_empty_cost = 1.2;
+
+// Chunks whose sums a block of the float32 weight gradient has registers for, beside the 100 ring sums of k = 9 that are
+// not whole.
+constexpr int shells_weight_chunks(int side) { return side == 9 ? 1 : 2; }
+
+// Blocks of the float32 weight gradient that an H100 runs beside each other, which at k = 9 take half of its shared memory.
+constexpr int64_t shells_weight_blocks_at_a_time(int side) { return side == 9 ? 132 : 396; }
+
+// How RingSweep cuts the slices: multiprocessors of an H100, blocks beyond which they are as good as evenly loaded, and in
+// slices, as the product of four is, what a block costs to begin with and a slice that only begins sums.
+constexpr int64_t sweep_multiprocessors = 132;
+constexpr int64_t sweep_most_blocks = 16 * sweep_multiprocessors;
+constexpr double sweep_start_cost = 2;
+constexpr double sweep_halo_cost = 0.8;
+
+// Blocks of its weight gradient: 32 channels are 128 threads, whose results are as many registers as there are outputs
+// and rings: of 64 outputs 80 at k = 9, which has none left for them beside the 100 sums that are not whole.
+constexpr int sweep_weight_channels = 32;
+constexpr int sweep_weight_outputs(int side) { return side == 9 ? 32 : 64; }
+
 }  // namespace gmr::cuda

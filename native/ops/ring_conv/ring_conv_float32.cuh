@@ -1,4 +1,5 @@
-// GMR convolution of float32 activations by ring sums in registers (ring_strips.cuh).
+// GMR convolution of float32 activations by ring sums in registers: 2-D in strips (ring_strips.cuh), 3-D in shells
+// (ring_shells.cuh).
 #pragma once
 
 #include "cuda/implicit_product.cuh"
@@ -12,6 +13,11 @@ bool ring_strips_forward(BackendDevice& device, const WindowGeometry& window, co
                          const ProductShape& shape, const float* x, const ProductWeights& weights,
                          const Epilogue& epilogue, float* y);
 bool ring_strips_backward_weight(BackendDevice& device, const WindowGeometry& window, const RingKernel& rings,
+                                 const ProductShape& shape, const float* x, const float* dy, float* dv);
+bool ring_shells_forward(BackendDevice& device, const WindowGeometry& window, const RingKernel& rings,
+                         const ProductShape& shape, const float* x, const ProductWeights& weights,
+                         const Epilogue& epilogue, float* y);
+bool ring_shells_backward_weight(BackendDevice& device, const WindowGeometry& window, const RingKernel& rings,
                                  const ProductShape& shape, const float* x, const float* dy, float* dv);
 
 }  // namespace gmr::cuda

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "cuda/async_copy.cuh"
+#include "cuda/shared_floats.cuh"
 #include "cuda/window.h"
 #include "ops/conv/float_results.cuh"
 #include "ops/conv/window_weights.cuh"
@@ -207,40 +208,6 @@ struct StripsTile {
   }
 };
 
-// Neighbouring floats at a constant distance, in bytes, from an address, as many at a time as are aligned.
-template <int distance, int count>
-__device__ inline void load_floats(uint32_t address, float (&x)[count]) {
-  constexpr int pack = count % 4 == 0 ? 4 : count % 2 == 0 ? 2 : 1;
-  unroll<count / pack>([&](auto i) {
-    constexpr int at = distance + i * pack * 4;
-    if constexpr (pack == 4) {
-      const uint4 words = load_four_words<at>(address);
-      x[4 * i] = __uint_as_float(words.x);
-      x[4 * i + 1] = __uint_as_float(words.y);
-      x[4 * i + 2] = __uint_as_float(words.z);
-      x[4 * i + 3] = __uint_as_float(words.w);
-    } else if constexpr (pack == 2) {
-      const uint2 words = load_two_words<at>(address);
-      x[2 * i] = __uint_as_float(words.x);
-      x[2 * i + 1] = __uint_as_float(words.y);
-    } else {
-      x[i] = __uint_as_float(load_word<at>(address));
-    }
-  });
-}
-template <int distance, int count>
-__device__ inline void store_floats(uint32_t address, const float (&x)[count]) {
-  static_assert(count == 2 || count == 4);
-  if constexpr (count == 4) {
-    asm volatile("st.shared.v4.f32 [%0+%1], {%2, %3, %4, %5};"
-                 :
-                 : "r"(address), "n"(distance), "f"(x[0]), "f"(x[1]), "f"(x[2]), "f"(x[3])
-                 : "memory");
-  } else {
-    store_two_words<distance>(address, {__float_as_uint(x[0]), __float_as_uint(x[1])});
-  }
-}
-
 // A block's results.
 template <typename Block>
 struct StripsResults : FloatResults<Block::outputs_a_thread, Block::rows> {
@@ -289,26 +256,28 @@ struct StripsResults : FloatResults<Block::outputs_a_thread, Block::rows> {
     }
   }
 
-  __device__ void store(const StripsProduct& p, const StripsTile<Block>& tile) {
-    const int there = tile.outputs - first_output();
-    const int64_t first_plane = tile.first_plane + first_output(), out_plane = p.window.out_plane();
+  // `outputs` are there, from plane `first_plane` of an image on. place_of(i) says where strip i of the tile lies; its rows
+  // are row_step apart.
+  template <typename Product, typename Places>
+  __device__ void store(const Product& p, int outputs, int64_t first_plane, int64_t row_step, Places&& place_of) {
+    const int there = outputs - first_output();
+    first_plane += first_output();
+    const int64_t out_plane = p.shape.out_plane;
     unroll<outputs_a_thread>([&](auto i) {
       if (output_step(i) < there) this->finish(i, p.epilogue, first_plane + output_step(i));
     });
-    const int height = p.window.out[1], out_width = p.window.out[2];
     unroll<runs>([&](auto run) {
       constexpr int width = run_pixels(run), first = run_sum(run), row_pixels = strips_a_tile * strip_columns;
-      const int pixel = first_pixel(run);
-      const Strip strip = tile.strip(pixel / strip_columns % strips_a_tile);
-      const int y = strip.y + pixel / row_pixels, x = strip.x + pixel % strip_columns;
-      if (strip.image < 0 || y >= height) return;
-      const int64_t image_planes = strip.image * p.shape.groups * p.shape.outputs;
-      float* to = p.y + (image_planes + first_plane) * out_plane + int64_t{y} * out_width + x;
+      const int pixel = first_pixel(run), row = pixel / row_pixels, x = pixel % strip_columns;
+      const StripPlace place = place_of(pixel / strip_columns % strips_a_tile);
+      if (row >= place.rows) return;
+      const int64_t image_planes = place.image * p.shape.groups * p.shape.outputs;
+      float* to = p.y + (image_planes + first_plane) * out_plane + place.first + row * row_step + x;
       unroll<outputs_a_thread>([&](auto i) {
         if (output_step(i) >= there) return;
         float* at = to + output_step(i) * out_plane;
         if (width <= p.stored_floats) {
-          if (x < out_width) {
+          if (x < place.columns) {
             Pack<width> pack;
 #pragma unroll
             for (int j = 0; j < width; ++j) pack.v[j] = sum[i][first + j];
@@ -317,7 +286,7 @@ struct StripsResults : FloatResults<Block::outputs_a_thread, Block::rows> {
         } else {
 #pragma unroll
           for (int j = 0; j < width; ++j) {
-            if (x + j < out_width) at[j] = sum[i][first + j];
+            if (x + j < place.columns) at[j] = sum[i][first + j];
           }
         }
       });
@@ -347,12 +316,14 @@ __device__ void sum_strips(const StripsTile<Block>& tile, int chunk, const float
 
 template <typename Block>
 __device__ void copy_weights(const float* from, float* weights) {
-  constexpr int step = Block::threads * 4;
-  static_assert(Block::weight_floats % step == 0);
+  constexpr int step = Block::threads * 4, count = Block::weight_floats;
   const int mine = static_cast<int>(threadIdx.x) * 4;
   const uint32_t to = shared_address(weights + mine);
-  unroll<Block::weight_floats / step>(
-      [&](auto i) { copy_or_zero_at<float4, i * step * 4, i * step * 4>(to, from + mine, true); });
+  unroll<(count + step - 1) / step>([&](auto i) {
+    if ((i + 1) * step <= count || mine < count - i * step) {
+      copy_or_zero_at<float4, i * step * 4, i * step * 4>(to, from + mine, true);
+    }
+  });
 }
 
 template <int side, typename Block>
@@ -385,7 +356,12 @@ __device__ void strips_product(const StripsProduct& p) {
       if (chunk + 1 < chunks) start_windows(chunk + 1);
       product.add(weights, panel);
     }
-    product.store(p, tile);
+    const int height = p.window.out[1], width = p.window.out[2];
+    product.store(p, tile.outputs, tile.first_plane, width, [&](int i) {
+      const Strip strip = tile.strip(i);
+      return StripPlace{strip.image, int64_t{strip.y} * width + strip.x, strip.image < 0 ? 0 : height - strip.y,
+                        width - strip.x};
+    });
   }
 }
 
