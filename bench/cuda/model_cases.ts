@@ -56,22 +56,21 @@ const volumes = [
 ];
 
 function casesOf(dtype: ModelCase['dtype'], batch: number): ModelCase[] {
+  const suffix = dtype === 'bfloat16' ? ' bf16' : '';
   const caseOf = (
     op: ModelCase['op'],
     channels: number,
     extent: number,
     side: number,
     outputs = channels,
+    images = batch,
+    axes: 2 | 3 = 2,
   ): ModelCase => {
-    const name = `${op} ${batch}x${channels}>${outputs} ${extent}^2 k=${side}${dtype === 'bfloat16' ? ' bf16' : ''}`;
-    return { name, batch, channels, outputs, extent, side, op, dtype };
+    const name = `${op} ${images}x${channels}>${outputs} ${extent}^${axes} k=${side}${suffix}`;
+    return { name, batch: images, channels, outputs, extent, axes, side, op, dtype };
   };
-  const volumeCase = (op: ModelCase['op'], channels: number, extent: number, side: number): ModelCase => {
-    const images = Math.max(1, Math.floor(batch / 4));
-    const layer = caseOf(op, channels, extent, side);
-    const name = layer.name.replace(`${batch}x`, `${images}x`).replace('^2', '^3');
-    return { ...layer, name, batch: images, axes: 3 };
-  };
+  const volumeCase = (op: ModelCase['op'], channels: number, extent: number, side: number): ModelCase =>
+    caseOf(op, channels, extent, side, channels, Math.max(1, Math.floor(batch / 4)), 3);
   return [
     ...layers.map(({ channels, extent, side }) => caseOf('ring_conv', channels, extent, side)),
     caseOf('ring_conv', 3, 112, 5, 64),

@@ -126,6 +126,10 @@ describe('CUDA model', () => {
 
   // The demands of docs/cuda.md, counted as its table is.
   describe('of the forward pass of bfloat16 on an H100', () => {
+    before(function () {
+      if (cudaSim === undefined) this.skip(); // devices.ts says why
+    });
+
     const h100 = gpus[0]!;
     const cases = modelCases(32).filter(({ dtype }) => dtype === 'bfloat16');
     const modelled = async (modelCase: ModelCase) => {
@@ -136,8 +140,7 @@ describe('CUDA model', () => {
     const isPlanar = ({ axes = 2 }: ModelCase): boolean => axes === 2;
     const rings = cases.filter(({ op, channels, outputs }) => op === 'ring_conv' && channels === outputs);
     for (const ring of rings.filter(isPlanar)) {
-      it(`${ring.name}: 60 % of the floor, whole sectors, no bank conflicts, at most 1.2 of a dense 3x3`, async function () {
-        if (cudaSim === undefined) return this.skip();
+      it(`${ring.name}: 60 % of the floor, whole sectors, no bank conflicts, at most 1.2 of a dense 3x3`, async () => {
         const { launches, seconds } = await modelled(ring);
         expect(floorTime(workOf(ring), h100, 'bf16').seconds / seconds).to.be.at.least(0.6);
         const product = launches[1]!; // behind the packing of weights
@@ -151,8 +154,7 @@ describe('CUDA model', () => {
     }
 
     for (const ring of rings.filter((each) => !isPlanar(each))) {
-      it(`${ring.name}: no bank conflicts to speak of, less than a dense 3x3x3`, async function () {
-        if (cudaSim === undefined) return this.skip();
+      it(`${ring.name}: no bank conflicts to speak of, less than a dense 3x3x3`, async () => {
         const { launches, seconds } = await modelled(ring);
         expect(launches[1]!.conflicts).to.be.below(0.03); // where windows of k = 9 are copied
         const dense = cases.find(
