@@ -64,6 +64,7 @@ function demoLayers(): ReturnType<typeof layer>[] {
 const trainOverForward = 3.2;
 const kernel9: Targets = { floorFraction: 0.75, peers: { 'dense 3': 0.75 }, trainOverForward };
 const kernel5: Targets = { floorFraction: 0.75, peers: { 'dense 3': 0.5 }, trainOverForward };
+const volume5: Targets = { peers: { 'dense 3': 0.5 }, trainOverForward };
 
 export const suite = benchSuite(ringConvSuite, [
   layer('', plane(8, 64, 64, 56, 9), kernel9),
@@ -73,5 +74,7 @@ export const suite = benchSuite(ringConvSuite, [
   layer('', plane(8, 512, 512, 7, 5), { ...kernel5, floorFraction: 0.65 }),
   layer('', plane(2, 64, 64, 56, 31), { floorFraction: 0.6, peers: { 'dense k': 0.05 }, trainOverForward }),
   layer('', cube(2, 16, 16, 16, 9), { peers: { 'dense k': 1 / 30 }, trainOverForward }),
+  layer('', cube(2, 32, 32, 28, 9), { peers: { 'dense 3': 0.75, 'dense k': 1 / 30 }, trainOverForward }),
+  layer('', { batch: 2, inputs: 32, outputs: 32, extents: [20, 36, 30], kernel: [5, 5, 5] }, volume5),
   ...demoLayers(),
 ]);

@@ -5,7 +5,7 @@
 //
 // A gather has
 //   int64_t rows() const                                   operand rows a channel
-//   int64_t halo_rows() const                              rows of a plane around a box on which work is spent
+//   std::array<int64_t, 2> halo() const                    slices and rows around a box on which work is spent
 //   int64_t scratch_floats(const Box&) const
 //   auto at(const Box&, float* scratch) const              made once a tile; called for each of its planes with
 //       (const Element* plane, float* panel, int64_t pitch)  it writes rows() rows of box.size() columns, and up to a
@@ -34,11 +34,11 @@ struct Box {
   int64_t size() const { return extent(0) * extent(1) * extent(2); }
 };
 
-// How outputs are cut into tiles: some images whole, or a box of one image. Boxes have whole rows, as memory has,
-// unless more than their own rows would be halo, which is work done again: then they are tall.
+// How outputs are cut into tiles: some images whole, or a box of one image. Boxes have whole rows and slices, as memory
+// has, unless more than their own would be halo, which is work done again: then they are tall, or as deep as may be.
 class Tiling {
  public:
-  Tiling(int64_t images, const std::array<int64_t, 3>& out, int64_t pixels, int64_t halo_rows)
+  Tiling(int64_t images, const std::array<int64_t, 3>& out, int64_t pixels, const std::array<int64_t, 2>& halo)
       : images_(images), out_(out) {
     const int64_t plane = out[0] * out[1] * out[2];
     extent_ = out;
@@ -46,10 +46,15 @@ class Tiling {
       images_a_tile_ = balanced(images, std::max<int64_t>(1, pixels / std::max<int64_t>(plane, 1)));
     } else {
       extent_[2] = balanced(out[2], most_tile_width);
-      if (pixels / extent_[2] < halo_rows) extent_[2] = std::max<int64_t>(1, pixels / out[1]);
+      if (pixels / extent_[2] < halo[1]) extent_[2] = std::max<int64_t>(1, pixels / out[1]);
       extent_[2] = std::min(out[2], divide_up(extent_[2], lanes) * lanes);
       extent_[1] = balanced(out[1], std::max<int64_t>(1, pixels / extent_[2]));
       extent_[0] = balanced(out[0], std::max<int64_t>(1, pixels / (extent_[1] * extent_[2])));
+      if (extent_[0] < std::min(out[0], halo[0])) {
+        extent_[2] = std::min<int64_t>(out[2], lanes);
+        extent_[0] = balanced(out[0], std::max<int64_t>(1, pixels / (least_deep_rows * extent_[2])));
+        extent_[1] = balanced(out[1], std::max<int64_t>(1, pixels / (extent_[0] * extent_[2])));
+      }
     }
     for (int axis = 0; axis < 3; ++axis) parts_[axis] = divide_up(out[axis], std::max<int64_t>(extent_[axis], 1));
   }
@@ -220,7 +225,7 @@ void product_forward(const ProductShape& shape, const Gather& gather, const Elem
   const int64_t all_pixels = shape.images * shape.out_plane();
   const int64_t pixels =
       std::clamp(all_pixels * shape.groups / wanted_tasks, std::min(least_tile_pixels, most_pixels), most_pixels);
-  const Tiling tiling(shape.images, shape.out, pixels, gather.halo_rows());
+  const Tiling tiling(shape.images, shape.out, pixels, gather.halo());
   while (tiling.count() * shape.groups * divide_up(shape.outputs, outputs) < wanted_tasks && outputs > 8 * tile_rows) {
     outputs = divide_up(outputs / 2, tile_rows) * tile_rows;
   }
@@ -280,7 +285,7 @@ void product_backward_weight(const ProductShape& shape, const Gather& gather, co
   const int64_t chunks = divide_up(shape.channels, chunk);
   const GradientOperand operand(shape, dy);
   const int64_t pixels = tile_pixels(chunk * rows, operand.most_outputs());
-  const Tiling tiling(shape.images, shape.out, pixels, gather.halo_rows());
+  const Tiling tiling(shape.images, shape.out, pixels, gather.halo());
   const int64_t tiles = shape.out_plane() == 0 ? 0 : tiling.count();
   const int64_t parts = shape.groups * operand.parts();
   // Each split has as many tiles as the others but for the last, so that threads end together.

@@ -53,6 +53,11 @@ class Window {
   int64_t rows_y() const { return rows_[1]; }
   int64_t rows() const { return rows_[0] * rows_[1]; }
   int64_t row_pitch() const { return phase_pitch_ * stride_; }
+  bool has_slice(int64_t slice) const {  // false: zeros
+    const Range& z = ranges_[0];
+    const int64_t at = slice + z.origin;
+    return at >= z.first * z.spread && at < z.last * z.spread && at % z.spread == 0;
+  }
 
   // Where, from a row's start, the input of the first output column under column tap t lies.
   int64_t tap_offset(int64_t t) const {

@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ringAdditions } from '../../bench/support/ring_work.js';
 import { tooLargeForSm80 } from '../support/ring_kernels.js';
 
 const folder = join(process.cwd(), 'build', 'Release');
@@ -171,6 +172,14 @@ describe('gmr_profile', function () {
     expect(result.gflops).to.be.closeTo(result.flops / median / 1e6, 1e-6 * result.gflops);
   });
 
+  it('counts the additions of a volume by shells, which take fewer than row runs', () => {
+    const { results } = report('--suite layers --batch 1 --repeat 1 --op ring_conv --pass forward'.split(' '));
+    const additions = new Map(results.map((result) => [result.case, result.additions]));
+    expect(additions.get('1x16>16 16^3 k=9')).to.equal(16 * 16 ** 3 * ringAdditions([9, 9, 9]));
+    expect(additions.get('1x32>32 20x36x30 k=5')).to.equal(32 * 20 * 36 * 30 * ringAdditions([5, 5, 5]));
+    expect([3, 5, 7, 9].map((side) => ringAdditions([side, side, side]))).to.deep.equal([8, 21, 35, 63]);
+  });
+
   it('--dtype bf16: activations take half the bytes, weights do not', () => {
     const args = ['--op', 'ring_conv', '--shape', '1,2,3,7,9,5', '--pass', 'forward', '--repeat', '1'];
     const { results } = report([...args, '--dtype', 'float32,bf16']);
@@ -231,9 +240,9 @@ describe('gmr_profile', function () {
   it('--suite runs all of its cases, --op and --pass some of them', () => {
     const args = ['--suite', 'layers', '--batch', '1', '--repeat', '1'];
     const all = report([...args, '--op', 'ring_conv']).results;
-    expect(all).to.have.length(7 * 3);
+    expect(all).to.have.length(9 * 3);
     expect(all.map(({ case: name }) => name)).to.include('1x64>64 56^2 k=9');
-    expect(report([...args, '--op', 'ring_conv', '--pass', 'forward']).results).to.have.length(7);
+    expect(report([...args, '--op', 'ring_conv', '--pass', 'forward']).results).to.have.length(9);
   });
 
   it('the train step of ResNet-18 has the parameters of the network', () => {

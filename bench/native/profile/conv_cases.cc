@@ -1,6 +1,11 @@
 #include "conv_cases.h"
 
+#include <algorithm>
 #include <cmath>
+#include <set>
+#include <type_traits>
+
+#include "ops/ring_conv/standard_shells.h"
 
 namespace gmr::profile {
 namespace {
@@ -60,10 +65,9 @@ std::vector<Case> as_products(std::vector<Case> cases, const ConvGeometry& g) {
   return cases;
 }
 
-// Additions a pixel and channel for all ring sums when they are built hierarchically: row runs grow by two additions
-// each, the ball of each ring's outer edge is a sum of one run for each (dz, dy) that it reaches. As in
-// bench/support/ring_work.ts.
-double ring_additions(const Extents& kernel, int64_t side, int64_t rings) {
+// Row runs grow by two additions each; the ball of each ring's outer edge is a sum of one run for each (dz, dy) that it
+// reaches.
+double run_additions(const Extents& kernel, int64_t side, int64_t rings) {
   const int64_t depth_reach = kernel[0] / 2, height_reach = kernel[1] / 2;
   double runs = 0;
   for (int64_t ring = 0; ring < rings; ++ring) {
@@ -76,6 +80,46 @@ double ring_additions(const Extents& kernel, int64_t side, int64_t rings) {
     }
   }
   return runs + 2 * static_cast<double>(kernel[2] / 2);
+}
+
+// Folds of rows, sums of taps, shares of atoms, of which several begin alike, and sums of shares.
+template <int side>
+int shell_additions() {
+  using Shells = StandardShells<side>;
+  int additions = Shells::half - Shells::atoms();
+  for (int b = 0; b <= Shells::half; ++b) {
+    for (int a = 0; a <= Shells::half; ++a) {
+      if (Shells::atom_of(a * a + b * b) >= 0) additions += b > 0 ? 2 : 1;
+    }
+  }
+  std::set<std::vector<int>> shares;
+  for (int l = 0; l < Shells::rings; ++l) {
+    additions += 2 * Shells::reach(l);
+    for (int dz = 0; dz <= Shells::reach(l); ++dz) {
+      std::vector<int> share;
+      for (int atom = 0; atom < Shells::atoms(); ++atom) {
+        if (Shells::ring_of_atom(atom, dz) != l) continue;
+        share.push_back(atom);
+        if (share.size() > 1) shares.insert(share);
+      }
+    }
+  }
+  return additions + static_cast<int>(shares.size());
+}
+
+// Additions a pixel and channel for all ring sums when they are built hierarchically, in whichever way takes fewer. As in
+// bench/support/ring_work.ts.
+double ring_additions(const Extents& kernel, int64_t side, int64_t rings) {
+  double additions = run_additions(kernel, side, rings);
+  if (rings != side / 2 + 1) return additions;
+  const auto try_side = [&]<int of>(std::integral_constant<int, of>) {
+    if (kernel == Extents{of, of, of}) additions = std::min<double>(additions, shell_additions<of>());
+  };
+  try_side(std::integral_constant<int, 3>{});
+  try_side(std::integral_constant<int, 5>{});
+  try_side(std::integral_constant<int, 7>{});
+  try_side(std::integral_constant<int, 9>{});
+  return additions;
 }
 
 std::string extents_name(const Extents& e) {

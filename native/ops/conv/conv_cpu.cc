@@ -19,7 +19,7 @@ class TapGather {
   }
 
   int64_t rows() const { return g_.kernel[0] * g_.kernel[1] * g_.kernel[2]; }
-  int64_t halo_rows() const { return 0; }
+  std::array<int64_t, 2> halo() const { return {0, 0}; }
   int64_t scratch_floats(const Box& box) const { return Window::floats(g_, box); }
 
   auto at(const Box& box, float* scratch) const {

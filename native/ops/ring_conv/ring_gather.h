@@ -20,9 +20,11 @@ class RingGather {
   RingGather(const WindowGeometry& geometry, const RingKernel& rings);
 
   int64_t rows() const { return discs_.rings(); }
-  int64_t halo_rows() const { return (g_.kernel[1] - 1) * g_.dilation[1]; }
+  std::array<int64_t, 2> halo() const {
+    return {volume_side_ > 0 ? g_.kernel[0] - 1 : 0, (g_.kernel[1] - 1) * g_.dilation[1]};
+  }
   int64_t scratch_floats(const Box& box) const {
-    return Window::floats(g_, box) + runs_floats(box) + static_cast<int64_t>(terms_.size());
+    return Window::floats(g_, box) + work_floats(box) + static_cast<int64_t>(terms_.size());
   }
 
   class AtBox;
@@ -34,14 +36,15 @@ class RingGather {
     int32_t tz, ty, half_width;
   };
 
-  int64_t runs_floats(const Box& box) const;
+  int64_t work_floats(const Box& box) const;
 
   WindowGeometry g_;
   DiscTable discs_;
   std::vector<Term> terms_;         // of all discs that differ from the one before
   std::vector<int32_t> terms_end_;  // of each disc
   int64_t run_pitch_;  // vectors from one row's runs to the next: odd, so that a column of rows meets all cache sets
-  int standard_side_;  // kernel side for which there is unrolled code, or 0
+  // The side of a standard kernel for which there is unrolled code, in 2-D and in 3-D, or 0.
+  int plane_side_ = 0, volume_side_ = 0;
 };
 
 class RingGather::AtBox {
@@ -66,6 +69,8 @@ class RingGather::AtBox {
   template <int Lanes>
   void fill_strip(const Strip& s) const;
   template <int Lanes, int Side>
+  void sum_shells_of_side(const Strip& s) const;
+  template <int Lanes, int Side>
   void sum_rings_of_side(const Strip& s) const;
   template <int Lanes, int Side>
   void make_runs_of_side(const Strip& s) const;
@@ -81,7 +86,7 @@ class RingGather::AtBox {
   const RingGather& gather_;
   Box box_;
   Window window_;
-  float* runs_;       // [window row][half-width][lane]
+  float* work_;       // a strip's runs, [window row][half-width][lane], or what a ShellStrip keeps
   int32_t* offsets_;  // of each term, in vectors, from the runs of the output row's first window row
 };
 

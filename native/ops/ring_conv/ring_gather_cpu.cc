@@ -1,9 +1,12 @@
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
 #include <utility>
 
 #include "cpu/simd.h"
+#include "cpu/unroll.h"
 #include "ops/ring_conv/ring_gather.h"
+#include "ops/ring_conv/shell_strip.h"
 #include "ops/ring_conv/standard_discs.h"
 
 namespace gmr::cpu {
@@ -11,13 +14,6 @@ namespace {
 
 template <int Lanes>
 using Lane = typename VectorOf<Lanes>::aligned;
-
-// Calls f(std::integral_constant<int, i>) for i = 0..Count - 1.
-template <int Count, typename F>
-inline void unroll(F&& f) {
-  [&]<int... I>(std::integer_sequence<int, I...>) { (f(std::integral_constant<int, I>{}), ...); }
-  (std::make_integer_sequence<int, Count>{});
-}
 
 // Discs of a strip of columns, summed while its window rows pass by once, from top to bottom: all sums that are not
 // complete stay in registers, and every run is used in the row where it was made.
@@ -77,16 +73,30 @@ inline Lane<Lanes> standard_disc(const float* center) {
   return sum;
 }
 
+// Calls f(std::integral_constant<int, side>) where `side` is one of Sides, and returns whether it is.
+template <int... Sides, typename F>
+bool with_side(int side, F&& f) {
+  return ((side == Sides && (f(std::integral_constant<int, Sides>{}), true)) || ...);
+}
+template <typename F>
+bool with_plane_side(int side, F&& f) {
+  return with_side<3, 5, 7, 9, 11>(side, f);
+}
+template <typename F>
+bool with_volume_side(int side, F&& f) {
+  return with_side<3, 5, 7, 9>(side, f);
+}
+
 }  // namespace
 
 RingGather::RingGather(const WindowGeometry& geometry, const RingKernel& rings)
-    : g_(geometry), discs_(geometry.kernel, rings), run_pitch_((geometry.kernel[2] / 2 + 1) | 1), standard_side_(0) {
+    : g_(geometry), discs_(geometry.kernel, rings), run_pitch_((geometry.kernel[2] / 2 + 1) | 1) {
+  const auto side = static_cast<int>(std::min<int64_t>(g_.kernel[2], std::numeric_limits<int>::max()));
   if (g_.dilation[1] == 1 && g_.dilation[2] == 1 && g_.stride[1] == 1 && g_.stride[2] == 1) {
-    if (StandardDiscs<3>::match(discs_)) standard_side_ = 3;
-    if (StandardDiscs<5>::match(discs_)) standard_side_ = 5;
-    if (StandardDiscs<7>::match(discs_)) standard_side_ = 7;
-    if (StandardDiscs<9>::match(discs_)) standard_side_ = 9;
-    if (StandardDiscs<11>::match(discs_)) standard_side_ = 11;
+    with_plane_side(side, [&](auto s) { plane_side_ = StandardDiscs<s>::match(discs_) ? side : 0; });
+    if (g_.dilation[0] == 1 && g_.stride[0] == 1) {
+      with_volume_side(side, [&](auto s) { volume_side_ = StandardShells<s>::match(discs_) ? side : 0; });
+    }
   }
   for (int64_t l = 0; l < discs_.rings(); ++l) {
     for (int64_t row = 0; row < g_.kernel[0] * g_.kernel[1] && !discs_.is_empty(l); ++row) {
@@ -98,7 +108,10 @@ RingGather::RingGather(const WindowGeometry& geometry, const RingKernel& rings)
   }
 }
 
-int64_t RingGather::runs_floats(const Box& box) const {
+int64_t RingGather::work_floats(const Box& box) const {
+  int64_t floats = 0;
+  if (with_volume_side(volume_side_, [&](auto s) { floats = ShellStrip<lanes, s>::floats(box.extent(1)); }))
+    return floats;
   const auto span = [&](int axis) {
     return (box.extent(axis) - 1) * g_.stride[axis] + (g_.kernel[axis] - 1) * g_.dilation[axis] + 1;
   };
@@ -109,8 +122,8 @@ RingGather::AtBox::AtBox(const RingGather& gather, const Box& box, float* scratc
     : gather_(gather),
       box_(box),
       window_(gather.g_, box, scratch),
-      runs_(scratch + Window::floats(gather.g_, box)),
-      offsets_(reinterpret_cast<int32_t*>(runs_ + gather.runs_floats(box))) {
+      work_(scratch + Window::floats(gather.g_, box)),
+      offsets_(reinterpret_cast<int32_t*>(work_ + gather.work_floats(box))) {
   for (size_t i = 0; i < gather.terms_.size(); ++i) {
     const Term& term = gather.terms_[i];
     const int64_t row = term.tz * gather.g_.dilation[0] * window_.rows_y() + term.ty * gather.g_.dilation[1];
@@ -136,7 +149,7 @@ void RingGather::AtBox::sum_window(float* panel, int64_t pitch) const {
 
 template <int Lanes>
 void RingGather::AtBox::fill_strip(const Strip& s) const {
-  const auto standard = [&]<int Side>(std::integral_constant<int, Side>) {
+  const auto sum_plane = [&]<int Side>(std::integral_constant<int, Side>) {
     if constexpr (RollingRings<Lanes, Side>::registers <= vector_registers) {
       sum_rings_of_side<Lanes, Side>(s);
     } else {
@@ -144,20 +157,28 @@ void RingGather::AtBox::fill_strip(const Strip& s) const {
       sum_discs_of_side<Lanes, Side>(s);
     }
   };
-  switch (gather_.standard_side_) {
-    case 3:
-      return standard(std::integral_constant<int, 3>{});
-    case 5:
-      return standard(std::integral_constant<int, 5>{});
-    case 7:
-      return standard(std::integral_constant<int, 7>{});
-    case 9:
-      return standard(std::integral_constant<int, 9>{});
-    case 11:
-      return standard(std::integral_constant<int, 11>{});
-    default:
-      make_runs<Lanes>(s);
-      sum_discs<Lanes>(s);
+  const auto sum_volume = [&]<int Side>(std::integral_constant<int, Side>) { sum_shells_of_side<Lanes, Side>(s); };
+  if (with_plane_side(gather_.plane_side_, sum_plane) || with_volume_side(gather_.volume_side_, sum_volume)) return;
+  make_runs<Lanes>(s);
+  sum_discs<Lanes>(s);
+}
+
+template <int Lanes, int Side>
+void RingGather::AtBox::sum_shells_of_side(const Strip& s) const {
+  constexpr int half = Side / 2;
+  const int64_t pitch = window_.row_pitch(), depth = box_.extent(0), height = box_.extent(1), width = box_.extent(2);
+  const float* center = s.window + half;
+  ShellStrip<Lanes, Side> strip(height, work_);
+  for (int64_t z = -half; z < depth + half; ++z, center += window_.rows_y() * pitch) {
+    const auto emit = [&](auto l, int64_t y, Lane<Lanes> sum) {
+      const int64_t of = z - StandardShells<Side>::reach(l);
+      if (of >= 0 && of < depth) store<Lanes>(s.panel + l * s.pitch + (of * height + y) * width, sum);
+    };
+    if (window_.has_slice(z + half)) {
+      strip.add_slice(center, pitch, emit);
+    } else {
+      strip.skip_slice(emit);
+    }
   }
 }
 
@@ -183,7 +204,7 @@ void RingGather::AtBox::make_runs_of_side(const Strip& s) const {
   constexpr int half = Side / 2;
   const int64_t rows = window_.rows(), pitch = window_.row_pitch();
   const float* center = s.window + half;
-  float* out = runs_;
+  float* out = work_;
   for (int64_t row = 0; row < rows; ++row, center += pitch, out += (half + 1) * Lanes) {
     auto run = load<Lanes>(center);
     store<Lanes>(out, run);
@@ -199,7 +220,7 @@ template <int Lanes>
 void RingGather::AtBox::make_runs(const Strip& s) const {
   const int64_t rows = window_.rows(), pitch = window_.row_pitch(), half = gather_.g_.kernel[2] / 2;
   for (int64_t row = 0; row < rows; ++row) {
-    float* out = runs_ + row * gather_.run_pitch_ * Lanes;
+    float* out = work_ + row * gather_.run_pitch_ * Lanes;
     const float* from = s.window + row * pitch;
     auto run = load<Lanes>(from + window_.tap_offset(half));
     store<Lanes>(out, run);
@@ -219,7 +240,7 @@ void RingGather::AtBox::sum_discs_of_side(const Strip& s) const {
   const auto& stride = gather_.g_.stride;
   float* panel = s.panel;
   for (int64_t z = 0; z < box_.extent(0); ++z) {
-    const float* center = runs_ + (z * stride[0] * window_.rows_y() + Discs::half) * run_row;
+    const float* center = work_ + (z * stride[0] * window_.rows_y() + Discs::half) * run_row;
     for (int64_t y = 0; y < box_.extent(1); ++y, center += stride[1] * run_row, panel += box_.extent(2)) {
       Lane<Lanes> inner{};
       unroll<Discs::rings>([&](auto l) {
@@ -247,7 +268,7 @@ template <int Lanes, int Rows>
 void RingGather::AtBox::sum_discs_of_rows(const Strip& s, int64_t z, int64_t y) const {
   const auto& stride = gather_.g_.stride;
   const int64_t run_row = gather_.run_pitch_ * Lanes, step = stride[1] * run_row, width = box_.extent(2);
-  const float* base = runs_ + (z * stride[0] * window_.rows_y() + y * stride[1]) * run_row;
+  const float* base = work_ + (z * stride[0] * window_.rows_y() + y * stride[1]) * run_row;
   float* to = s.panel + (z * box_.extent(1) + y) * width;
   Lane<Lanes> inner[Rows] = {};
   int32_t term = 0;

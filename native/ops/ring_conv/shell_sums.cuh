@@ -52,11 +52,12 @@ class ShellSums {
       unroll<half + 1>([&](auto a) {
         constexpr int id = Shells::atom_of(a * a + b * b);
         if constexpr (id >= 0) {
+          constexpr bool is_first = Shells::is_first_tap(a, b);
 #pragma unroll
           for (int c = 0; c < columns; ++c) {
             const int centre = margin + c;
             const float value = a == 0 ? fold[centre] : fold[centre - a] + fold[centre + a];
-            atom[id][c] = is_first<a, b>() ? value : atom[id][c] + value;
+            atom[id][c] = is_first ? value : atom[id][c] + value;
           }
         }
       });
@@ -77,31 +78,17 @@ class ShellSums {
  private:
   static constexpr int atoms = Shells::atoms();
 
-  template <int a, int b>
-  static constexpr bool is_first() {
-    for (int y = 0; y <= b; ++y) {
-      for (int x = 0; x <= half && (y < b || x < a); ++x) {
-        if (Shells::atom_of(x * x + y * y) == Shells::atom_of(a * a + b * b)) return false;
-      }
-    }
-    return true;
-  }
-
   // From the middle outwards, so that what several shares begin with is added once.
   template <int l, int dz>
   __device__ static float share(const float (&atom)[atoms][columns], int c) {
     float sum = 0;
     unroll<atoms>([&](auto i) {
-      if constexpr (Shells::ring_of_atom(i, dz) == l) sum = is_first_of<l, dz, i>() ? atom[i][c] : sum + atom[i][c];
+      if constexpr (Shells::ring_of_atom(i, dz) == l) {
+        constexpr bool is_first = i == Shells::first_atom(l, dz);
+        sum = is_first ? atom[i][c] : sum + atom[i][c];
+      }
     });
     return sum;
-  }
-  template <int l, int dz, int i>
-  static constexpr bool is_first_of() {
-    for (int before = 0; before < i; ++before) {
-      if (Shells::ring_of_atom(before, dz) == l) return false;
-    }
-    return true;
   }
 
   // Sums of ring l about 2 reach(l) + 1 slices, the first of which becomes whole.

@@ -54,6 +54,16 @@ struct StandardShells {
     return most + 1;
   }
 
+  // Whether a tap is the first of its atom, row by row from the middle outwards.
+  static constexpr bool is_first_tap(int a, int b) {
+    for (int y = 0; y <= b; ++y) {
+      for (int x = 0; x <= half && (y < b || x < a); ++x) {
+        if (atom_of(x * x + y * y) == atom_of(a * a + b * b)) return false;
+      }
+    }
+    return true;
+  }
+
   // The ring of an atom in a slice dz before or behind the middle; -1: none.
   static constexpr int ring_of_atom(int atom, int dz) {
     int distance = 0;
@@ -61,8 +71,15 @@ struct StandardShells {
     return ring_of(distance + dz * dz);
   }
 
+  // The innermost atom of ring l in such a slice.
+  static constexpr int first_atom(int l, int dz) {
+    int atom = 0;
+    while (ring_of_atom(atom, dz) != l) ++atom;
+    return atom;
+  }
+
   static bool match(const DiscTable& table) {
-    if (table.rings() != rings) return false;
+    if (table.rings() != rings || table.sides() != std::array<int64_t, 3>{side, side, side}) return false;
     for (int l = 0; l < rings; ++l) {
       for (int z = -half; z <= half; ++z) {
         for (int y = -half; y <= half; ++y) {
@@ -108,10 +125,8 @@ bool with_standard_shells(const WindowGeometry& g, const RingKernel& rings, doub
     share *= static_cast<double>(g.out[axis]) / static_cast<double>(covered);
   }
   if (share < least_share) return false;
-  const auto try_side = [&](auto side) {
-    if (g.kernel != std::array<int64_t, 3>{side, side, side}) return false;
-    return StandardShells<side>::match(DiscTable(g.kernel, rings)) && f(side);
-  };
+  const DiscTable table(g.kernel, rings);
+  const auto try_side = [&](auto side) { return StandardShells<side>::match(table) && f(side); };
   return try_side(std::integral_constant<int, 3>{}) || try_side(std::integral_constant<int, 5>{}) ||
          try_side(std::integral_constant<int, 9>{});
 }
