@@ -33,31 +33,54 @@ export async function launching<T>(kernels: string | readonly string[], run: () 
   return result;
 }
 
-/** dv, with x and dy of random numbers; or with dy of ones and element `infiniteAt` of x infinite. */
+/** An element of one of them is infinite; the other is ones. */
+interface Infinite {
+  of: 'x' | 'dy';
+  at: number;
+}
+
+/** dv, with x and dy of random numbers but for what is infinite. */
 export async function weightGradient(
   { x, outputs, side, groups = 1, padding = (side - 1) / 2 }: RingLayer<RingShape>,
   dtype: 'float32' | 'bfloat16',
   device: gmr.Device,
-  infiniteAt?: number,
+  infinite?: Infinite,
 ): Promise<ArrayLike<number>> {
   const random = uniform(6);
   const normals = (shape: readonly number[]) => Float32Array.from(normal(shape, random).data);
-  const inputs = normals(x);
-  if (infiniteAt !== undefined) inputs[infiniteAt] = Infinity;
-  const input = gmr.tensor(inputs, x, { device, dtype });
+  const valuesOf = (name: Infinite['of'], shape: readonly number[]) => {
+    const values = normals(shape);
+    if (infinite?.of === name) values[infinite.at] = Infinity;
+    else if (infinite !== undefined) values.fill(1);
+    return values;
+  };
+  const input = gmr.tensor(valuesOf('x', x), x, { device, dtype });
   const shape = [outputs, x[1] / groups, (side + 1) / 2];
   const weights = gmr.tensor(normals(shape), shape, { device, requiresGrad: true });
   const y = gmr.ops.ringConv(input, weights, { kernelSize: x.slice(2).map(() => side), padding, groups });
-  const gradient = infiniteAt === undefined ? normals(y.shape) : new Float32Array(y.size).fill(1);
-  y.backward(gmr.tensor(gradient, y.shape, { device, dtype }));
+  y.backward(gmr.tensor(valuesOf('dy', y.shape), y.shape, { device, dtype }));
   return weights.grad!.data();
 }
 
-/** Of an element of channel 0: infinity in every ring of that channel, and all else finite. */
-export function expectInfiniteChannel(dv: ArrayLike<number>, { x, side }: RingLayer<RingShape>): void {
-  const rings = (side + 1) / 2;
+/**
+ * Demands that what is infinite stays where it is: of element `at` of x, in channel 0, in every ring of that channel; of the first
+ * element of dy in every weight of the first output. Without groups.
+ */
+export async function expectInfinityKept(
+  layer: RingLayer<RingShape>,
+  dtype: 'float32' | 'bfloat16',
+  device: gmr.Device,
+  at: number,
+): Promise<void> {
+  const rings = (layer.side + 1) / 2;
+  const weights = layer.x[1] * rings; // of an output
+  expectInfinite(await weightGradient(layer, dtype, device, { of: 'x', at }), (i) => i % weights < rings);
+  expectInfinite(await weightGradient(layer, dtype, device, { of: 'dy', at: 0 }), (i) => i < weights);
+}
+
+function expectInfinite(dv: ArrayLike<number>, isSeen: (i: number) => boolean): void {
   const values = Array.from(dv);
-  const isSeen = values.map((_, i) => i % (x[1] * rings) < rings);
-  expect(values.map((value) => value === Infinity)).to.deep.equal(isSeen);
-  expect(values.map((value) => !Number.isFinite(value))).to.deep.equal(isSeen);
+  const expected = values.map((_, i) => isSeen(i));
+  expect(values.map((value) => value === Infinity)).to.deep.equal(expected);
+  expect(values.map((value) => !Number.isFinite(value))).to.deep.equal(expected);
 }

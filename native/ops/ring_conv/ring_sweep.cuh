@@ -475,8 +475,7 @@ __device__ void sweep_weight_product(const BackwardWeightProduct<Gather, bfloat1
     __syncthreads();
     if (threadIdx.x == 0) at.start(item);
     while (true) {
-      __syncthreads();
-      if (threadIdx.x == 0) at.set_next(p);
+      if (threadIdx.x == 0) at.set_next(p);  // whatever it replaces was read before the sweep's last barrier
       __syncthreads();
       if (!at.is_there) break;
       typename Gather::AtColumn at_column(p.gather, at.column, windows);
