@@ -27,7 +27,6 @@ describe('README', () => {
   });
 
   it('its second example saves, goes on and infers', async () => {
-    expect(examples).to.have.length(2);
     const folder = mkdtempSync(join(tmpdir(), 'gmr-'));
     try {
       const script = `process.chdir(${JSON.stringify(folder)});\n${body(examples[0])}\n${examples[1]}`;
@@ -40,5 +39,18 @@ describe('README', () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+
+  it('its third example brings pixels into the order of layers', async () => {
+    expect(examples).to.have.length(3);
+    // An image of two columns and one row, as sharp gives it.
+    const stub = `const buffer = { data: Buffer.from([51, 102, 153, 0, 204, 255]), info: { width: 2, height: 1 } };
+      const sharp = () => ({ removeAlpha: () => ({ raw: () => ({ toBuffer: async () => buffer }) }) });`;
+    const show =
+      'console.log(JSON.stringify([photo.shape, [...(await photo.data())].map((value) => value.toFixed(1))]));';
+    const result = await runChild(`${stub}\n${examples[2]}\n${show}`);
+    expect(result.code, result.stderr).to.equal(0);
+    const channels = ['0.2', '0.0', '0.4', '0.8', '0.6', '1.0'];
+    expect(JSON.parse(result.stdout)).to.deep.equal([[1, 3, 1, 2], channels]);
   });
 });
