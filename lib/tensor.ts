@@ -86,10 +86,10 @@ export class Tensor {
   }
 
   /** @internal */
-  live(where: string): Storage {
+  live(where: string, argument = 'tensor'): Storage {
     if (this.storage === undefined) {
       const what = `a tensor of shape [${this.shape.join(', ')}] that was disposed of`;
-      fail(where, 'tensor', 'be live', new Described(what), 'disposed');
+      fail(where, argument, 'be live', new Described(what), 'disposed');
     }
     return this.storage;
   }
@@ -386,7 +386,7 @@ export interface TensorExpectation {
 /** @internal Checks a tensor argument of an op. */
 export function expectTensor(op: string, argument: string, value: unknown, expected: TensorExpectation = {}): Tensor {
   if (!(value instanceof Tensor)) fail(op, argument, 'be a Tensor', value);
-  value.live(op);
+  value.live(op, argument);
   const dtypes: readonly DType[] = [expected.dtype ?? 'float32'].flat();
   if (!dtypes.includes(value.dtype)) {
     const hint = value.dtype !== 'int32' && dtypes[0] !== 'int32' ? ' (ops.cast makes it so)' : '';

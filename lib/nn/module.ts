@@ -75,6 +75,16 @@ function locate(error: GmrError, root: AnyModule): void {
   error.message = message;
 }
 
+/** Modules whose `dispose` was called, and those whose parameters or buffers went with a module above them. */
+const disposed = new WeakSet<AnyModule>();
+
+/** @param path Where the module is in the one that was called. */
+function expectLive(module: AnyModule, path = ''): void {
+  if (!disposed.has(module)) return;
+  const message = `[${module.constructor.name}] expected the module to be live, received one that was disposed of`;
+  throw new GmrError('disposed', path === '' ? message : `in ${path}: ${message}`);
+}
+
 function join(prefix: string, name: string): string {
   return prefix === '' ? name : `${prefix}.${name}`;
 }
@@ -112,6 +122,7 @@ export abstract class Module<Args extends unknown[] = [x: Tensor]> {
   /** @internal Runs a computation of this module as `forward` runs `compute`. */
   protected within(compute: () => Tensor): Tensor {
     try {
+      expectLive(this);
       return isProfiling() ? labelled(this, compute) : scope(compute);
     } catch (error) {
       if (error instanceof GmrError) locate(error, this);
@@ -218,6 +229,7 @@ export abstract class Module<Args extends unknown[] = [x: Tensor]> {
     const slots = [...this.slots()].filter(({ value }) => value instanceof Tensor && value.device !== target);
     const sources = [...new Set(slots.map(({ value }) => value as Tensor))];
     const values = await Promise.all(sources.map((source) => source.data()));
+    for (const [path, module] of this.namedModules()) expectLive(module, path); // disposed of in the meantime
     const copies = new Map<unknown, Tensor>();
     withoutScope(() => {
       for (const [i, source] of sources.entries()) {
@@ -238,9 +250,19 @@ export abstract class Module<Args extends unknown[] = [x: Tensor]> {
     }
   }
 
-  /** Frees all parameters and buffers; the module cannot be used afterwards. */
+  /**
+   * Frees all parameters and buffers. What needs them is refused afterwards (code `disposed`), by this module and by all below it that had
+   * any; those without may serve in other models. Harmless twice.
+   */
   dispose(): void {
-    for (const { value } of this.slots()) if (value instanceof Tensor) value.dispose();
+    disposed.add(this);
+    for (const module of this.modules()) {
+      for (const value of Object.values(module)) {
+        if (!(value instanceof Tensor)) continue;
+        value.dispose();
+        disposed.add(module);
+      }
+    }
   }
 
   [Symbol.dispose](): void {
@@ -253,9 +275,9 @@ export abstract class Module<Args extends unknown[] = [x: Tensor]> {
    */
   toString(): string {
     const children = [...this.namedChildren()].map(([name, child]) => `(${name}) ${child.toString()}`);
-    if (children.length === 0) return `${this.constructor.name}(${settingsOf(this)})`;
     const body = children.join('\n').replaceAll(/^/gm, '  ');
-    return `${this.constructor.name}(\n${body}\n)`;
+    const inside = children.length === 0 ? settingsOf(this) : `\n${body}\n`;
+    return `${this.constructor.name}(${inside})${disposed.has(this) ? ', disposed' : ''}`;
   }
 
   /** @internal */
@@ -268,7 +290,7 @@ export abstract class Module<Args extends unknown[] = [x: Tensor]> {
     return {};
   }
 
-  /** Every parameter and buffer with its path and the property that holds it. */
+  /** Every parameter and buffer with its path and the property that holds it, unless they were disposed of. */
   private *slots(): IterableIterator<{
     path: string;
     owner: AnyModule;
@@ -277,6 +299,7 @@ export abstract class Module<Args extends unknown[] = [x: Tensor]> {
     isBuffer: boolean;
   }> {
     for (const [prefix, owner] of this.namedModules()) {
+      expectLive(owner, prefix);
       const { bufferNames } = owner.constructor as typeof Module;
       for (const [property, value] of Object.entries(owner) as [string, unknown][]) {
         if (value instanceof Tensor || value instanceof Counter) {

@@ -1,4 +1,5 @@
 import {
+  Described,
   expectBoolean,
   expectNumber,
   expectOptions,
@@ -127,6 +128,7 @@ export class SGD {
   /** Settings, `lr` among them, may be assigned between steps. */
   readonly groups: readonly ParameterGroup[];
   private readonly velocities = new Map<Tensor, Tensor>();
+  private isDisposed = false;
 
   /**
    * @param params Parameters, or groups of them with options of their own.
@@ -154,8 +156,13 @@ export class SGD {
   /**
    * Moves every parameter that has a gradient, in place: those of a group in one pass (88 at a time), which does not run
    * where the computation of one of its gradients failed; the next read reports it then.
+   * @throws GmrError `disposed` when a parameter was disposed of, also by `model.to(device)`, which makes others; none moves then.
    */
   step(): void {
+    this.expectLive();
+    for (const { params } of this.groups) {
+      for (const [name, parameter] of params) parameter.live('SGD', `parameter ${name}`);
+    }
     for (const group of this.groups) {
       expectOptions('SGD', group, groupNames, 'a group');
       const { weightDecay, sigmaWeightDecay, ...rates } = expectSettings(group);
@@ -238,23 +245,33 @@ export class SGD {
       for (const velocity of loaded.values()) velocity.dispose();
       throw error;
     }
-    this.dispose();
+    this.freeVelocities();
     for (const [parameter, velocity] of loaded) this.velocities.set(parameter, velocity);
     for (const [i, group] of this.groups.entries()) Object.assign(group, settings[i]);
   }
 
-  /** Frees the velocities; the next step starts them anew. */
+  /** Frees the velocities. Steps and states are refused afterwards (code `disposed`). Harmless twice. */
   dispose(): void {
-    for (const velocity of this.velocities.values()) velocity.dispose();
-    this.velocities.clear();
+    this.isDisposed = true;
+    this.freeVelocities();
   }
 
   [Symbol.dispose](): void {
     this.dispose();
   }
 
+  private freeVelocities(): void {
+    for (const velocity of this.velocities.values()) velocity.dispose();
+    this.velocities.clear();
+  }
+
+  private expectLive(): void {
+    if (this.isDisposed) fail('SGD', 'the optimiser', 'be live', new Described('one that was disposed of'), 'disposed');
+  }
+
   /** Every parameter under `<group>.<name>`. */
   private *keys(): IterableIterator<[string, Tensor]> {
+    this.expectLive();
     for (const [i, { params }] of this.groups.entries()) {
       for (const [name, parameter] of params) yield [`${i}.${name}`, parameter];
     }

@@ -71,6 +71,8 @@ const notPublic = new Set([
   'constructor',
   'convolve',
   'derivedState',
+  'expectLive',
+  'freeVelocities',
   'keys',
   'live',
   'namedChildren',

@@ -249,7 +249,7 @@ describeRows(
       [`${name}: another device`, [() => call(elsewhere), 'device_mismatch', `expected ${argument} to be on cpu`]],
       [
         `${name}: freed by a scope`,
-        [() => call(freed), 'disposed', 'expected tensor to be live, received a tensor of'],
+        [() => call(freed), 'disposed', `expected ${argument} to be live, received a tensor of`],
       ],
       [
         `${name}: integers`,
@@ -500,7 +500,7 @@ describeRows('state dicts', {
   'an optimiser over a freed tensor': [
     () => new optim.SGD([freed(1)], { lr: 1 }),
     'disposed',
-    '[SGD] expected tensor to be live',
+    '[SGD] expected parameter 0 to be live',
   ],
   'a generator of another kind': [
     () => new nn.Linear(2, 1, { generator: { uniformArray: () => new Float32Array(2) } as never }),

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import * as gmr from '../../lib/index.js';
 import { devices } from '../support/devices.js';
-import { expectFailure } from '../support/failure.js';
+import { expectFailure, expectRejection } from '../support/failure.js';
 
 const { nn } = gmr;
 
@@ -323,5 +323,63 @@ describe('Module: state dicts', () => {
     expect(await snapshot(net)).to.deep.equal(before);
     const y = net.eval().forward(gmr.tensor(new Float32Array(50).fill(1), [1, 2, 5, 5], { device: to }));
     expect(y.device).to.equal(to);
+  });
+});
+
+describe('Module: after dispose', () => {
+  const images = gmr.tensor(new Float32Array(50), [1, 2, 5, 5]);
+  const gone = (where: string): string => `${where} expected the module to be live, received one that was disposed of`;
+
+  it('refuses what needs parameters, and names its class', async () => {
+    const net = new Net();
+    const state = net.stateDict();
+    net.dispose();
+    net.dispose();
+    const calls = {
+      forward: () => net.forward(images),
+      stateDict: () => net.stateDict(),
+      loadStateDict: () => net.loadStateDict(state),
+      parameters: () => [...net.parameters()],
+      namedBuffers: () => [...net.namedBuffers()],
+      SGD: () => new gmr.optim.SGD(net, { lr: 1 }),
+      to: () => net.to('cpu'),
+    };
+    for (const call of Object.values(calls)) await expectRejection((async () => call())(), 'disposed', gone('[Net]'));
+    expect(failureOf(net.conv1, images).message).to.equal(gone('[GMRConv2d]'));
+    expect(net.train(false).training).to.equal(false);
+  });
+
+  it('is named with its path in a model', () => {
+    using net = new nn.Sequential({ body: new nn.Sequential(new nn.ReLU(), new nn.Conv2d(2, 3, 3)) }).eval();
+    [...net.modules()].at(-1)!.dispose();
+    expect(failureOf(net, images).message).to.equal(gone('in body.1: [Conv2d]'));
+    expectFailure(() => net.stateDict(), 'disposed', gone('in body.1: [Conv2d]'));
+    using fused = new nn.Sequential(new nn.Conv2d(2, 3, 3), new nn.BatchNorm2d(3)).eval();
+    fused.layers[1]!.dispose();
+    expect(gmr.noGrad(() => failureOf(fused, images)).message).to.equal(gone('in 1: [BatchNorm2d]'));
+  });
+
+  it('says so when printed', () => {
+    using net = new nn.Sequential(new nn.Linear(2, 1), new nn.ReLU());
+    net.layers[0]!.dispose();
+    expect(String(net)).to.match(/^Sequential\(\n {2}\(0\) Linear\(.*\), disposed\n {2}\(1\) ReLU\(\)\n\)$/);
+    net.dispose();
+    expect(String(net)).to.match(/\n {2}\(1\) ReLU\(\)\n\), disposed$/);
+  });
+
+  it('takes no layer without state along: another model may have it too', () => {
+    const relu = new nn.ReLU();
+    using other = new nn.Sequential(relu);
+    new nn.Sequential(relu, new nn.Linear(2, 1)).dispose();
+    expect(other.forward(images).shape).to.deep.equal(images.shape);
+    relu.dispose();
+    expect(failureOf(other, images).message).to.equal(gone('in 0: [ReLU]'));
+  });
+
+  it('does not come back to life where it was being moved', async () => {
+    const net = new Net(devices[0]);
+    const moved = net.to(devices.at(-1)!);
+    net.dispose();
+    await expectRejection(moved, 'disposed', gone('[Net]'));
   });
 });

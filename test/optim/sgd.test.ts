@@ -153,15 +153,43 @@ describe('SGD', () => {
     expect(await values(failed)).to.deep.equal([1, 2, 3]);
   });
 
-  it('refuses a parameter or gradient that was disposed of before it moves any', async () => {
+  it('refuses a gradient that was disposed of before it moves any', async () => {
     const [first, second] = [leaf(1), leaf(1)];
     using optimizer = new SGD([first, second], { lr: 1, momentum: 0.5 });
     setGradient(first, 1);
     setGradient(second, 1);
     second.grad!.dispose();
-    expectFailure(() => optimizer.step(), 'disposed', '[SGD]');
+    expectFailure(() => optimizer.step(), 'disposed', '[SGD] expected the gradient of 1 to be live');
     expect(await values(first)).to.deep.equal([1]);
     expect(optimizer.stateDict().velocity).to.deep.equal({});
+  });
+
+  it('refuses a step once a parameter was disposed of, in whatever group, before it moves any', async () => {
+    const first = leaf(1);
+    const layer = new gmr.nn.Linear(2, 1);
+    using optimizer = new SGD([{ params: [first] }, { params: layer }], { lr: 1 });
+    setGradient(first, 1);
+    layer.dispose();
+    const message =
+      '[SGD] expected parameter weight to be live, received a tensor of shape [1, 2] that was disposed of';
+    expectFailure(() => optimizer.step(), 'disposed', message);
+    expect(await values(first)).to.deep.equal([1]);
+  });
+
+  it('refuses to go on after dispose, and keeps its parameters', async () => {
+    const parameter = leaf(1);
+    const optimizer = new SGD([parameter], { lr: 1, momentum: 0.5 });
+    setGradient(parameter, 1);
+    optimizer.step();
+    const state = optimizer.stateDict();
+    optimizer.dispose();
+    optimizer.dispose();
+    const message = '[SGD] expected the optimiser to be live, received one that was disposed of';
+    expectFailure(() => optimizer.step(), 'disposed', message);
+    expectFailure(() => optimizer.stateDict(), 'disposed', message);
+    expectFailure(() => optimizer.loadStateDict({ ...state, velocity: {} }), 'disposed', message);
+    optimizer.zeroGrad();
+    expect(await values(parameter)).to.deep.equal([0]);
   });
 
   it('goes on after a step whose gradient failed', async () => {
