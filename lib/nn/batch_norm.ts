@@ -7,7 +7,7 @@ import { activationDTypes, expectTensor, type Tensor } from '../tensor.js';
 import { expectChannelCount, withBatch } from './batch_axis.js';
 import { expectGenerator } from '../random.js';
 import { constantParameter, layerOptionNames, type LayerOptions } from './init.js';
-import { Module } from './module.js';
+import { Module, unusual, type Settings } from './module.js';
 import { Counter } from './state_dict.js';
 
 /** `generator` is there so that one object can serve all layers: first values here are constants. */
@@ -103,6 +103,13 @@ export abstract class BatchNormBase extends Module<[x: Tensor, fused?: Fused]> {
     if (this.training || mean === null || runningVar === null) return null;
     if (outChannels !== this.numFeatures || spatialDims !== this.spatialDims || device !== mean.device) return null;
     return { mean, scale: this.within(() => batchNormScale(weight, runningVar, eps)), shift };
+  }
+
+  /** @internal */
+  protected override madeWith(): Settings {
+    const [affine, trackRunningStats] = [this.weight !== null, this.runningMean !== null];
+    const made = { ...super.madeWith(), momentum: String(this.momentum), affine, trackRunningStats };
+    return unusual(made, { eps: 1e-5, momentum: 0.1, affine: true, trackRunningStats: true });
   }
 
   protected override compute(x: Tensor, fused: Fused = {}): Tensor {

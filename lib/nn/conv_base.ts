@@ -6,7 +6,7 @@ import { perAxis, type Extents } from '../ops/spatial.js';
 import { elementCount, type Shape, type Tensor } from '../tensor.js';
 import { withBatch } from './batch_axis.js';
 import { layerOptionNames, weightParameter, type Fans, type LayerOptions, type WeightInit } from './init.js';
-import { Module } from './module.js';
+import { Module, unusual, type Settings } from './module.js';
 
 export interface ConvLayerOptions extends LayerOptions {
   /** Steps between output positions. Default 1. */
@@ -153,6 +153,12 @@ export abstract class ConvBase extends Module {
 
   /** @internal The op on `[N, C, ...]`. */
   protected abstract convolve(x: Tensor, geometry: ConvArguments, norm: Normalisation | null): Tensor;
+
+  /** @internal */
+  protected override madeWith(): Settings {
+    const usual = { stride: 1, padding: 0, dilation: 1, groups: 1, paddingMode: 'zeros', bias: true };
+    return unusual({ ...super.madeWith(), bias: this.bias !== null }, usual);
+  }
 
   protected override compute(x: Tensor): Tensor {
     return this.padAndConvolve(x, null);

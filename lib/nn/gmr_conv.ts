@@ -6,12 +6,14 @@ import { ringConvNormalised } from '../ops/ring_conv.js';
 import type { Extents } from '../ops/spatial.js';
 import type { Shape, Tensor } from '../tensor.js';
 import { ConvBase, convLayerOptionNames, type ConvArguments, type ConvLayerOptions } from './conv_base.js';
+import { unusual, type Settings } from './module.js';
 import {
   derivedRingState,
   effectiveWeight,
   initialLogSigmas,
   resolveRingKernel,
   ringOptionNames,
+  usualRingOptions,
   type RingKernel,
   type RingOptions,
 } from './ring_kernel.js';
@@ -52,6 +54,11 @@ class GMRConvNd extends ConvBase {
     const v = effectiveWeight(this.weight, this.logSigmas);
     const options = { ...geometry, kernelSize, circular };
     return norm === null ? ringConv(x, v, options) : ringConvNormalised(x, v, options, norm);
+  }
+
+  /** @internal */
+  protected override madeWith(): Settings {
+    return unusual({ ...super.madeWith(), ...this.kernel }, usualRingOptions(this.kernel));
   }
 
   protected override derivedState(): Readonly<Record<string, Shape>> {

@@ -6,13 +6,14 @@ import { elementCount, type Shape, type Tensor } from '../tensor.js';
 import { withBatch } from './batch_axis.js';
 import { convParameters, expectChannels } from './conv_base.js';
 import { layerOptionNames, type LayerOptions, type WeightInit } from './init.js';
-import { Module } from './module.js';
+import { Module, unusual, type Settings } from './module.js';
 import {
   derivedRingState,
   effectiveWeight,
   initialLogSigmas,
   resolveRingKernel,
   ringOptionNames,
+  usualRingOptions,
   type RingKernel,
   type RingOptions,
 } from './ring_kernel.js';
@@ -49,6 +50,7 @@ const optionNames: OptionNames<GMRConvTransposeOptions> = {
 class GMRConvTransposeNd extends Module {
   readonly inChannels: number;
   readonly outChannels: number;
+  readonly kernelSize: readonly number[];
   readonly stride: readonly number[];
   readonly padding: readonly number[];
   readonly outputPadding: readonly number[];
@@ -77,6 +79,7 @@ class GMRConvTransposeNd extends Module {
     this.kernel = kernel;
     this.inChannels = inChannels;
     this.outChannels = outChannels;
+    this.kernelSize = kernel.kernelSize;
     this.groups = groups;
     this.stride = perAxis(layer, 'stride', options.stride ?? 1, spatialDims, 1);
     this.padding = perAxis(layer, 'padding', options.padding ?? 0, spatialDims, 0);
@@ -107,6 +110,13 @@ class GMRConvTransposeNd extends Module {
     const apply = (batch: Tensor): Tensor =>
       ringConvTranspose(batch, effectiveWeight(this.weight, this.logSigmas), options);
     return withBatch(this.layer, x, kernelSize.length, apply, { name: 'inChannels', count: this.inChannels });
+  }
+
+  /** @internal */
+  protected override madeWith(): Settings {
+    const usual = { stride: 1, padding: 0, outputPadding: 0, dilation: 1, groups: 1, bias: true };
+    const made = { ...super.madeWith(), ...this.kernel, bias: this.bias !== null };
+    return unusual(made, { ...usual, ...usualRingOptions(this.kernel) });
   }
 
   protected override derivedState(): Readonly<Record<string, Shape>> {

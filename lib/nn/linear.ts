@@ -2,7 +2,7 @@ import { expectBoolean, expectInteger, expectOptions } from '../errors.js';
 import { conv } from '../ops/index.js';
 import { activationDTypes, elementCount, expectTensor, type Tensor } from '../tensor.js';
 import { layerOptionNames, weightParameter, type LayerOptions } from './init.js';
-import { Module } from './module.js';
+import { Module, unusual, type Settings } from './module.js';
 
 export interface LinearOptions extends LayerOptions {
   /** Default true. */
@@ -28,6 +28,11 @@ export class Linear extends Module {
     const hasBias = expectBoolean('Linear', 'bias', options.bias ?? true);
     this.weight = weightParameter('Linear', [outFeatures, inFeatures], fans, options);
     this.bias = hasBias ? weightParameter('Linear', [outFeatures], fans, options) : null;
+  }
+
+  /** @internal */
+  protected override madeWith(): Settings {
+    return unusual({ ...super.madeWith(), bias: this.bias !== null }, { bias: true });
   }
 
   protected override compute(x: Tensor): Tensor {

@@ -26,20 +26,26 @@ let paths: ReadonlyMap<AnyModule, string> | undefined;
 /** Properties that `toString` leaves out: what holds for all of a network, or is in the class's name. */
 const unsaid = new Set(['training', 'layer', 'names', 'spatialDims']);
 
-/** What a module was made with, as far as it is numbers, words or flags. */
-function settingsOf(module: AnyModule): string {
-  const isPlain = (value: unknown): boolean =>
-    Array.isArray(value) ? value.length > 0 && value.every(isPlain) : /^(number|boolean|string)$/.test(typeof value);
-  // What is the same for all axes is said once.
-  const text = (value: unknown): string => {
-    if (!Array.isArray(value)) return String(value);
-    const items = value.map(text);
-    return items.every((item) => item === items[0]) ? items[0]! : `[${items.join(', ')}]`;
-  };
-  return Object.entries(module)
-    .filter(([name, value]) => !unsaid.has(name) && isPlain(value))
-    .map(([name, value]) => `${name}: ${text(value)}`)
-    .join(', ');
+/** @internal What a module was made with, by name. */
+export type Settings = Readonly<Record<string, unknown>>;
+
+function isPlain(value: unknown): boolean {
+  if (Array.isArray(value)) return value.length > 0 && value.every(isPlain);
+  return /^(number|boolean|string)$/.test(typeof value);
+}
+
+/** What is the same for all axes is said once. */
+function settingText(value: unknown): string {
+  if (!Array.isArray(value)) return String(value);
+  const items = value.map(settingText);
+  return items.every((item) => item === items[0]) ? items[0]! : `[${items.join(', ')}]`;
+}
+
+/** @internal Settings without those that are as in `usual`. */
+export function unusual(settings: Settings, usual: Settings): Settings {
+  const isUsual = (name: string): boolean =>
+    Object.hasOwn(usual, name) && settingText(settings[name]) === settingText(usual[name]);
+  return Object.fromEntries(Object.entries(settings).filter(([name]) => !isUsual(name)));
 }
 
 /** `runningMean` -> `running_mean`: the names of state dicts are the reference's. */
@@ -270,19 +276,27 @@ export abstract class Module<Args extends unknown[] = [x: Tensor]> {
   }
 
   /**
-   * The tree of modules, a line each; layers with what they were made with, as far as it is numbers, words or flags:
-   * `Sequential(\n  (0) GMRConv2d(inChannels: 3, outChannels: 8, kernelSize: 9, ...)\n  (1) ReLU()\n)`.
+   * The tree of modules, a line each; layers with what they were made with, as far as it is numbers, words or flags and not the default:
+   * `Sequential(\n  (0) GMRConv2d(inChannels: 3, outChannels: 8, kernelSize: 9, padding: 4)\n  (1) ReLU()\n)`.
    */
   toString(): string {
     const children = [...this.namedChildren()].map(([name, child]) => `(${name}) ${child.toString()}`);
     const body = children.join('\n').replaceAll(/^/gm, '  ');
-    const inside = children.length === 0 ? settingsOf(this) : `\n${body}\n`;
+    const settings = Object.entries(this.madeWith())
+      .filter(([name, value]) => !unsaid.has(name) && isPlain(value))
+      .map(([name, value]) => `${name}: ${settingText(value)}`);
+    const inside = children.length === 0 ? settings.join(', ') : `\n${body}\n`;
     return `${this.constructor.name}(${inside})${disposed.has(this) ? ', disposed' : ''}`;
   }
 
   /** @internal */
   [inspectMethod](): string {
     return this.toString();
+  }
+
+  /** @internal What `toString` chooses from: properties, and options that became none, less what is as by default. */
+  protected madeWith(): Settings {
+    return Object.fromEntries(Object.entries(this));
   }
 
   /** Names and shapes of what the reference's state dict holds beside this module's own state; see `loadStateDict`. */

@@ -5,7 +5,7 @@ import { maxPoolOptionNames } from '../ops/max_pool.js';
 import { perAxis, type Extents } from '../ops/spatial.js';
 import type { Tensor } from '../tensor.js';
 import { withBatch } from './batch_axis.js';
-import { Module } from './module.js';
+import { Module, unusual, type Settings } from './module.js';
 
 class AvgPoolNd extends Module {
   readonly kernelSize: readonly number[];
@@ -22,6 +22,11 @@ class AvgPoolNd extends Module {
     this.stride = perAxis(this.layer, 'stride', options.stride ?? this.kernelSize, spatialDims, 1);
     this.padding = perAxis(this.layer, 'padding', options.padding ?? 0, spatialDims, 0);
     this.countIncludePad = expectBoolean(this.layer, 'countIncludePad', options.countIncludePad ?? true);
+  }
+
+  /** @internal */
+  protected override madeWith(): Settings {
+    return unusual(super.madeWith(), { stride: this.kernelSize, padding: 0, countIncludePad: true });
   }
 
   protected override compute(x: Tensor): Tensor {
@@ -68,6 +73,11 @@ class MaxPoolNd extends Module {
     this.stride = perAxis(this.layer, 'stride', options.stride ?? this.kernelSize, spatialDims, 1);
     this.padding = perAxis(this.layer, 'padding', options.padding ?? 0, spatialDims, 0);
     this.dilation = perAxis(this.layer, 'dilation', options.dilation ?? 1, spatialDims, 1);
+  }
+
+  /** @internal */
+  protected override madeWith(): Settings {
+    return unusual(super.madeWith(), { stride: this.kernelSize, padding: 0, dilation: 1 });
   }
 
   protected override compute(x: Tensor): Tensor {

@@ -33,6 +33,12 @@ export interface RingKernel {
   trainSigma: boolean;
 }
 
+/** @internal What the options of a kernel of these sides are where they are not given. */
+export function usualRingOptions({ kernelSize, circular }: Pick<RingKernel, 'kernelSize' | 'circular'>) {
+  const numRings = Math.floor(kernelSize[0]! / 2) + (circular ? 1 : 2);
+  return { numRings, circular: true, gaussian: true, trainSigma: true };
+}
+
 /** @internal */
 export function resolveRingKernel(
   layer: string,
@@ -46,14 +52,14 @@ export function resolveRingKernel(
     fail(layer, 'kernelSize', `have odd sides (${reason})`, kernelSize);
   }
   const circular = expectBoolean(layer, 'circular', options.circular ?? true);
-  const usual = Math.floor(sides[0]! / 2) + (circular ? 1 : 2);
+  const usual = usualRingOptions({ kernelSize: sides, circular });
   return {
     kernelSize: sides,
     // The outermost shell is one distance alone: it takes another ring to hold the rest.
-    numRings: expectInteger(layer, 'numRings', options.numRings ?? usual, circular ? 1 : 2),
+    numRings: expectInteger(layer, 'numRings', options.numRings ?? usual.numRings, circular ? 1 : 2),
     circular,
-    gaussian: expectBoolean(layer, 'gaussian', options.gaussian ?? true),
-    trainSigma: expectBoolean(layer, 'trainSigma', options.trainSigma ?? true),
+    gaussian: expectBoolean(layer, 'gaussian', options.gaussian ?? usual.gaussian),
+    trainSigma: expectBoolean(layer, 'trainSigma', options.trainSigma ?? usual.trainSigma),
   };
 }
 

@@ -75,6 +75,7 @@ const notPublic = new Set([
   'freeVelocities',
   'keys',
   'live',
+  'madeWith',
   'namedChildren',
   'normalise',
   'slots',

@@ -73,18 +73,56 @@ describe('Module: structure', () => {
       pool: new nn.AvgPool2d([2, 3]),
       other: new (class Own extends nn.ReLU {})(),
     });
-    const geometry = 'stride: 1, padding: 4, dilation: 1, groups: 1, paddingMode: zeros';
     const text = `Sequential(
   (body) Sequential(
-    (0) GMRConv2d(inChannels: 1, outChannels: 8, kernelSize: 9, ${geometry})
-    (1) Conv1d(inChannels: 1, outChannels: 8, kernelSize: 4, ${geometry.replace('4', '[1, 2]')})
+    (0) GMRConv2d(inChannels: 1, outChannels: 8, kernelSize: 9, padding: 4)
+    (1) Conv1d(inChannels: 1, outChannels: 8, kernelSize: 4, padding: [1, 2], bias: false)
   )
-  (pool) AvgPool2d(kernelSize: [2, 3], stride: [2, 3], padding: 0, countIncludePad: true)
+  (pool) AvgPool2d(kernelSize: [2, 3])
   (other) Own()
 )`;
     expect(String(net)).to.equal(text);
     expect(inspect(net)).to.equal(text);
     expect(String(new Net())).to.match(/^Net\(\n {2}\(conv1\) GMRConv2d.*\n.*\n {2}\(heads\.0\) Linear\(/);
+  });
+
+  it('prints of layers what they must be told, and what differs from the defaults', () => {
+    const [device, ring] = ['cpu', { numRings: 100, circular: false, gaussian: false, trainSigma: false }] as const;
+    const conv = { stride: 2, padding: 1, dilation: [1, 2], groups: 4, bias: false, device } as const;
+    const channels = 'inChannels: 4, outChannels: 8, kernelSize: 9';
+    const geometry = 'stride: 2, padding: 1, dilation: [1, 2], groups: 4';
+    const rings = 'numRings: 100, circular: false, gaussian: false, trainSigma: false';
+    const lines: Record<string, gmr.nn.AnyModule> = {
+      [`Conv2d(${channels})`]: new nn.Conv2d(4, 8, 9),
+      [`Conv2d(${channels}, ${geometry}, paddingMode: reflect, bias: false)`]: new nn.Conv2d(4, 8, 9, {
+        ...conv,
+        paddingMode: 'reflect',
+      }),
+      [`GMRConv2d(${channels})`]: new nn.GMRConv2d(4, 8, 9, { numRings: 5 }),
+      [`GMRConv2d(${channels}, circular: false)`]: new nn.GMRConv2d(4, 8, 9, { circular: false }),
+      [`GMRConv2d(${channels}, ${geometry}, bias: false, ${rings})`]: new nn.GMRConv2d(4, 8, 9, { ...conv, ...ring }),
+      [`GMRConvTranspose2d(${channels})`]: new nn.GMRConvTranspose2d(4, 8, 9),
+      [`GMRConvTranspose2d(${channels}, ${geometry.replace('1,', '1, outputPadding: 1,')}, bias: false, ${rings})`]:
+        new nn.GMRConvTranspose2d(4, 8, 9, { ...conv, ...ring, outputPadding: 1 }),
+      'Linear(inFeatures: 2, outFeatures: 3)': new nn.Linear(2, 3),
+      'Linear(inFeatures: 2, outFeatures: 3, bias: false)': new nn.Linear(2, 3, { bias: false }),
+      'BatchNorm1d(numFeatures: 2)': new nn.BatchNorm1d(2),
+      'BatchNorm1d(numFeatures: 2, eps: 0.1, momentum: null, affine: false, trackRunningStats: false)':
+        new nn.BatchNorm1d(2, { eps: 0.1, momentum: null, affine: false, trackRunningStats: false }),
+      'AvgPool1d(kernelSize: 2)': new nn.AvgPool1d(2),
+      'AvgPool1d(kernelSize: 2, stride: 1, padding: 1, countIncludePad: false)': new nn.AvgPool1d(2, {
+        stride: 1,
+        padding: 1,
+        countIncludePad: false,
+      }),
+      'MaxPool3d(kernelSize: 2)': new nn.MaxPool3d(2),
+      'MaxPool3d(kernelSize: 2, stride: 1, padding: 1, dilation: 2)': new nn.MaxPool3d(2, {
+        stride: 1,
+        padding: 1,
+        dilation: 2,
+      }),
+    };
+    for (const [line, layer] of Object.entries(lines)) expect(String(layer)).to.equal(line);
   });
 
   it('yields a shared parameter once, and has both names in the state dict', () => {
