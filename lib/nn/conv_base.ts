@@ -2,7 +2,7 @@
 import { expectBoolean, expectInteger, fail, type OptionNames } from '../errors.js';
 import { pad, type PadMode } from '../ops/index.js';
 import type { Normalisation } from '../ops/conv_geometry.js';
-import { perAxis, type Extents } from '../ops/spatial.js';
+import { expectWindowFits, perAxis, type Extents } from '../ops/spatial.js';
 import { elementCount, type Shape, type Tensor } from '../tensor.js';
 import { withBatch } from './batch_axis.js';
 import { layerOptionNames, weightParameter, type Fans, type LayerOptions, type WeightInit } from './init.js';
@@ -171,13 +171,12 @@ export abstract class ConvBase extends Module {
 
   private padAndConvolve(x: Tensor, norm: Normalisation | null): Tensor {
     const { stride, dilation, groups, bias } = this;
-    const geometry = { stride, dilation, groups, bias };
+    const opPads = this.paddingMode === 'zeros' && this.padding.every(([low, high]) => low === high);
+    const padding = this.padding.map(([low]) => (opPads ? low : 0));
     const apply = (batch: Tensor): Tensor => {
-      if (this.paddingMode === 'zeros' && this.padding.every(([low, high]) => low === high)) {
-        return this.convolve(batch, { ...geometry, padding: this.padding.map(([low]) => low) }, norm);
-      }
-      const padded = pad(batch, this.padding, this.paddingMode);
-      return this.convolve(padded, { ...geometry, padding: stride.map(() => 0) }, norm);
+      const padded = opPads ? batch : pad(batch, this.padding, this.paddingMode);
+      expectWindowFits(this.layer, padded, this.kernelSize, padding, dilation);
+      return this.convolve(padded, { stride, padding, dilation, groups, bias }, norm);
     };
     return withBatch(this.layer, x, this.kernelSize.length, apply, { name: 'inChannels', count: this.inChannels });
   }

@@ -2,7 +2,7 @@ import { expectBoolean, expectInteger, expectOptions } from '../errors.js';
 import { avgPool, globalAvgPool, maxPool, type AvgPoolOptions, type MaxPoolOptions } from '../ops/index.js';
 import { avgPoolOptionNames } from '../ops/avg_pool.js';
 import { maxPoolOptionNames } from '../ops/max_pool.js';
-import { perAxis, type Extents } from '../ops/spatial.js';
+import { expectWindowFits, perAxis, type Extents } from '../ops/spatial.js';
 import type { Tensor } from '../tensor.js';
 import { withBatch } from './batch_axis.js';
 import { Module, unusual, type Settings } from './module.js';
@@ -31,9 +31,10 @@ class AvgPoolNd extends Module {
 
   protected override compute(x: Tensor): Tensor {
     const { kernelSize, stride, padding, countIncludePad } = this;
-    return withBatch(this.layer, x, kernelSize.length, (batch) =>
-      avgPool(batch, kernelSize, { stride, padding, countIncludePad }),
-    );
+    return withBatch(this.layer, x, kernelSize.length, (batch) => {
+      expectWindowFits(this.layer, batch, kernelSize, padding);
+      return avgPool(batch, kernelSize, { stride, padding, countIncludePad });
+    });
   }
 }
 
@@ -82,9 +83,10 @@ class MaxPoolNd extends Module {
 
   protected override compute(x: Tensor): Tensor {
     const { kernelSize, stride, padding, dilation } = this;
-    return withBatch(this.layer, x, kernelSize.length, (batch) =>
-      maxPool(batch, kernelSize, { stride, padding, dilation }),
-    );
+    return withBatch(this.layer, x, kernelSize.length, (batch) => {
+      expectWindowFits(this.layer, batch, kernelSize, padding, dilation);
+      return maxPool(batch, kernelSize, { stride, padding, dilation });
+    });
   }
 }
 

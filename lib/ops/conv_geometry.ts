@@ -4,7 +4,7 @@ import { expectInteger, fail, type OptionNames } from '../errors.js';
 import { float32MatmulPrecisionIndex } from '../precision.js';
 import { elementType, type Shape, type Tensor } from '../tensor.js';
 import { reduce } from './reduce.js';
-import { perAxis, spatialRank, toTriple, type Extents } from './spatial.js';
+import { expectWindowFits, perAxis, spatialRank, toTriple, type Extents } from './spatial.js';
 
 export interface ConvOptions {
   /** Steps between output positions. Default 1. */
@@ -94,20 +94,8 @@ export function convGeometry(
   const channels = weight.tensor.shape[1]! * groups;
   if (c !== channels) fail(op, 'x', `have ${channels} channels (as ${weight.name} does)`, x.shape, 'invalid_shape');
   const a = axes(op, x, kernelSize, options);
-  const outside = inside.map((extent, axis) => {
-    const reach = a.dilation[axis]! * (a.kernel[axis]! - 1) + 1;
-    const padded = extent + 2 * a.padding[axis]!;
-    if (padded < reach) {
-      fail(
-        op,
-        'x',
-        `span the kernel: with padding at least ${reach} on spatial axis ${axis}`,
-        x.shape,
-        'invalid_shape',
-      );
-    }
-    return Math.floor((padded - reach) / a.stride[axis]!) + 1;
-  });
+  const room = expectWindowFits(op, x, a.kernel, a.padding, a.dilation);
+  const outside = room.map((length, axis) => Math.floor(length / a.stride[axis]!) + 1);
   const numbers = { type: elementType(x.dtype), precision: float32MatmulPrecisionIndex() };
   return {
     geometry: { n, c, o, groups, in: toTriple(inside, 1), out: toTriple(outside, 1), ...triples(a), ...numbers },

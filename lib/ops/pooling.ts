@@ -1,8 +1,8 @@
 // What the windowed pooling ops share: the check of their arguments and the shape of their result.
 import type { PoolGeometry } from '../../binding.js';
-import { Described, fail } from '../errors.js';
+import { fail } from '../errors.js';
 import { activationDTypes, elementCount, elementType, expectTensor, type Shape, type Tensor } from '../tensor.js';
-import { perAxis, spatialRank, toTriple, type Extents } from './spatial.js';
+import { expectWindowFits, perAxis, spatialRank, toTriple, type Extents } from './spatial.js';
 
 export interface WindowOptions {
   /** Default: the window's size, so that windows do not overlap. */
@@ -29,19 +29,14 @@ export function poolWindows(
   const stride = perAxis(op, 'stride', options.stride ?? kernel, rank, 1);
   const padding = perAxis(op, 'padding', options.padding ?? 0, rank, 0);
   const dilation = perAxis(op, 'dilation', options.dilation ?? 1, rank, 1);
-  const output = input.map((extent, axis) => {
-    const side = kernel[axis]!;
+  for (const [axis, side] of kernel.entries()) {
     const around = padding[axis]!;
     if (2 * around > side) {
       fail(op, 'padding', `be at most half of kernelSize, ${side} on spatial axis ${axis}`, around);
     }
-    const reach = (side - 1) * dilation[axis]! + 1;
-    if (reach > extent + 2 * around) {
-      const what = `${extent} and padding ${around} on spatial axis ${axis}`;
-      fail(op, 'x', `be at least as long as the window, ${reach}`, new Described(what), 'invalid_shape');
-    }
-    return Math.floor((extent + 2 * around - reach) / stride[axis]!) + 1;
-  });
+  }
+  const room = expectWindowFits(op, x, kernel, padding, dilation);
+  const output = room.map((length, axis) => Math.floor(length / stride[axis]!) + 1);
   return {
     geometry: {
       type: elementType(x.dtype),

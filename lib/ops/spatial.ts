@@ -1,6 +1,6 @@
 // Arguments that have a value for each spatial axis.
 import type { Triple } from '../../binding.js';
-import { expectArray, expectInteger } from '../errors.js';
+import { expectArray, expectInteger, fail } from '../errors.js';
 import type { Tensor } from '../tensor.js';
 
 /** One number for all spatial axes, or one for each: depth, height, width in this order, as many as there are. */
@@ -25,6 +25,28 @@ export function perAxis(
     return items.map((item, axis) => expectInteger(op, `${argument}[${axis}]`, item, min, max));
   }
   return new Array<number>(rank).fill(expectInteger(op, argument, value, min, max));
+}
+
+/** @internal By how much each spatial axis of `x`, padded on both sides, is longer than a window, or an error where it is shorter. */
+export function expectWindowFits(
+  op: string,
+  x: Tensor,
+  kernelSize: readonly number[],
+  padding: readonly number[],
+  dilation?: readonly number[],
+): number[] {
+  return kernelSize.map((side, axis) => {
+    const reach = (side - 1) * (dilation?.[axis] ?? 1) + 1;
+    const padded = x.shape[axis + 2]! + 2 * padding[axis]!;
+    if (padded >= reach) return padded - reach;
+    return fail(
+      op,
+      'x',
+      `be at least ${reach} long on spatial axis ${axis}, padding included`,
+      padded,
+      'invalid_shape',
+    );
+  });
 }
 
 /** @internal Extents as native code takes them: three, axes that are not there filled in front. */

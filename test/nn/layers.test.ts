@@ -144,6 +144,27 @@ describe('layers: input', () => {
     expectFailure(() => linear.forward(random([2, 4])), 'invalid_shape', '[Linear] expected x to have shape [2, 3]');
     expect(() => linear.forward('x' as never)).to.throw(gmr.GmrError, '[Linear] expected x to be a Tensor');
   });
+
+  it('shorter than the window is refused with the layer, by the length of the padded axis', () => {
+    const cases: [gmr.nn.Module, needed: number, axis: number, padded: number][] = [
+      [new nn.GMRConv2d(3, 8, 9), 9, 0, 5],
+      [new nn.GMRConv2d(3, 8, 9, { padding: [2, 1] }), 9, 1, 7],
+      [new nn.Conv2d(3, 8, 3, { dilation: 4, padding: 1 }), 9, 0, 7],
+      [new nn.Conv2d(3, 8, 8, { paddingMode: 'reflect', padding: 1 }), 8, 0, 7],
+      [new nn.AvgPool2d([2, 6]), 6, 1, 5],
+      [new nn.MaxPool2d(3, { dilation: 4, padding: 1 }), 9, 0, 7],
+    ];
+    for (const [layer, needed, axis, padded] of cases) {
+      const expected = `x to be at least ${needed} long on spatial axis ${axis}, padding included`;
+      const message = `[${layer.constructor.name}] expected ${expected}, received ${padded}`;
+      for (const shape of [
+        [1, 3, 5, 5],
+        [3, 5, 5],
+      ]) {
+        expectFailure(() => layer.forward(random(shape)), 'invalid_shape', message);
+      }
+    }
+  });
 });
 
 describe('layers: padding', () => {

@@ -84,6 +84,7 @@ describe('max_pool: bad input', () => {
       'invalid_argument',
       'expected padding to be at most half of kernelSize',
     );
-    expectFailure(() => gmr.ops.maxPool(x, 2, { dilation: 3 }), 'invalid_shape', 'expected x to be at least as long');
+    const message = '[max_pool] expected x to be at least 4 long on spatial axis 0, padding included, received 3';
+    expectFailure(() => gmr.ops.maxPool(x, 2, { dilation: 3 }), 'invalid_shape', message);
   });
 });
