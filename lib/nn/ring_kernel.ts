@@ -6,7 +6,11 @@ import { elementCount, type Shape, type Tensor } from '../tensor.js';
 import { constantParameter, type LayerOptions } from './init.js';
 
 export interface RingOptions {
-  /** Rings of the kernel. Default: floor(k0/2) + 1, or one more when not circular; k0 is the first side. */
+  /**
+   * Rings of the kernel. Default: floor(k0/2) + 1, or one more when not circular; k0 is the first side. Taps at one distance from the centre
+   * are in one ring, so no more rings have taps than there are distances: 3 of 3 x 3, 5 of 5 x 5, 8 of 7 x 7, 13 of 9 x 9 when circular, in
+   * 1-D the default. Others are legal and empty: their weights get no gradient, unless Gaussians are wide enough for rings beside.
+   */
   numRings?: number;
   /** Rings as circles that leave the corners out (default), or as shells that take all taps in. */
   circular?: boolean;

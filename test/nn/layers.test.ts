@@ -401,6 +401,20 @@ describe('layers: bad input', () => {
     it(message, () => expectFailure(construct, 'invalid_argument', message));
   }
 
+  it('rings beyond the distances of taps are legal, and get no gradient', async () => {
+    for (const [side, distances] of [
+      [3, 3],
+      [5, 5],
+      [7, 8],
+      [9, 13],
+    ] as const) {
+      using layer = new nn.GMRConv2d(1, 1, side, { numRings: 100, generator: generator() });
+      ops.reduce(layer.forward(random([1, 1, 9, 9])), { op: 'sum' }).backward();
+      const gradient = await layer.weight.grad!.data();
+      expect(gradient.filter((value) => value !== 0)).to.have.length(distances);
+    }
+  });
+
   it('a frozen sigma is a parameter without a gradient', () => {
     using layer = new nn.GMRConv2d(1, 1, 3, { trainSigma: false });
     expect(Object.keys(layer.stateDict())).to.deep.equal(['weight', 'bias', 'log_sigmas']);
