@@ -169,10 +169,12 @@ const stemKernelSize = 5;
 
 /**
  * A GMR-ResNet. `[N, C, H, W]` (or `[C, H, W]`) -> logits `[N, classes]` (or `[classes]`). In evaluation the logits do not change under
- * turns by 90 degrees and mirrors of the image, up to rounding, if every pool divides the extents (32 with the default strides
- * divides all).
+ * turns by 90 degrees and mirrors of the image, up to rounding (of float32 less than 1e-5 of the logits' norm), if every pool divides the
+ * extents (32 with the default strides divides all).
  *
- * First values: convolutions normal with deviation sqrt(2 / (O k^2)), normalisations 1 and 0, `fc` uniform in +-1/sqrt(fan in).
+ * First values, as of the reference: convolutions normal with deviation sqrt(2 / (O k^2)), normalisations 1 and 0, `fc` uniform in
+ * +-1/sqrt(fan in). Running statistics start at 0 and 1, far from what these give: until some tens of training steps have settled them,
+ * logits in evaluation are huge (of ResNet-18 with sides 9, 9, 5, 5: 1e2 to 1e8), and so is what rounding changes.
  */
 export class GmrResNet extends Module {
   readonly conv1: GMRConv2d;

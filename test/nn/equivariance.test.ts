@@ -122,6 +122,16 @@ describe('invariance of logits', function () {
       }
     });
 
+    it(`gmr_resnet18 without training: huge logits, the same relative to their size (${nameOf(device)})`, async () => {
+      const options = { numClasses: 10, gmrConvSize: [9, 9, 5, 5], device, generator: new gmr.Generator(2) };
+      using model = gmr.models.gmrResnet18({ ...options, inplanes: 16 }).eval();
+      const x = normal([1, 3, 32, 32], uniform(4));
+      const logits = await apply(model, x, device);
+      expect(norm(logits.data)).to.be.above(100);
+      const turned = await apply(model, applySymmetry(x, { permutation: [1, 0], mirrored: [true, false] }), device);
+      expectClose(turned.data, logits.data, 'a quarter turn');
+    });
+
     it(`a 3-D network under 48 symmetries (${nameOf(device)})`, async () => {
       const options = { device, generator: new gmr.Generator(5) };
       using model = new nn.Sequential(
