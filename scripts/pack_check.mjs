@@ -3,7 +3,7 @@
 //   --release      all that is published: linux-arm64 too, run on an emulator, and the CUDA library for all GPUs
 //   --no-build     takes prebuilds/ as it is
 //   --from-source  also builds the installed package from its sources, as its error message says; takes minutes
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -28,15 +28,17 @@ const releaseBinaries = [
 ];
 const consumers = join(root, 'scripts', 'consumers');
 
-const mayShip = [
-  /^(package\.json|(README|CHANGELOG|SECURITY)\.md|LICENSE|binding\.d\.ts|CMakeLists\.txt|tsconfig\.build\.json)$/,
+const built = [
   /^dist\/(index|cli|probe|chunk-[\w-]+)\.js(\.map)?$/,
   /^dist\/[\w/]+\.d\.ts$/,
+  /^prebuilds\/linux-(x64|arm64)\/(gmr\.glibc\.node|libgmr_(cpu_(v[234]|portable)|cuda)\.so)$/,
+];
+const sources = [
+  /^(package\.json|(README|CHANGELOG|SECURITY)\.md|LICENSE|binding\.d\.ts|CMakeLists\.txt|tsconfig\.build\.json)$/,
   /^docs\/([\w/-]+\.md|images\/\w+\.(png|svg))$/,
   /^lib\/[\w/]+\.ts$/,
   /^cmake\/\w+\.(cmake|h)$/,
   /^native\/(?!testing)[\w/]+\.(cc|h|cu|cuh|def)$/,
-  /^prebuilds\/linux-(x64|arm64)\/(gmr\.glibc\.node|libgmr_(cpu_(v[234]|portable)|cuda)\.so)$/,
 ];
 const mustShip = [
   ...['index.js', 'index.d.ts', 'cli.js', 'probe.js'].map((name) => `dist/${name}`),
@@ -52,6 +54,13 @@ function expect(condition, message) {
 
 function kilobytes(bytes) {
   return `${(bytes / 1000).toFixed(0).padStart(7)} kB`;
+}
+
+/** Those that may not be packed: what the build does not make and git does not track, or what is not for those who install. */
+export function foreignPaths(paths) {
+  const tracked = new Set(execFileSync('git', ['ls-files'], { cwd: root, encoding: 'utf8' }).split('\n'));
+  const isOneOf = (patterns, path) => patterns.some((pattern) => pattern.test(path));
+  return paths.filter((path) => !isOneOf(built, path) && !(isOneOf(sources, path) && tracked.has(path)));
 }
 
 /** Packs into `target`; resolves to the tarball's path. */
@@ -87,7 +96,7 @@ function pack(target, isRelease) {
 
   expect(size < budgetBytes, `Expected the tarball to be below ${kilobytes(budgetBytes).trim()}.`);
   const paths = files.map(({ path }) => path);
-  const foreign = paths.filter((path) => !mayShip.some((pattern) => pattern.test(path)));
+  const foreign = foreignPaths(paths);
   expect(foreign.length === 0, `Expected these not to be packed: ${foreign.join(', ')}`);
   const wanted = [...mustShip, ...binaries, ...(isRelease ? releaseBinaries : [])];
   const lacking = wanted.filter((path) => !paths.includes(path));
@@ -204,50 +213,52 @@ async function buildFromSource(consumer) {
   consumer.use('esm.mjs');
 }
 
-await runMain(async () => {
-  const flag = { type: 'boolean', default: false };
-  const { values } = parseArgs({ options: { release: flag, 'no-build': flag, 'from-source': flag } });
-  expect(process.arch === 'x64', 'Expected x64: the package is made there.');
-  expect(process.env.npm_execpath !== undefined, 'Run it by npm: npm run pack:check.');
-  await installPackages('[1/5] Packages');
-  if (values['no-build']) {
-    expect(existsSync(folder), 'Expected prebuilds/linux-x64, by `npm run prebuilds`.');
-    console.log('[2/5] Binaries  as they are');
-  } else {
-    rmSync(join(root, 'prebuilds'), { recursive: true, force: true });
-    await makePrebuilds({ arch: 'x64', quick: !values.release, heading: '[2/5] Binaries' });
-    if (values.release) await makePrebuilds({ arch: 'arm64', heading: '[2/5] Binaries for arm64' });
-  }
-  await step('[3/5] TypeScript', 'npm', ['run', '--silent', 'build:ts']);
-
-  const work = mkdtempSync(join(tmpdir(), 'gmr-pack-'));
-  try {
-    console.log('[4/5] Package');
-    const tarball = pack(work, values.release);
-    console.log('[5/5] Consumers');
-    mkdirSync(join(work, 'bin'));
-    symlinkSync(process.execPath, join(work, 'bin', 'node'));
-    const esm = new Consumer(work, 'esm', tarball, 'module');
-    for (const script of ['esm.mjs', 'worker.mjs', 'doctor.mjs']) esm.use(script);
-    checkImport(esm);
-    console.log(runDoctor(esm));
-    for (const module of ['nodenext', 'preserve']) esm.checkTypes('types.mts', module);
-    checkOldSystem(esm);
-    const commonjs = new Consumer(work, 'commonjs', tarball, 'commonjs');
-    commonjs.use('commonjs.cjs');
-    commonjs.checkTypes('types.cts', 'nodenext');
-    if (values.release) {
-      // Not doctor: it starts processes of its own, which the emulator does not take over.
-      const [command, ...prefix] = arm64Node();
-      const onArm64 = (consumer, script) =>
-        console.log(`  arm64, ${script}: ${consumer.spawn(command, [...prefix, script], process.env.PATH)}`);
-      for (const script of ['esm.mjs', 'worker.mjs']) onArm64(esm, script);
-      onArm64(commonjs, 'commonjs.cjs');
+if (process.argv[1] === import.meta.filename) {
+  await runMain(async () => {
+    const flag = { type: 'boolean', default: false };
+    const { values } = parseArgs({ options: { release: flag, 'no-build': flag, 'from-source': flag } });
+    expect(process.arch === 'x64', 'Expected x64: the package is made there.');
+    expect(process.env.npm_execpath !== undefined, 'Run it by npm: npm run pack:check.');
+    await installPackages('[1/5] Packages');
+    if (values['no-build']) {
+      expect(existsSync(folder), 'Expected prebuilds/linux-x64, by `npm run prebuilds`.');
+      console.log('[2/5] Binaries  as they are');
+    } else {
+      rmSync(join(root, 'prebuilds'), { recursive: true, force: true });
+      await makePrebuilds({ arch: 'x64', quick: !values.release, heading: '[2/5] Binaries' });
+      if (values.release) await makePrebuilds({ arch: 'arm64', heading: '[2/5] Binaries for arm64' });
     }
-    if (values['from-source']) await buildFromSource(esm);
-  } finally {
-    rmSync(work, { recursive: true });
-  }
-  console.log('The package holds.');
-  return 0;
-});
+    await step('[3/5] TypeScript', 'npm', ['run', '--silent', 'build:ts']);
+
+    const work = mkdtempSync(join(tmpdir(), 'gmr-pack-'));
+    try {
+      console.log('[4/5] Package');
+      const tarball = pack(work, values.release);
+      console.log('[5/5] Consumers');
+      mkdirSync(join(work, 'bin'));
+      symlinkSync(process.execPath, join(work, 'bin', 'node'));
+      const esm = new Consumer(work, 'esm', tarball, 'module');
+      for (const script of ['esm.mjs', 'worker.mjs', 'doctor.mjs']) esm.use(script);
+      checkImport(esm);
+      console.log(runDoctor(esm));
+      for (const module of ['nodenext', 'preserve']) esm.checkTypes('types.mts', module);
+      checkOldSystem(esm);
+      const commonjs = new Consumer(work, 'commonjs', tarball, 'commonjs');
+      commonjs.use('commonjs.cjs');
+      commonjs.checkTypes('types.cts', 'nodenext');
+      if (values.release) {
+        // Not doctor: it starts processes of its own, which the emulator does not take over.
+        const [command, ...prefix] = arm64Node();
+        const onArm64 = (consumer, script) =>
+          console.log(`  arm64, ${script}: ${consumer.spawn(command, [...prefix, script], process.env.PATH)}`);
+        for (const script of ['esm.mjs', 'worker.mjs']) onArm64(esm, script);
+        onArm64(commonjs, 'commonjs.cjs');
+      }
+      if (values['from-source']) await buildFromSource(esm);
+    } finally {
+      rmSync(work, { recursive: true });
+    }
+    console.log('The package holds.');
+    return 0;
+  });
+}
