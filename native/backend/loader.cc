@@ -99,7 +99,8 @@ const Backend& load_backend(const std::string& kind) {
   throw BackendError(
       not_built,
       expected + ": " + obstacle.reason +
-          "; with the CUDA toolkit (nvcc on PATH, in CUDACXX or in /usr/local/cuda) there, `npm run build` makes one");
+          "; with the CUDA toolkit (nvcc on PATH, in CUDACXX or in /usr/local/cuda) there, `npm run build:native -- "
+          "--CDGMR_CUDA=ON` makes one");
 }
 
 std::vector<CpuLevel> known_cpu_levels() {

@@ -50,7 +50,9 @@ describe('a package without a CUDA library', () => {
   it('names the library and how to get it, or what is wrong with it', () => {
     copyFileSync(addonPath(), addon);
     expect(openCuda)
-      .to.throw(/expected the CUDA backend libgmr_cuda.so beside gmr.node: this build has none.*npm run build/)
+      .to.throw(
+        /expected the CUDA backend libgmr_cuda.so beside gmr.node: this build has none.*`npm run build:native -- --CDGMR_CUDA=ON` makes one$/,
+      )
       .with.property('code', 'backend_missing');
     writeFileSync(join(folder, 'libgmr_cuda.so'), 'no library'.repeat(100));
     expect(openCuda)
