@@ -24,9 +24,7 @@ export interface OpenedDevice {
   passedOver: string;
 }
 
-export interface CpuLevel {
-  name: string;
-  library: string;
+export interface LibraryState {
   /** What stands against it, as an error's code and in words; empty where it can be used. */
   code: '' | 'backend_missing' | 'backend_broken' | 'device_unavailable';
   problem: string;
@@ -291,8 +289,10 @@ export type Binding = {
    */
   openDevice(kind: string, index: number, check: boolean): Promise<OpenedDevice>;
   openDeviceSync(kind: string, index: number, check: boolean): OpenedDevice;
-  /** The CPU levels that this build knows, best first. */
-  cpuLevels(): CpuLevel[];
+  /** The CPU levels that there are for this architecture, best first, and their libraries. Loads none. */
+  cpuLevels(): { name: string; library: string }[];
+  /** Loads the library of a level. */
+  tryCpuLevel(name: string): LibraryState;
   /** What gmr.node, or the library of a kind of GPU, says of its making: source commit and compilers; '' where there is none. */
   build(kind?: string): string;
   createBuffer(device: DeviceHandle, bytes: number): BufferHandle;

@@ -54,6 +54,21 @@ export function addonPath(): string {
   }
 }
 
+/** How an ELF file is cut off, or ''; as native/backend/backend_library.cc has it for the other libraries. */
+function howCutOff(path: string): string {
+  const file = readFileSync(path);
+  if (file.length < 64 || file.readUInt32BE() !== 0x7f454c46) return ''; // dlopen says what it is
+  const headers = Number(file.readBigUInt64LE(0x20));
+  const count = file.readUInt16LE(0x38);
+  let needed = headers + 56 * count;
+  for (let i = 0; needed <= file.length && i < count; ++i) {
+    const segment = file.subarray(headers + 56 * i);
+    if (segment.readUInt32LE() !== 1) continue; // PT_LOAD
+    needed = Math.max(needed, Number(segment.readBigUInt64LE(8) + segment.readBigUInt64LE(32)));
+  }
+  return needed <= file.length ? '' : `expected at least ${needed} bytes, received ${file.length}: the file is cut off`;
+}
+
 let loaded: Binding | undefined;
 
 /** The addon, loaded at first use. */
@@ -61,6 +76,8 @@ export function native(): Binding {
   if (loaded !== undefined) return loaded;
   const path = addonPath();
   try {
+    const cutOff = howCutOff(path);
+    if (cutOff !== '') throw new Error(cutOff);
     loaded = require(path) as Binding;
   } catch (error) {
     throw new GmrError(
@@ -76,5 +93,5 @@ export function native(): Binding {
 export function usableCpuLevels(): string[] {
   return native()
     .cpuLevels()
-    .flatMap(({ name, problem }) => (problem === '' ? [name] : []));
+    .flatMap(({ name }) => (native().tryCpuLevel(name).problem === '' ? [name] : []));
 }

@@ -143,16 +143,28 @@ Napi::Value open_device(const Napi::CallbackInfo& info) {
 Napi::Value cpu_levels(const Napi::CallbackInfo& info) {
   auto result = Napi::Array::New(info.Env());
   uint32_t i = 0;
-  for (const auto& level : known_cpu_levels()) {
+  for (const CpuLibrary& library : cpu_libraries()) {
     auto entry = Napi::Object::New(info.Env());
-    entry["name"] = level.name;
-    entry["library"] = level.library;
-    entry["code"] = level.code;
-    entry["problem"] = level.problem;
-    entry["build"] = level.build;
+    entry["name"] = library.level;
+    entry["library"] = library.file;
     result[i++] = entry;
   }
   return result;
+}
+
+// Loads the library of a CPU level: what stands against it.
+Napi::Value try_cpu_level(const Napi::CallbackInfo& info) {
+  const std::string name = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
+  for (const CpuLibrary& library : cpu_libraries()) {
+    if (name != library.level) continue;
+    const LibraryState state = try_cpu_library(library);
+    auto result = Napi::Object::New(info.Env());
+    result["code"] = state.code;
+    result["problem"] = state.problem;
+    result["build"] = state.build;
+    return result;
+  }
+  refuse("level", "one of cpuLevels()", info[0]);
 }
 
 // What gmr.node says of its making, or the library of a kind of GPU.
@@ -360,6 +372,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add<open_device>(exports, "openDevice");
   add<open_device_sync>(exports, "openDeviceSync");
   add<cpu_levels>(exports, "cpuLevels");
+  add<try_cpu_level>(exports, "tryCpuLevel");
   add<build>(exports, "build");
   add<cgroup_limits>(exports, "cgroupLimits");
   add<create_buffer>(exports, "createBuffer");

@@ -82,17 +82,24 @@ async function probe(kind: string): Promise<{ lines: ProbeLine[]; checks: Backen
     lines.push(...end.lines);
     checks.push(...pick(end.lines, 'check').map(({ check }) => check));
     if (end.failure === null) return { lines, checks };
-    const started = pick(end.lines, 'started').map(({ started: name }) => name);
-    const name = started.at(-1) ?? kind;
-    checks.push({ kind, name, status: 'failed', detail: end.failure });
+    const started = pick(end.lines, 'started');
+    const { started: name, file } = started.at(-1) ?? { started: kind, file: undefined };
+    const detail = file === undefined ? end.failure : `${file}: ${end.failure}`;
+    if (file !== undefined && pick(end.lines, 'addon').length === 0) lines.push({ missing: detail });
+    else checks.push({ kind, name, status: 'failed', detail });
     if (name === kind) return { lines, checks }; // it came to no device
-    tried.push(...started);
+    tried.push(...started.map(({ started: name }) => name));
   }
 }
 
 /** The level that a device takes, by the loader's rule: the one that GMR_CPU_LEVEL names, else the best. */
 function chooseLevel(lines: ProbeLine[]): { level: DoctorReport['cpuLevel']; checks: BackendCheck[] } {
-  const levels = pick(lines, 'levels')[0]?.levels ?? [];
+  const states = pick(lines, 'level').map(({ level }) => level);
+  const levels = (pick(lines, 'levels')[0]?.levels ?? []).map((known) => ({
+    ...known,
+    // Of one that took its process down nothing is known that stands against it: a device takes it.
+    ...(states.find(({ name }) => name === known.name) ?? { code: '', problem: '' }),
+  }));
   const checks = levels.flatMap(({ name, library, code, problem }): BackendCheck[] => {
     if (code === '') return [];
     const status = code === 'backend_broken' ? 'failed' : 'unavailable';
@@ -110,7 +117,8 @@ function chooseLevel(lines: ProbeLine[]): { level: DoctorReport['cpuLevel']; che
   if (usable.some(({ name }) => name === forced))
     return { level: { name: forced, reason: 'GMR_CPU_LEVEL asks for it' }, checks };
   const names = usable.map(({ name }) => name).join(', ') || 'none';
-  const detail = `GMR_CPU_LEVEL asks for it; expected one that can be used here: ${names}`;
+  const reasons = checks.flatMap(({ name, detail }) => (name === forced ? [`\n${detail}`] : []));
+  const detail = `GMR_CPU_LEVEL asks for it; expected one that can be used here: ${names}${reasons.join('')}`;
   return {
     level: null,
     checks:

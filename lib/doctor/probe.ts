@@ -1,8 +1,9 @@
 // A process of its own that tries the backends of one kind: `node probe.js cpu`; names of devices behind that are left out. A driver or a kernel that takes the
 // process down takes no application with it. Writes a JSON object a line to descriptor 3: what was found, and before each
-// device that it starts, so that an end without warning can be laid to it.
+// library and device that it starts, the name and the file, so that an end without warning can be laid to it.
 import { writeSync } from 'node:fs';
-import type { CpuLevel } from '../../binding.js';
+import { dirname, join } from 'node:path';
+import type { LibraryState } from '../../binding.js';
 import { Device, memory } from '../device.js';
 import type { GmrError } from '../errors.js';
 import { addonPath, native, toGmrError } from '../native.js';
@@ -12,8 +13,9 @@ import { selfTest } from './self_test.js';
 export type ProbeLine =
   | { addon: { path: string; build: string } }
   | { missing: string }
-  | { levels: Omit<CpuLevel, 'build'>[] }
-  | { started: string }
+  | { levels: { name: string; library: string }[] }
+  | { level: { name: string } & LibraryState }
+  | { started: string; file: string }
   | { device: { threads: number; tensorBytes: number } }
   | { check: BackendCheck };
 
@@ -27,9 +29,12 @@ function report(line: ProbeLine): void {
   writeSync(3, `${JSON.stringify(line)}\n`);
 }
 
+/** What happens next is laid to this library, which lies beside the addon. */
+function start(name: string, library: string): void {
+  report({ started: name, file: join(dirname(addonPath()), library) });
+}
+
 async function check(name: string, build: string, open: () => Device): Promise<void> {
-  if (tried.includes(name)) return;
-  report({ started: name });
   try {
     const device = open();
     report({ device: { threads: device.threads, tensorBytes: memory(device).limitBytes } });
@@ -49,10 +54,14 @@ async function check(name: string, build: string, open: () => Device): Promise<v
 
 async function probeCpu(): Promise<void> {
   const levels = native().cpuLevels();
-  report({ levels: levels.map(({ name, library, code, problem }) => ({ name, library, code, problem })) });
-  for (const { name, problem, build } of levels) {
-    if (problem !== '') continue;
-    await check(name, build, () => {
+  report({ levels });
+  for (const { name, library } of levels) {
+    if (tried.includes(name)) continue;
+    start(name, library);
+    const state = native().tryCpuLevel(name);
+    report({ level: { name, ...state } });
+    if (state.problem !== '') continue;
+    await check(name, state.build, () => {
       process.env['GMR_CPU_LEVEL'] = name;
       return Device.open('cpu');
     });
@@ -60,8 +69,9 @@ async function probeCpu(): Promise<void> {
 }
 
 async function probeGpus(): Promise<void> {
+  const library = `libgmr_${kind}.so`;
+  start(kind, library);
   const build = native().build(kind);
-  if (tried.length === 0) report({ started: kind });
   let found;
   try {
     found = native().deviceCount(kind);
@@ -74,13 +84,18 @@ async function probeGpus(): Promise<void> {
   const { count, problem } = found;
   if (count === 0) report({ check: { kind, name: kind, status: 'unavailable', detail: problem, build } });
   for (let index = 0; index < count; ++index) {
-    await check(`${kind}:${index}`, build, () => Device.open(kind, index, true));
+    const name = `${kind}:${index}`;
+    if (tried.includes(name)) continue;
+    start(name, library);
+    await check(name, build, () => Device.open(kind, index, true));
   }
 }
 
 async function probe(): Promise<void> {
   try {
-    report({ addon: { path: addonPath(), build: native().build() } });
+    const path = addonPath();
+    report({ started: kind, file: path });
+    report({ addon: { path, build: native().build() } });
   } catch (error) {
     report({ missing: (error as Error).message });
     return;

@@ -1,8 +1,12 @@
 #include "backend/backend_library.h"
 
 #include <dlfcn.h>
+#include <link.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <cstring>
+#include <fstream>
 
 #include "ops/ops.h"
 
@@ -26,6 +30,27 @@ constexpr CpuLibrary libraries[] = {
     {"portable", "libgmr_cpu_portable.so", always},
 };
 
+// How an ELF file is cut off, or empty. Linux maps what is behind the end of a file all the same, and ends the process
+// that touches it. What else is wrong with a file says dlopen.
+std::string how_cut_off(const std::string& path) {
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  const auto size = static_cast<uint64_t>(file.tellg());
+  const auto read = [&file](uint64_t offset, auto* into) {
+    file.seekg(static_cast<std::streamoff>(offset));
+    return static_cast<bool>(file.read(reinterpret_cast<char*>(into), sizeof(*into)));
+  };
+  ElfW(Ehdr) header;
+  if (!read(0, &header) || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) return "";
+  ElfW(Phdr) segment;
+  uint64_t needed = header.e_phoff + header.e_phnum * sizeof(segment);
+  for (int i = 0; i < header.e_phnum && read(header.e_phoff + i * sizeof(segment), &segment); ++i) {
+    if (segment.p_type == PT_LOAD) needed = std::max<uint64_t>(needed, segment.p_offset + segment.p_filesz);
+  }
+  if (needed <= size) return "";
+  return "expected at least " + std::to_string(needed) + " bytes, received " + std::to_string(size) +
+         ": the file is cut off";
+}
+
 }  // namespace
 
 std::span<const CpuLibrary> cpu_libraries() { return libraries; }
@@ -35,12 +60,19 @@ std::string forced_cpu_level() {
   return level == nullptr ? "" : level;
 }
 
-const Backend* open_backend_library(const std::string& path, const std::string& program, std::string* reason) {
-  void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr) {
-    *reason = dlerror();
+void* open_library_file(const std::string& path, std::string* reason) {
+  if (const std::string cut_off = how_cut_off(path); !cut_off.empty()) {
+    *reason = path + ": " + cut_off;
     return nullptr;
   }
+  void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr) *reason = dlerror();
+  return handle;
+}
+
+const Backend* open_backend_library(const std::string& path, const std::string& program, std::string* reason) {
+  void* handle = open_library_file(path, reason);
+  if (handle == nullptr) return nullptr;
   const auto entry = reinterpret_cast<BackendEntry>(dlsym(handle, backend_symbol));
   if (entry == nullptr) {
     *reason = std::string("it has no symbol ") + backend_symbol;

@@ -6,8 +6,6 @@
 #include <cstdlib>
 #include <stdexcept>
 
-#include "backend/backend_library.h"
-
 namespace gmr {
 namespace {
 
@@ -54,7 +52,8 @@ std::string gpu_library(const std::string& kind) {
 }
 
 std::string build_of_library(const std::string& library) {
-  void* handle = dlopen((own_folder() + library).c_str(), RTLD_NOW | RTLD_LOCAL);
+  std::string reason;
+  void* handle = open_library_file(own_folder() + library, &reason);
   if (handle == nullptr) return "";
   const auto* text = static_cast<const char*>(dlsym(handle, "gmr_build"));
   return text == nullptr ? "" : text;
@@ -103,15 +102,10 @@ const Backend& load_backend(const std::string& kind) {
           "--CDGMR_CUDA=ON` makes one");
 }
 
-std::vector<CpuLevel> known_cpu_levels() {
-  std::vector<CpuLevel> found;
-  for (const CpuLibrary& library : cpu_libraries()) {
-    Obstacle obstacle;
-    const bool is_usable = open_library(library, &obstacle) != nullptr;
-    found.push_back(
-        {library.level, library.file, obstacle.code, obstacle.reason, is_usable ? build_of_library(library.file) : ""});
-  }
-  return found;
+LibraryState try_cpu_library(const CpuLibrary& library) {
+  Obstacle obstacle;
+  const bool is_usable = open_library(library, &obstacle) != nullptr;
+  return {obstacle.code, obstacle.reason, is_usable ? build_of_library(library.file) : ""};
 }
 
 std::string build_of_gpu_backend(const std::string& kind) { return build_of_library(gpu_library(kind)); }

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "backend/backend.h"
+#include "backend/backend_library.h"
 
 namespace gmr {
 
@@ -22,19 +22,16 @@ std::string broken_cpu_libraries();
 // backend_broken where it does not load.
 const Backend& load_backend(const std::string& kind);
 
-// A level that this build knows, and what stands against it, as an error's code and in words: backend_missing,
-// backend_broken, device_unavailable where the processor cannot run it; both empty where it can be used. `build` is what
-// the library says of its making.
-struct CpuLevel {
-  std::string name;
-  std::string library;
+// What stands against a library, as an error's code and in words: backend_missing, backend_broken, device_unavailable
+// where the processor cannot run it; both empty where it can be used. `build` is what the library says of its making.
+struct LibraryState {
   std::string code;
   std::string problem;
   std::string build;
 };
 
-// Best first. Whatever GMR_CPU_LEVEL says.
-std::vector<CpuLevel> known_cpu_levels();
+// Loads it, whatever GMR_CPU_LEVEL says.
+LibraryState try_cpu_library(const CpuLibrary& library);
 
 // What the library of "cuda" or "cuda_sim" says of its making; empty where it does not load.
 std::string build_of_gpu_backend(const std::string& kind);

@@ -44,6 +44,7 @@ const functions: Record<string, () => unknown[]> = {
   openDevice: () => ['cpu', 0, false],
   openDeviceSync: () => ['cpu', 0, false],
   cpuLevels: () => [],
+  tryCpuLevel: () => [native().cpuLevels()[0]!.name],
   cgroupLimits: () => [''],
   build: () => ['cuda'],
   createBuffer: () => [device, 64],

@@ -26,7 +26,7 @@ describe('stress', function () {
   }
   const levels = native()
     .cpuLevels()
-    .filter(({ problem }) => problem === '')
+    .filter(({ name }) => native().tryCpuLevel(name).problem === '')
     .map(({ name, library }) => [name, library] as const);
   const interpreter = ['cuda_sim', 'libgmr_cuda_sim.so'] as const;
   const backends = existsSync(join(folder, interpreter[1])) ? [...levels, interpreter] : levels;

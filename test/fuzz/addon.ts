@@ -131,6 +131,7 @@ class Case {
       openDeviceSync: () => opened,
       deviceCount: () => [random.pick(['cpu', 'cuda', 'cuda_sim'])],
       cpuLevels: () => [],
+      tryCpuLevel: () => [random.pick(['x86-64-v4', 'x86-64-v3', 'x86-64-v2', 'portable'])],
       build: () => [random.pick([undefined, 'cuda', 'cuda_sim'])],
       cgroupLimits: () => [random.pick(['', '/', '/proc/self', '/dev/null', '\0', '..'.repeat(5000)])],
       createBuffer: () => [device.handle, size],

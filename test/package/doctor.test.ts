@@ -1,9 +1,9 @@
 // gmr doctor: what it finds on this machine, and on machines that are forged.
 import { expect } from 'chai';
 import { execFile } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { examine } from '../../lib/doctor/examine.js';
 import { formatReport, type BackendCheck, type DoctorReport } from '../../lib/doctor/report.js';
@@ -54,6 +54,25 @@ function crashAt(device: string): Record<string, string> {
   );
   return { NODE_OPTIONS: `--require ${crash}` };
 }
+
+const libraryOf = (level: string): string => `libgmr_cpu_${level.replace('x86-64-', '')}.so`;
+
+/** The environment with copies of the addon and the CPU libraries, in a folder of their own; one of them is changed, or gone. */
+function forge(name: string, change?: (bytes: Buffer) => Uint8Array): { GMR_CONV_PREBUILD: string; path: string } {
+  const place = mkdtempSync(join(folder, 'forged-'));
+  const release = join(place, 'build', 'Release');
+  mkdirSync(release, { recursive: true });
+  for (const file of ['gmr.node', ...usableCpuLevels().map(libraryOf)]) {
+    const bytes = readFileSync(join(dirname(addonPath()), file));
+    if (file !== name) writeFileSync(join(release, file), bytes);
+    else if (change !== undefined) writeFileSync(join(release, file), change(bytes));
+  }
+  return { GMR_CONV_PREBUILD: place, path: join(release, name) };
+}
+
+const half = (bytes: Buffer): Uint8Array => bytes.subarray(0, bytes.length >> 1);
+/** It has its size, and takes the process down that loads it. */
+const halfOfZeros = (bytes: Buffer): Uint8Array => bytes.fill(0, bytes.length >> 1);
 
 function find(report: DoctorReport, name: string): BackendCheck | undefined {
   return report.backends.find((backend) => backend.name === name);
@@ -124,9 +143,8 @@ describe('doctor', () => {
     const binaries = dirname(addonPath());
     const release = join(folder, 'damaged', 'build', 'Release');
     mkdirSync(release, { recursive: true });
-    const library = (level: string): string => `libgmr_cpu_${level.replace('x86-64-', '')}.so`;
-    for (const name of ['gmr.node', library(next)]) copyFileSync(join(binaries, name), join(release, name));
-    writeFileSync(join(release, library(best!)), 'no library'.repeat(100));
+    for (const name of ['gmr.node', libraryOf(next)]) copyFileSync(join(binaries, name), join(release, name));
+    writeFileSync(join(release, libraryOf(best!)), 'no library'.repeat(100));
     const report = await examineWith({ GMR_CONV_PREBUILD: join(folder, 'damaged') });
     expect(report.ok).to.equal(false);
     expect(find(report, best!)).to.include({ status: 'failed' });
@@ -146,6 +164,62 @@ describe('doctor', () => {
     const [first, second, told, reason] = stdout.split('\n');
     expect([first, second, told], stderr).to.deep.equal([next, next, warning]);
     expect(reason).to.match(/^ {2}libgmr_cpu_v\d\.so: .*invalid ELF header$/);
+  });
+
+  it('a CPU library that is cut off: its path and sizes, the others work, and an application takes the next', async () => {
+    const [best, ...others] = usableCpuLevels();
+    const { path, ...environment } = forge(libraryOf(best!), half);
+    const report = await examineWith(environment);
+    expect(find(report, best!)).to.include({ status: 'failed' });
+    const reason = `${path}: expected at least \\d+ bytes, received ${statSync(path).size}: the file is cut off`;
+    expect(find(report, best!)!.detail).to.match(new RegExp(`^${basename(path)}: ${reason}$`));
+    for (const level of others) expect(find(report, level), level).to.include({ status: 'works' });
+    const forced = await examineWith({ ...environment, GMR_CPU_LEVEL: best! });
+    expect(find(forced, best!)!.detail).to.include('GMR_CPU_LEVEL asks for it').and.to.match(new RegExp(reason));
+    const { stdout, stderr } = await runChild(`console.log(gmr.Device.open('cpu').level)`, environment);
+    if (others.length === 0) return; // one level, as on arm64: nothing is left to work
+    expect(stdout, stderr).to.equal(`${others[0]}\n`);
+    expect(stderr).to.match(new RegExp(`\\[backend_broken\\] GmrWarning: .*${reason}`, 's'));
+  });
+
+  it('a CUDA library that is cut off: its path and sizes', async () => {
+    const { path, ...environment } = forge('gmr.node', (bytes) => bytes);
+    const cuda = join(dirname(path), 'libgmr_cuda.so');
+    writeFileSync(cuda, half(readFileSync(join(dirname(path), libraryOf(usableCpuLevels()[0]!)))));
+    const report = await examineWith(environment);
+    expect(find(report, 'cuda')).to.include({ status: 'failed' });
+    expect(find(report, 'cuda')!.detail).to.match(
+      new RegExp(`to load: ${cuda}: expected at least \\d+ bytes, received`),
+    );
+  });
+
+  it('an addon that is cut off: its path and sizes', async () => {
+    const { path, ...environment } = forge('gmr.node', half);
+    const report = await examineWith(environment);
+    expect(report).to.deep.include({ ok: false, backends: [] });
+    expect(report.addon.problem).to.match(
+      new RegExp(
+        `^\\[gmr\\] expected ${path} to load: expected at least \\d+ bytes, received ${statSync(path).size}: the file is cut off\\.`,
+      ),
+    );
+  });
+
+  it('a CPU library that takes the process down as it loads is named, and the others are tried', async () => {
+    const [best, ...others] = usableCpuLevels();
+    const { path, ...environment } = forge(libraryOf(best!), halfOfZeros);
+    const report = await examineWith(environment);
+    expect(report).to.include({ ok: false, defaultDevice: null });
+    expect(find(report, best!)).to.include({ status: 'failed' });
+    expect(find(report, best!)!.detail).to.include(`${path}: the process that tried it ended with `);
+    for (const level of others) expect(find(report, level), level).to.include({ status: 'works' });
+    expect(find(report, 'cuda')).to.include({ status: 'unavailable' });
+  });
+
+  it('an addon that takes the process down is named, and no backend blamed', async () => {
+    const { path, ...environment } = forge('gmr.node', halfOfZeros);
+    const report = await examineWith(environment);
+    expect(report).to.deep.include({ ok: false, backends: [] });
+    expect(report.addon.problem).to.include(`${path}: the process that tried it ended with `);
   });
 
   it('a level that takes the process down has failed and is no default; the others are tried', async () => {
