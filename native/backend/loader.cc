@@ -59,6 +59,15 @@ std::string build_of_library(const std::string& library) {
   return text == nullptr ? "" : text;
 }
 
+std::string usable_cpu_levels() {
+  std::string names;
+  for (const CpuLibrary& library : cpu_libraries()) {
+    Obstacle obstacle;
+    if (open_library(library, &obstacle) != nullptr) names += (names.empty() ? "" : ", ") + std::string(library.level);
+  }
+  return names.empty() ? "none" : names;
+}
+
 }  // namespace
 
 const Backend& load_cpu_backend() {
@@ -66,12 +75,15 @@ const Backend& load_cpu_backend() {
   const char* code = not_built;
   std::string report;
   for (const CpuLibrary& library : cpu_libraries()) {
-    Obstacle obstacle{"", "GMR_CPU_LEVEL asks for " + forced};
-    if (forced.empty() || forced == library.level) {
-      if (const Backend* backend = open_library(library, &obstacle); backend != nullptr) return *backend;
-    }
+    if (!forced.empty() && forced != library.level) continue;
+    Obstacle obstacle;
+    if (const Backend* backend = open_library(library, &obstacle); backend != nullptr) return *backend;
     if (obstacle.code == broken) code = broken;
     report += "\n  " + std::string(library.file) + ": " + obstacle.reason;
+  }
+  if (!forced.empty()) {
+    const std::string expected = "; expected one that can be used here: " + usable_cpu_levels();
+    throw BackendError(code, "GMR_CPU_LEVEL asks for " + forced + expected + report);
   }
   throw BackendError(code, "expected a usable CPU backend beside gmr.node, found none:" + report);
 }
