@@ -109,10 +109,14 @@ function chooseLevel(lines: ProbeLine[]): { level: DoctorReport['cpuLevel']; che
   const usable = levels.filter(({ problem }) => problem === '');
   if (forced === '') {
     const [best] = usable;
-    const isWhole = levels.every(({ code }) => code !== 'backend_broken');
-    const reason = isWhole ? 'the best that the processor supports' : 'the best of those that load';
-    const level = best === undefined ? null : { name: best.name, reason };
-    return { level, checks };
+    if (best === undefined) return { level: null, checks };
+    const better = levels.slice(0, levels.indexOf(best)).filter(({ code }) => code !== 'device_unavailable');
+    const reason = better.some(({ code }) => code === 'backend_broken')
+      ? 'the best of those that load'
+      : better.length > 0
+        ? `the best that this build has; the processor supports ${better[0]!.name}`
+        : 'the best that the processor supports';
+    return { level: { name: best.name, reason }, checks };
   }
   if (usable.some(({ name }) => name === forced))
     return { level: { name: forced, reason: 'GMR_CPU_LEVEL asks for it' }, checks };

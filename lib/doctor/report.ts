@@ -90,6 +90,6 @@ export function formatReport(report: DoctorReport): string {
     `default    ${defaultDevice ?? 'none'}`,
     'backends',
     ...backends.flatMap((backend) => backendLines(backend, addon.build)),
-    report.ok ? 'All that this machine can run works.' : 'Something that should work does not.',
+    report.ok ? 'All that this build has for this machine works.' : 'Something that should work does not.',
   ].join('\n');
 }

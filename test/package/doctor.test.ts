@@ -105,7 +105,7 @@ describe('doctor', () => {
     expect(report.memory.totalBytes).to.be.greaterThan(report.memory.freeBytes);
     expect(report.memory.tensorBytes).to.be.within(1, 0.9 * report.memory.totalBytes);
     expect(report.memory.requested).to.equal(null);
-    expect(formatReport(report)).to.match(/^All that this machine can run works\.$/m);
+    expect(formatReport(report)).to.match(/^All that this build has for this machine works\.$/m);
   });
 
   it('shows GMR_MEMORY_LIMIT and what came of it', async () => {
@@ -164,6 +164,17 @@ describe('doctor', () => {
     const [first, second, told, reason] = stdout.split('\n');
     expect([first, second, told], stderr).to.deep.equal([next, next, warning]);
     expect(reason).to.match(/^ {2}libgmr_cpu_v\d\.so: .*invalid ELF header$/);
+  });
+
+  it('a CPU library that is not there: the level that is taken, and that the processor supports a better one', async () => {
+    const [best, next] = usableCpuLevels();
+    if (next === undefined) return; // one level, as on arm64: there is none to take
+    const { path: _, ...environment } = forge(libraryOf(best!));
+    const report = await examineWith(environment);
+    const reason = `the best that this build has; the processor supports ${best}`;
+    expect(report.cpuLevel).to.deep.equal({ name: next, reason });
+    expect(find(report, best!)).to.include({ status: 'unavailable' });
+    expect(formatReport(report)).to.match(/^All that this build has for this machine works\.$/m);
   });
 
   it('a CPU library that is cut off: its path and sizes, the others work, and an application takes the next', async () => {
