@@ -69,7 +69,7 @@ function warnOfBroken(level: string, libraries: string): void {
   process.emitWarning(message, {
     type: 'GmrWarning',
     code: 'backend_broken',
-    detail: '`npx gmr doctor` tests all that there is',
+    detail: '`npx --no -- gmr doctor` tests all that there is',
   });
 }
 
@@ -125,7 +125,7 @@ function processorAfter(error: unknown): Device {
   if (automatic !== undefined) return automatic;
   automatic = openOnce(processor);
   if (isBroken) {
-    const detail = "'auto' takes the processor instead, `npx gmr doctor` tests all that there is";
+    const detail = "'auto' takes the processor instead, `npx --no -- gmr doctor` tests all that there is";
     process.emitWarning(message, { type: 'GmrWarning', code, detail });
   }
   return automatic;
@@ -166,7 +166,7 @@ export function resolveDevice(device: Device | DeviceSpec | undefined): Device {
  * Opens a device; opened once, the same object is returned again. Printing it (`String(device)`) says which one it is.
  * The event loop goes on meanwhile; a tensor that is made on a GPU before this has resolved waits for the driver.
  * @param spec `'cpu'`, `'cuda'` (the first GPU), `'cuda:1'`, or `'auto'`: the first GPU, where it can be used and gives
- *   the processor's values for a small ring convolution, else the processor; found out once (`gmr doctor` says why). Where a
+ *   the processor's values for a small ring convolution, else the processor; found out once (`npx --no -- gmr doctor` says why). Where a
  *   GPU or its backend is there and does not work, a process warning (`GmrWarning`, with the error's code) says so. The
  *   CPU level is the best that the processor supports; the environment variable GMR_CPU_LEVEL forces one (`x86-64-v2`,
  *   `x86-64-v3`, `x86-64-v4`; `portable` on other processors), GMR_NUM_THREADS says how many threads (default: the

@@ -181,14 +181,14 @@ function checkImport(consumer) {
   expect(median < importBudgetMs, `Expected the import to take less than ${importBudgetMs} ms.`);
 }
 
-/** `npx gmr doctor`, as a person runs it; npx itself needs a shell. */
+/** `npx --no -- gmr doctor`, as a person runs it; npx itself needs a shell. */
 function runDoctor(consumer) {
   const npx = join(dirname(process.env.npm_execpath), 'npx-cli.js');
   const shell = join(consumer.folder, '..', 'shell');
   mkdirSync(shell);
   symlinkSync('/bin/sh', join(shell, 'sh'));
   const path = `${consumer.bin}:${shell}`;
-  const args = [npx, '--no-update-notifier', 'gmr', 'doctor'];
+  const args = [npx, '--no-update-notifier', '--no', '--', 'gmr', 'doctor'];
   return consumer.spawn(process.execPath, args, path).replaceAll(/^/gm, '    ');
 }
 

@@ -1,4 +1,4 @@
-// What `gmr doctor` finds, and how it is printed.
+// What doctor finds, and how it is printed.
 
 /** One backend on this machine. */
 export interface BackendCheck {

@@ -316,7 +316,7 @@ describe('a package whose CUDA library does not load', () => {
     expect(stdout.split('\n').toSorted()).to.deep.equal([
       '',
       `GmrWarning|backend_broken|[device] expected the CUDA backend libgmr_cuda.so beside gmr.node to load: ${cudaLibrary}: ` +
-        "invalid ELF header|'auto' takes the processor instead, `npx gmr doctor` tests all that there is",
+        "invalid ELF header|'auto' takes the processor instead, `npx --no -- gmr doctor` tests all that there is",
       'backend_broken',
       'cpu cpu cpu',
     ]);
