@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const tailLines = 25;
@@ -147,17 +147,37 @@ export function compileTypeScript(heading) {
 }
 
 /**
- * Brings everything into place, then runs a compiled script with our arguments; resolves to its exit code. Its --help needs no native
- * code, whose first build takes minutes.
+ * Refuses options that `help` lists and npm has kept: `npm run demo --quick` passes nothing on, but for npm_config_quick in the
+ * environment.
+ */
+function refuseKept(help) {
+  const names = Array.from(help.matchAll(/^ +--([\w-]+)/gm), ([, name]) => name);
+  const kept = names.find((name) => `npm_config_${name.replace(/^no-/, '').replaceAll('-', '_')}` in process.env);
+  if (kept === undefined) return;
+  const command = `npm run ${process.env.npm_lifecycle_event} -- --${kept}`;
+  throw new StepFailed(`expected \`${command}\`: without the -- in front npm keeps --${kept}`, 2);
+}
+
+/**
+ * Brings everything into place, then runs a compiled script with our arguments, which options.js beside it reads; resolves to its exit
+ * code. Native code, whose first build takes minutes, is not built for --help or a mistake.
  */
 export async function runCompiled(what, ...script) {
   await installPackages('[1/4] Packages');
-  if (!process.argv.includes('--help')) await buildNative('[2/4] Native code');
-  await compileTypeScript('[3/4] TypeScript');
-  console.log(`[4/4] ${what}\n`);
+  await compileTypeScript('[2/4] TypeScript');
   const path = join('build-ts', ...script);
-  const args = ['--enable-source-maps', path, ...process.argv.slice(2)];
-  return (await run(process.execPath, args, { inherit: true })).code;
+  const args = process.argv.slice(2);
+  const { help, parseOptions } = await import(pathToFileURL(join(root, dirname(path), 'options.js')).href);
+  refuseKept(help);
+  let hasWork = false;
+  try {
+    hasWork = parseOptions(args) !== undefined;
+  } catch {
+    // The script says what is wrong.
+  }
+  if (hasWork) await buildNative('[3/4] Native code');
+  console.log(`[4/4] ${what}\n`);
+  return (await run(process.execPath, ['--enable-source-maps', path, ...args], { inherit: true })).code;
 }
 
 /** What a script's source says of it, at its head. */
@@ -173,6 +193,7 @@ function usage() {
 /** Runs `main`, which resolves to the exit code; `--help` prints what the script says of itself, unless it `hasHelp` of its own. */
 export async function runMain(main, { hasHelp = false } = {}) {
   try {
+    refuseKept(usage());
     if (!hasHelp && process.argv.includes('--help')) console.log(usage());
     else process.exitCode = await main();
   } catch (error) {

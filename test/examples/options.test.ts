@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { execFileSync } from 'node:child_process';
+import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { parseOptions, UsageError } from '../../examples/mnist/options.js';
 import { fullLimits, fullSettings, learningRateAt, quickLimits, quickSettings } from '../../examples/mnist/settings.js';
 
@@ -35,10 +35,35 @@ describe('examples/mnist options', () => {
     expect(parseOptions(['--help', '--quick'])).to.equal(undefined);
   });
 
-  for (const name of ['demo', 'bench']) {
+  for (const [name, kept, variable] of [
+    ['demo', '--quick', 'npm_config_quick'],
+    ['bench', '--no-peer', 'npm_config_peer'],
+  ] as const) {
+    /** What the script says and its exit code; it must not come to building native code. */
+    const run = (args: string[], environment: Record<string, string> = {}): SpawnSyncReturns<string> => {
+      const env = { ...process.env, npm_lifecycle_event: name, ...environment };
+      const options = { encoding: 'utf8', env, timeout: 30_000 } as const;
+      const result = spawnSync(process.execPath, [`scripts/${name}.mjs`, ...args], options);
+      expect(result.stdout).to.not.include('Native code');
+      return result;
+    };
+
     it(`npm run ${name} -- --help builds no native code`, () => {
-      const output = execFileSync(process.execPath, [`scripts/${name}.mjs`, '--help'], { encoding: 'utf8' });
-      expect(output).to.include(`Usage: npm run ${name} -- [options]`).and.to.not.include('Native code');
+      const { status, stdout } = run(['--help']);
+      expect(status).to.equal(0);
+      expect(stdout).to.include(`Usage: npm run ${name} -- [options]`);
+    });
+
+    it(`npm run ${name} refuses a mistake before it builds native code`, () => {
+      const { status, stderr } = run(['--bogus']);
+      expect(status).to.equal(2);
+      expect(stderr).to.match(new RegExp(`^${name}: Unknown option '--bogus'`));
+    });
+
+    it(`npm run ${name} ${kept} is refused: npm has taken the option for its own`, () => {
+      const { status, stderr } = run([], { [variable]: '' });
+      expect(status).to.equal(2);
+      expect(stderr).to.equal(`expected \`npm run ${name} -- ${kept}\`: without the -- in front npm keeps ${kept}\n`);
     });
   }
 

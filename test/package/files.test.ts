@@ -1,6 +1,6 @@
 // What npm packs, and what `npm run pack:check` lets it pack.
 import { expect } from 'chai';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -31,5 +31,15 @@ describe('packed files', () => {
       console.log(JSON.stringify(foreignPaths(${JSON.stringify([...paths.good, ...paths.bad])})));`;
     const args = ['--input-type=module', '-e', script];
     expect(JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }))).to.deep.equal(paths.bad);
+  });
+
+  it('npm run pack:check --release is refused: npm has taken the option for its own', () => {
+    const env = { ...process.env, npm_lifecycle_event: 'pack:check', npm_config_release: 'true' };
+    const options = { encoding: 'utf8', env, timeout: 10_000 } as const;
+    const { status, stderr } = spawnSync(process.execPath, ['scripts/pack_check.mjs'], options);
+    expect(stderr).to.equal(
+      'expected `npm run pack:check -- --release`: without the -- in front npm keeps --release\n',
+    );
+    expect(status).to.equal(2);
   });
 });
