@@ -96,7 +96,7 @@ export function startProgress(
   };
 }
 
-/** The closing table. */
+/** The closing table; of the quick version with a line that it is no comparison. */
 export function summary(results: Results): string {
   const { gmr, cnn } = results.networks;
   const rows: [string, string, string][] = [
@@ -111,7 +111,8 @@ export function summary(results: Results): string {
   });
   rows.push(['mean over angles', percent(gmr.meanOverAngles), percent(cnn.meanOverAngles)]);
   rows.push(['worst angle', percent(gmr.worstAngle.accuracy), percent(cnn.worstAngle.accuracy)]);
-  return rows.map(([name, a, b]) => `  ${name.padEnd(24)}${a.padStart(14)}${b.padStart(16)}\n`).join('');
+  const table = rows.map(([name, a, b]) => `  ${name.padEnd(24)}${a.padStart(14)}${b.padStart(16)}\n`).join('');
+  return results.quick ? `${table}  The quick version trains too little to compare accuracies.\n` : table;
 }
 
 /** Which promises were checked and how each came out, one a line. */

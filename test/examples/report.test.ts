@@ -160,6 +160,10 @@ describe('examples/mnist terminal', () => {
     const table = summary(resultsFixture());
     expect(table).to.match(/upright +98\.70 % +99\.00 %/);
     expect(table).to.match(/mirrored top-bottom +98\.70 % +31\.00 %/);
+    expect(table).to.not.include('quick');
+    expect(summary({ ...resultsFixture(), quick: true })).to.equal(
+      `${table}  The quick version trains too little to compare accuracies.\n`,
+    );
     expect(verdict(resultsFixture())).to.include('0 of 50,000 answers changed').and.not.to.include('BROKEN');
   });
 });
