@@ -44,13 +44,8 @@ function readNeeds(section, strings) {
   return versions;
 }
 
-/**
- * The architecture of a file, the libraries that it needs, and the versioned symbols that it takes from them:
- * `{ arch: 'x64', libraries: ['libc.so.6'], symbols: [{ name: 'dlopen', library: 'libdl.so.2', version: 'GLIBC_2.2.5' }] }`.
- */
-export function readElf(path) {
-  const file = readFileSync(path);
-  if (file.toString('latin1', 0, 6) !== '\x7fELF\x02\x01') throw new Error(`${path}: expected a 64-bit ELF file`);
+function parse(file) {
+  if (file.toString('latin1', 0, 6) !== '\x7fELF\x02\x01') throw new Error('another magic number');
   const sections = readSections(file);
   const find = (type) => sections.find((section) => section.type === type);
   const dynamic = find(sectionTypes.dynamic);
@@ -74,4 +69,17 @@ export function readElf(path) {
     }
   }
   return { arch: machines.get(file.readUInt16LE(0x12)), libraries, symbols };
+}
+
+/**
+ * The architecture of a file, the libraries that it needs, and the versioned symbols that it takes from them:
+ * `{ arch: 'x64', libraries: ['libc.so.6'], symbols: [{ name: 'dlopen', library: 'libdl.so.2', version: 'GLIBC_2.2.5' }] }`.
+ */
+export function readElf(path) {
+  const file = readFileSync(path);
+  try {
+    return parse(file);
+  } catch (cause) {
+    throw new Error(`${path}: expected a 64-bit ELF file that is linked dynamically`, { cause });
+  }
 }

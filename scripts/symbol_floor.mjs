@@ -39,7 +39,14 @@ export function checkFloor(files) {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const problems = checkFloor(process.argv.slice(2));
-  for (const problem of problems) console.log(problem);
-  process.exitCode = problems.length === 0 ? 0 : 1;
+  const files = process.argv.slice(2);
+  try {
+    if (files.length === 0) throw new Error('Usage: node scripts/symbol_floor.mjs FILE...');
+    const problems = checkFloor(files);
+    for (const problem of problems) console.log(problem);
+    process.exitCode = problems.length === 0 ? 0 : 1;
+  } catch (error) {
+    console.error(error.message);
+    process.exitCode = 2;
+  }
 }

@@ -1,7 +1,9 @@
 // What released binaries may ask of a machine (scripts/symbol_floor.mjs), by a forged table and by what readelf says of
 // this build.
 import { expect } from 'chai';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -49,6 +51,28 @@ describe('the floor of released binaries', () => {
       'a.so: expected a numbered version of GLIBC, GLIBCXX, CXXABI, GCC, needs GLIBC_ABI_DT_RELR for relr',
       'a.so: expected a numbered version of GLIBC, GLIBCXX, CXXABI, GCC, needs GOMP_1.0 for omp',
     ]);
+  });
+
+  it('names a file that it cannot read, and asks for one where none is given', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'gmr-'));
+    const run = (...args: string[]): [number | null, string, string] => {
+      const command = [join('scripts', 'symbol_floor.mjs'), ...args];
+      const { status, stdout, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8' });
+      return [status, stdout, stderr];
+    };
+    try {
+      expect(run()).to.deep.equal([2, '', 'Usage: node scripts/symbol_floor.mjs FILE...\n']);
+      const file = join(folder, 'a.so');
+      expect(run(file)).to.deep.equal([2, '', `ENOENT: no such file or directory, open '${file}'\n`]);
+      const whole = readFileSync(join(process.cwd(), 'build/Release/gmr.node'));
+      const expected = `${file}: expected a 64-bit ELF file that is linked dynamically\n`;
+      for (const bytes of ['', 'no library', whole.subarray(0, 64), whole.subarray(0, whole.length >> 1)]) {
+        writeFileSync(file, bytes);
+        expect(run(file)).to.deep.equal([2, '', expected]);
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('reads the versions and libraries that binutils read', function () {
