@@ -76,5 +76,7 @@ export const suite = benchSuite(ringConvSuite, [
   layer('', cube(2, 16, 16, 16, 9), { peers: { 'dense k': 1 / 30 }, trainOverForward }),
   layer('', cube(2, 32, 32, 28, 9), { peers: { 'dense 3': 0.75, 'dense k': 1 / 30 }, trainOverForward }),
   layer('', { batch: 2, inputs: 32, outputs: 32, extents: [20, 36, 30], kernel: [5, 5, 5] }, volume5),
+  layer('', cube(2, 1, 32, 48, 5)),
+  layer('', cube(2, 16, 32, 48, 3), { peers: { 'dense 3': 0.5 }, trainOverForward }),
   ...demoLayers(),
 ]);

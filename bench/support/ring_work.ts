@@ -17,8 +17,8 @@ export function ringCount(side: number): number {
 /** Additions a pixel and channel for all ring sums when they are built hierarchically, in whichever way takes fewer. */
 export function ringAdditions(kernel: readonly number[]): number {
   const [side = 1] = kernel;
-  const isCube = kernel.length === 3 && kernel.every((other) => other === side);
-  return Math.min(runAdditions(kernel), isCube ? shellAdditions(side) : Infinity);
+  const hasShells = kernel.length === 3 && side > 1 && side <= 9 && kernel.every((other) => other === side);
+  return Math.min(runAdditions(kernel), hasShells ? shellAdditions(side) : Infinity);
 }
 
 /** Squared distance of the outer edge of each ring, of a standard kernel. */

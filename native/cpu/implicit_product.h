@@ -35,7 +35,7 @@ struct Box {
 };
 
 // How outputs are cut into tiles: some images whole, or a box of one image. Boxes have whole rows and slices, as memory
-// has, unless more than their own would be halo, which is work done again: then they are tall, or as deep as may be.
+// has, unless more than their own would be halo, which is work done again: then they are tall, or deep.
 class Tiling {
  public:
   Tiling(int64_t images, const std::array<int64_t, 3>& out, int64_t pixels, const std::array<int64_t, 2>& halo)
@@ -51,7 +51,7 @@ class Tiling {
       extent_[1] = balanced(out[1], std::max<int64_t>(1, pixels / extent_[2]));
       extent_[0] = balanced(out[0], std::max<int64_t>(1, pixels / (extent_[1] * extent_[2])));
       if (extent_[0] < std::min(out[0], halo[0])) {
-        extent_[2] = std::min<int64_t>(out[2], lanes);
+        extent_[2] = std::min(out[2], divide_up(deep_tile_width / halo[0], lanes) * lanes);
         extent_[0] = balanced(out[0], std::max<int64_t>(1, pixels / (least_deep_rows * extent_[2])));
         extent_[1] = balanced(out[1], std::max<int64_t>(1, pixels / (extent_[0] * extent_[2])));
       }

@@ -35,9 +35,15 @@ constexpr int64_t most_tile_outputs = 256;
 // Wide images are cut into columns of at most this many pixels, so that a tile has more rows and less halo.
 constexpr int64_t most_tile_width = 96;
 
-// Rows that a deep tile is given at the least: folding those around it costs a third of what a row of results does. With
-// two, 64 x 64 x 64 at k = 9 takes a quarter longer.
+// Deep tiles: columns times slices of halo, 16 columns at k = 9 and 64 at k = 3, where runs of memory count for more than
+// slices that are folded again (of one vector's columns at k = 3 the weight gradient takes up to four times as long), and
+// rows at the least (with two, 64 x 64 x 64 at k = 9 takes a quarter longer).
+constexpr int64_t deep_tile_width = 128;
 constexpr int64_t least_deep_rows = 4;
+
+// A weight gradient with more outputs a channel has no deep tiles: dy is read once for all channels, in runs of a tile's
+// columns.
+constexpr int64_t most_deep_outputs_a_channel = 4;
 
 // A weight gradient is summed over this many parts (fixed by the shape alone, so that results do not depend on the
 // threads), or fewer where channels give enough tasks.

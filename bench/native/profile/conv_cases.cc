@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
-#include <type_traits>
 
 #include "ops/ring_conv/standard_shells.h"
 
@@ -112,13 +111,9 @@ int shell_additions() {
 double ring_additions(const Extents& kernel, int64_t side, int64_t rings) {
   double additions = run_additions(kernel, side, rings);
   if (rings != side / 2 + 1) return additions;
-  const auto try_side = [&]<int of>(std::integral_constant<int, of>) {
+  with_shell_side(side, [&](auto of) {
     if (kernel == Extents{of, of, of}) additions = std::min<double>(additions, shell_additions<of>());
-  };
-  try_side(std::integral_constant<int, 3>{});
-  try_side(std::integral_constant<int, 5>{});
-  try_side(std::integral_constant<int, 7>{});
-  try_side(std::integral_constant<int, 9>{});
+  });
   return additions;
 }
 

@@ -5,7 +5,8 @@
 // native/ops/rings.h.
 //
 // A ring is the difference of two discs, so its sum is exact up to rounding of the *disc's* sum: an input 1e8 times
-// its neighbours, or an infinite one, spoils the rings around it (infinity - infinity is NaN).
+// its neighbours, or an infinite one, spoils the rings around it (infinity - infinity is NaN). Rings of standard 3-D
+// kernels are mostly sums of their own taps (standard_shells.h).
 //
 // Gradients, with s_l^T the adjoint of s_l (a ring is symmetric: at stride 1 it is s_l itself with padding
 // dilation (k - 1) - padding):

@@ -1,4 +1,5 @@
-// Ring sums on the CPU, built hierarchically for a box of output positions of one plane:
+// Ring sums on the CPU, built hierarchically for a box of output positions of one plane, of standard 3-D kernels by shells
+// (shell_strip.h), of all others by
 //   run_w  = x[-w] + ... + x[+w] along a row, each from the one before by two additions
 //   disc_l = sum over the rows of the ball of rings 0..l of a run each (its half-width there)
 //   s_l    = disc_l - disc_{l-1}
@@ -17,7 +18,8 @@ namespace gmr::cpu {
 
 class RingGather {
  public:
-  RingGather(const WindowGeometry& geometry, const RingKernel& rings);
+  // Shells want deep tiles, in which runs of memory are short.
+  RingGather(const WindowGeometry& geometry, const RingKernel& rings, bool may_use_shells = true);
 
   int64_t rows() const { return discs_.rings(); }
   std::array<int64_t, 2> halo() const {
@@ -43,7 +45,7 @@ class RingGather {
   std::vector<Term> terms_;         // of all discs that differ from the one before
   std::vector<int32_t> terms_end_;  // of each disc
   int64_t run_pitch_;  // vectors from one row's runs to the next: odd, so that a column of rows meets all cache sets
-  // The side of a standard kernel for which there is unrolled code, in 2-D and in 3-D, or 0.
+  // The side of a standard kernel for which there is unrolled code, in 2-D and, by shells, in 3-D, or 0.
   int plane_side_ = 0, volume_side_ = 0;
 };
 

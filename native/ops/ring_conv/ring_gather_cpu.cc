@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cstdlib>
-#include <limits>
 #include <utility>
 
 #include "cpu/simd.h"
@@ -73,31 +72,23 @@ inline Lane<Lanes> standard_disc(const float* center) {
   return sum;
 }
 
-// Calls f(std::integral_constant<int, side>) where `side` is one of Sides, and returns whether it is.
-template <int... Sides, typename F>
-bool with_side(int side, F&& f) {
-  return ((side == Sides && (f(std::integral_constant<int, Sides>{}), true)) || ...);
-}
 template <typename F>
-bool with_plane_side(int side, F&& f) {
+bool with_plane_side(int64_t side, F&& f) {
   return with_side<3, 5, 7, 9, 11>(side, f);
-}
-template <typename F>
-bool with_volume_side(int side, F&& f) {
-  return with_side<3, 5, 7, 9>(side, f);
 }
 
 }  // namespace
 
-RingGather::RingGather(const WindowGeometry& geometry, const RingKernel& rings)
+RingGather::RingGather(const WindowGeometry& geometry, const RingKernel& rings, bool may_use_shells)
     : g_(geometry), discs_(geometry.kernel, rings), run_pitch_((geometry.kernel[2] / 2 + 1) | 1) {
-  const auto side = static_cast<int>(std::min<int64_t>(g_.kernel[2], std::numeric_limits<int>::max()));
+  const int64_t side = g_.kernel[2];
   if (g_.dilation[1] == 1 && g_.dilation[2] == 1 && g_.stride[1] == 1 && g_.stride[2] == 1) {
-    with_plane_side(side, [&](auto s) { plane_side_ = StandardDiscs<s>::match(discs_) ? side : 0; });
-    if (g_.dilation[0] == 1 && g_.stride[0] == 1) {
-      with_volume_side(side, [&](auto s) { volume_side_ = StandardShells<s>::match(discs_) ? side : 0; });
+    with_plane_side(side, [&](auto s) { plane_side_ = StandardDiscs<s>::match(discs_) ? s : 0; });
+    if (may_use_shells && g_.dilation[0] == 1 && g_.stride[0] == 1) {
+      with_shell_side(side, [&](auto s) { volume_side_ = StandardShells<s>::match(discs_) ? s : 0; });
     }
   }
+  if (volume_side_ > 0) return;
   for (int64_t l = 0; l < discs_.rings(); ++l) {
     for (int64_t row = 0; row < g_.kernel[0] * g_.kernel[1] && !discs_.is_empty(l); ++row) {
       const auto tz = static_cast<int32_t>(row / g_.kernel[1]), ty = static_cast<int32_t>(row % g_.kernel[1]);
@@ -110,7 +101,7 @@ RingGather::RingGather(const WindowGeometry& geometry, const RingKernel& rings)
 
 int64_t RingGather::work_floats(const Box& box) const {
   int64_t floats = 0;
-  if (with_volume_side(volume_side_, [&](auto s) { floats = ShellStrip<lanes, s>::floats(box.extent(1)); }))
+  if (with_shell_side(volume_side_, [&](auto s) { floats = ShellStrip<lanes, s>::floats(box.extent(1)); }))
     return floats;
   const auto span = [&](int axis) {
     return (box.extent(axis) - 1) * g_.stride[axis] + (g_.kernel[axis] - 1) * g_.dilation[axis] + 1;
@@ -158,7 +149,7 @@ void RingGather::AtBox::fill_strip(const Strip& s) const {
     }
   };
   const auto sum_volume = [&]<int Side>(std::integral_constant<int, Side>) { sum_shells_of_side<Lanes, Side>(s); };
-  if (with_plane_side(gather_.plane_side_, sum_plane) || with_volume_side(gather_.volume_side_, sum_volume)) return;
+  if (with_plane_side(gather_.plane_side_, sum_plane) || with_shell_side(gather_.volume_side_, sum_volume)) return;
   make_runs<Lanes>(s);
   sum_discs<Lanes>(s);
 }

@@ -113,7 +113,19 @@ struct StandardShells {
   }
 };
 
-// Calls f(std::integral_constant<int, side>) and returns what it returns, where there are kernels for the convolution:
+// Calls f(std::integral_constant<int, side>) where `side` is one of Sides, and returns whether it is.
+template <int... Sides, typename F>
+bool with_side(int64_t side, F&& f) {
+  return ((side == Sides && (f(std::integral_constant<int, Sides>{}), true)) || ...);
+}
+
+// The sides that the processor sums by shells.
+template <typename F>
+bool with_shell_side(int64_t side, F&& f) {
+  return with_side<3, 5, 7, 9>(side, f);
+}
+
+// Calls f(std::integral_constant<int, side>) and returns what it returns, where there are CUDA kernels for the convolution:
 // the standard one of a side of 3, 5 or 9, at stride and dilation 1, of volumes that fill enough of their tiles.
 template <typename F>
 bool with_standard_shells(const WindowGeometry& g, const RingKernel& rings, double least_share, F&& f) {

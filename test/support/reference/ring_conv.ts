@@ -55,6 +55,8 @@ export const ringConvSuite: OpSuite<Options> = {
     square(9, [1, 1, 5, 6, 7], 2),
     square(17, [1, 1, 3, 4, 4], 2),
     ringCase('valid', { x: [2, 2, 11, 12], v: [3, 2, 4], bias: [3] }, [7, 7]),
+    ringCase('several deep tiles, k=9', { x: [1, 1, 24, 9, 16], v: [2, 1, 5] }, [9, 9, 9], { padding: 4 }),
+    ringCase('several deep tiles, k=5', { x: [1, 2, 20, 14, 37], v: [2, 2, 3], bias: [2] }, [5, 5, 5], { padding: 2 }),
     ringCase('valid, 3-D', { x: [1, 2, 6, 7, 8], v: [2, 2, 3], bias: [2] }, [5, 5, 5]),
     ringCase('padding beyond the kernel, 3-D', { x: [1, 1, 2, 1, 3], v: [2, 1, 3] }, [5, 5, 5], { padding: [6, 2, 3] }),
     ringCase('stride 2', { x: [2, 2, 13, 16], v: [3, 2, 3], bias: [3] }, [5, 5], { stride: 2, padding: 2 }),
