@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { addonPath } from '../../lib/native.js';
 
 interface Elf {
   arch?: string;
@@ -64,7 +65,7 @@ describe('the floor of released binaries', () => {
       expect(run()).to.deep.equal([2, '', 'Usage: node scripts/symbol_floor.mjs FILE...\n']);
       const file = join(folder, 'a.so');
       expect(run(file)).to.deep.equal([2, '', `ENOENT: no such file or directory, open '${file}'\n`]);
-      const whole = readFileSync(join(process.cwd(), 'build/Release/gmr.node'));
+      const whole = readFileSync(addonPath());
       const expected = `${file}: expected a 64-bit ELF file that is linked dynamically\n`;
       for (const bytes of ['', 'no library', whole.subarray(0, 64), whole.subarray(0, whole.length >> 1)]) {
         writeFileSync(file, bytes);
