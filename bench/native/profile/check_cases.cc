@@ -32,13 +32,6 @@ ConvLayer rows_layer(int64_t n, int64_t c, int64_t o, int64_t rows, int64_t widt
   return layer;
 }
 
-// Of another shape than a cube, with padding that keeps it.
-ConvLayer volume_layer(int64_t n, int64_t c, int64_t o, const Extents& extents, int64_t k) {
-  ConvLayer layer = cube_layer(n, c, o, extents[0], k);
-  layer.in = extents;
-  return layer;
-}
-
 const std::vector<NamedLayer>& ring_layers() {
   static const std::vector<NamedLayer> list = {
       {"one element", {.n = 1, .c = 1, .o = 1, .in = {1, 1, 1}, .kernel = {1, 1, 1}, .bias = true}},

@@ -133,7 +133,11 @@ ConvLayer plane_layer(int64_t n, int64_t c, int64_t o, int64_t side, int64_t k) 
 }
 
 ConvLayer cube_layer(int64_t n, int64_t c, int64_t o, int64_t side, int64_t k) {
-  return {.n = n, .c = c, .o = o, .in = {side, side, side}, .kernel = {k, k, k}, .padding = {k / 2, k / 2, k / 2}};
+  return volume_layer(n, c, o, {side, side, side}, k);
+}
+
+ConvLayer volume_layer(int64_t n, int64_t c, int64_t o, const Extents& extents, int64_t k) {
+  return {.n = n, .c = c, .o = o, .in = extents, .kernel = {k, k, k}, .padding = {k / 2, k / 2, k / 2}};
 }
 
 std::string layer_name(const ConvLayer& layer) {

@@ -26,9 +26,10 @@ struct ConvLayer {
   bool circular = true;
 };
 
-// A square plane, or a cube, with padding that keeps its extents.
+// A square plane, a cube or another volume, with padding that keeps its extents.
 ConvLayer plane_layer(int64_t n, int64_t c, int64_t o, int64_t side, int64_t k);
 ConvLayer cube_layer(int64_t n, int64_t c, int64_t o, int64_t side, int64_t k);
+ConvLayer volume_layer(int64_t n, int64_t c, int64_t o, const Extents& extents, int64_t k);
 
 // `8x64>64 56^2 k=9`
 std::string layer_name(const ConvLayer& layer);

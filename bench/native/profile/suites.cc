@@ -24,13 +24,12 @@ std::string shape_text(const Shape& shape) { return joined(shape, "x"); }
 // The layers of bench/ops/ring_conv.bench.ts and conv.bench.ts, by the same names at batch 8.
 std::vector<Case> layers(int64_t batch) {
   const int64_t fewer = std::max<int64_t>(1, batch / 4);
-  ConvLayer volume = cube_layer(fewer, 32, 32, 30, 5);
-  volume.in = {20, 36, 30};
   std::vector<Case> cases;
   for (const ConvLayer& layer :
        {plane_layer(batch, 64, 64, 56, 9), plane_layer(batch, 64, 64, 32, 9), plane_layer(batch, 128, 128, 28, 9),
         plane_layer(batch, 256, 256, 14, 5), plane_layer(batch, 512, 512, 7, 5), plane_layer(fewer, 64, 64, 56, 31),
-        cube_layer(fewer, 16, 16, 16, 9), cube_layer(fewer, 32, 32, 28, 9), volume, cube_layer(fewer, 1, 32, 48, 5),
+        cube_layer(fewer, 16, 16, 16, 9), cube_layer(fewer, 32, 32, 28, 9),
+        volume_layer(fewer, 32, 32, {20, 36, 30}, 5), cube_layer(fewer, 1, 32, 48, 5),
         cube_layer(fewer, 16, 32, 48, 3)}) {
     append(cases, ring_conv_cases(layer_name(layer), layer));
   }

@@ -137,10 +137,10 @@ bool with_standard_shells(const WindowGeometry& g, const RingKernel& rings, doub
     share *= static_cast<double>(g.out[axis]) / static_cast<double>(covered);
   }
   if (share < least_share) return false;
-  const DiscTable table(g.kernel, rings);
-  const auto try_side = [&](auto side) { return StandardShells<side>::match(table) && f(side); };
-  return try_side(std::integral_constant<int, 3>{}) || try_side(std::integral_constant<int, 5>{}) ||
-         try_side(std::integral_constant<int, 9>{});
+  bool is_done = false;
+  with_side<3, 5, 9>(g.kernel[2],
+                     [&](auto side) { is_done = StandardShells<side>::match(DiscTable(g.kernel, rings)) && f(side); });
+  return is_done;
 }
 
 }  // namespace gmr
