@@ -15,6 +15,15 @@ interface SharedTraffic {
   least: number;
 }
 
+/** Of one place in the source. */
+export interface LineCounts {
+  /** `window.cuh:31 (inlined at conv.cuh:7)`. */
+  place: string;
+  instructions: number;
+  global: GlobalTraffic;
+  shared: SharedTraffic;
+}
+
 /** A line of gmr_cuda_sim_counters: see native/testing/cuda_sim/counters.h. */
 export interface LaunchCounts {
   kernel: string;
@@ -36,6 +45,7 @@ export interface LaunchCounts {
   sharedLoads: SharedTraffic;
   sharedStores: SharedTraffic;
   sharedAtomics: SharedTraffic;
+  lines: readonly LineCounts[];
 }
 
 export const units = ['issue', 'fp32', 'other', 'shared', 'tensor', 'L2'] as const;
@@ -54,7 +64,7 @@ export interface LaunchTime {
   conflicts: number;
 }
 
-const sectorBytes = 32;
+export const sectorBytes = 32;
 const wavefrontBytes = 128;
 
 /** Slots of a scheduler that an instruction of a class takes, where it is not one. */

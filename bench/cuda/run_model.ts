@@ -6,7 +6,17 @@ import { cudaSimControl } from '../../test/support/cuda_sim.js';
 import { number3, percent, table } from '../support/table.js';
 import { computeCapability, readBudget, shortName } from './budget.js';
 import { type Gpu, gpus } from './gpus.js';
-import { floorTime, type LaunchCounts, launchTime, type LaunchTime, passTime, type PassTime, units } from './model.js';
+import {
+  floorTime,
+  type LaunchCounts,
+  launchTime,
+  type LaunchTime,
+  type LineCounts,
+  passTime,
+  type PassTime,
+  sectorBytes,
+  units,
+} from './model.js';
 import { countPasses, modelCases, type Pass, passes, workOf } from './model_cases.js';
 
 const names = gpus.map(({ name }) => name).join(', ');
@@ -18,6 +28,7 @@ Counts the convolution kernels on the interpreter and says what they would take 
   --cases <text>   only cases whose name contains the text
   --batch <n>      images (default 32)
   --blocks <n>     blocks of each launch that are run; the rest is taken to be like them (default 16)
+  --lines <n>      of each launch also the n lines of source that cost the most (default 0)
   --json <file>    also write everything, with the counts, to a file
   --help           this text
 
@@ -26,6 +37,7 @@ issue ..L2  us that each unit of the GPU is busy: schedulers, float32, conversio
             tensor cores, L2. The largest is the launch's time.
 sectors     share of the sectors of global memory that warps use of what they read and write
 conflicts   wavefronts of shared memory beyond the least
+lines       those with the largest share of their launch's instructions or wavefronts
 floor       us by the formulas of docs/performance.md: product (on tensor cores at what mma.sync reaches of their peak)
             and ring sums, or each tensor once through memory
 of the peak share of the tensor cores' full peak that the product makes of the modelled time, where it runs on them`;
@@ -100,6 +112,63 @@ interface Line {
   launch: LaunchRow;
 }
 
+interface SourceLine {
+  pass: PassRow;
+  launch: LaunchRow;
+  line: LineCounts;
+  /** Shares of the launch. */
+  instructions: number;
+  wavefronts: number;
+}
+
+function costOf({ instructions, wavefronts }: SourceLine): number {
+  return Math.max(instructions, wavefronts);
+}
+
+function costliest(pass: PassRow, launch: LaunchRow, count: number): SourceLine[] {
+  const { lines } = launch.counts;
+  const sum = (of: (line: LineCounts) => number): number => lines.reduce((all, line) => all + of(line), 0);
+  const instructions = sum((line) => line.instructions);
+  const wavefronts = Math.max(
+    sum(({ shared }) => shared.wavefronts),
+    1,
+  );
+  const rows = lines.map((line) => ({
+    pass,
+    launch,
+    line,
+    instructions: line.instructions / instructions,
+    wavefronts: line.shared.wavefronts / wavefronts,
+  }));
+  return rows.sort((a, b) => costOf(b) - costOf(a)).slice(0, count);
+}
+
+function printLines(rows: readonly PassRow[], count: number): void {
+  const lines = rows.flatMap((pass) => pass.launches.flatMap((launch) => costliest(pass, launch, count)));
+  const text = table<SourceLine>(
+    [
+      { title: 'case', align: 'left', cell: ({ pass }) => pass.case },
+      { title: 'pass', align: 'left', cell: ({ pass }) => pass.pass },
+      { title: 'kernel', align: 'left', cell: ({ launch }) => launch.kernel },
+      { title: 'line', align: 'left', cell: ({ line }) => line.place },
+      { title: 'instructions', align: 'right', cell: ({ instructions }) => percent(instructions) },
+      { title: 'wavefronts', align: 'right', cell: ({ wavefronts }) => percent(wavefronts) },
+      {
+        title: 'conflicts',
+        align: 'right',
+        cell: ({ line: { shared } }) => share(shared.wavefronts / shared.least - 1),
+      },
+      {
+        title: 'sectors',
+        align: 'right',
+        cell: ({ line: { global } }) => share(global.usedBytes / (global.sectors * sectorBytes)),
+      },
+    ],
+    lines,
+  );
+  console.log(text.join('\n'));
+}
+
 function printLaunches(rows: readonly PassRow[]): void {
   const lines: Line[] = rows.flatMap((pass) => pass.launches.map((launch) => ({ pass, launch })));
   const right = (title: string, cell: (line: Line) => string) => ({ title, align: 'right' as const, cell });
@@ -143,13 +212,14 @@ interface Options {
   cases: string;
   batch: number;
   blocks: number;
+  lines: number;
   json?: string;
 }
 
-function positiveInteger(option: string, text: string): number {
+function integer(option: string, text: string, least: number): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1)
-    throw new Error(`expected ${option} to be a positive integer, received '${text}'`);
+  if (!Number.isInteger(value) || value < least)
+    throw new Error(`expected ${option} to be an integer of at least ${least}, received '${text}'`);
   return value;
 }
 
@@ -161,14 +231,16 @@ function parse(args: string[]): Options | 'help' {
       cases: { type: 'string', default: '' },
       batch: { type: 'string', default: '32' },
       blocks: { type: 'string', default: '16' },
+      lines: { type: 'string', default: '0' },
       json: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) return 'help';
-  const batch = positiveInteger('--batch', values.batch);
-  const blocks = positiveInteger('--blocks', values.blocks);
-  return { gpu: values.gpu, cases: values.cases, batch, blocks, json: values.json };
+  const batch = integer('--batch', values.batch, 1);
+  const blocks = integer('--blocks', values.blocks, 1);
+  const lines = integer('--lines', values.lines, 0);
+  return { gpu: values.gpu, cases: values.cases, batch, blocks, lines, json: values.json };
 }
 
 async function main(options: Options): Promise<void> {
@@ -184,6 +256,10 @@ async function main(options: Options): Promise<void> {
   printLaunches(rows);
   console.log('');
   printPasses(rows);
+  if (options.lines > 0) {
+    console.log('');
+    printLines(rows, options.lines);
+  }
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ gpu, passes: rows }, null, 2)}\n`);
 }
 

@@ -1,4 +1,5 @@
 // The model of a GPU's time: each unit by hand, and what the interpreter counts of real kernels.
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { type Gpu, gpus } from '../../bench/cuda/gpus.js';
 import { floorTime, type LaunchCounts, launchTime, passTime } from '../../bench/cuda/model.js';
@@ -39,7 +40,10 @@ const idle: LaunchCounts = {
   sharedLoads: noShared,
   sharedStores: noShared,
   sharedAtomics: noShared,
+  lines: [],
 };
+
+const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
 
 describe('CUDA model', () => {
   it('adds up the slots that instructions take', () => {
@@ -197,6 +201,28 @@ describe('CUDA model', () => {
       }
     });
   }
+
+  it('finds no bank conflicts where depthwise layers multiply', async function () {
+    if (cudaSim === undefined) return this.skip();
+    // What the loop of slide_rows reads.
+    const source = readFileSync('native/ops/conv/plane_rows.cuh', 'utf8').split('\n');
+    const first = source.findIndex((text) => text.includes('void load_floats('));
+    const reads = source.flatMap((text, i) => (i > first && i < first + 20 && text.includes('load_') ? [i + 1] : []));
+    for (const layer of modelCases(32).filter(({ op }) => op === 'depthwise')) {
+      for (const launches of Object.values(await countPasses(layer, cudaSim, 4))) {
+        const { kernel, lines } = launches[0]!;
+        const loop = lines.filter(({ place }) =>
+          reads.some((line) => place.endsWith(`(inlined at plane_rows.cuh:${line})`)),
+        );
+        const wavefronts = total(loop.map(({ shared }) => shared.wavefronts));
+        expect(wavefronts, kernel).to.be.above(0);
+        const conflicts = wavefronts / total(loop.map(({ shared }) => shared.least)) - 1;
+        // Of a band with fewer rows the last are read beside others' at other banks, and single taps of several planes
+        // lie a multiple of four words apart: 4 to 7 % at 9 x 9, 3 % at 7 x 7 pixels.
+        expect(conflicts, `${layer.name} ${kernel}`).to.be.below(0.08);
+      }
+    }
+  });
 
   it('counts what the kernels do, also from a sample of their blocks', async function () {
     if (cudaSim === undefined) return this.skip();

@@ -4,6 +4,9 @@
 
 namespace gmr::cuda {
 
+// What blocks are spread over, by the model. A depthwise layer of few planes is cut into bands, one for each.
+constexpr int64_t h100_multiprocessors = 132;
+
 // Outputs of a thread of the direct convolution, one below the other: two reads of shared memory for four
 // multiply-adds. Eight would need twice the rows a tile, more than most layers have.
 constexpr int direct_rows = 4;
@@ -31,9 +34,6 @@ constexpr int64_t depthwise_shared_floats = 12 * 1024;
 // Four blocks for each multiprocessor before several planes are one block's.
 constexpr int64_t depthwise_least_blocks = 512;
 
-// Of a layer of few planes, which are cut into bands: one block for each multiprocessor of an H100.
-constexpr int64_t depthwise_least_bands = 132;
-
 // Of a block of a weight gradient, to hide what some of them wait for.
 constexpr int64_t depthwise_least_warps = 4;
 
@@ -45,9 +45,8 @@ constexpr int pointwise_depth = 32;
 constexpr int pointwise_stages = 3;
 constexpr int float_pointwise_stages = 4;
 
-// What tiles are chosen by: the multiprocessors of an H100; instructions of a multiply-add in tiles of 128 and 64 outputs
+// What tiles are chosen by: instructions of a multiply-add in tiles of 128 and 64 outputs
 // of float32, by the model; and in bfloat16 that x is read twice as often by tiles of 64.
-constexpr int64_t pointwise_multiprocessors = 132;
 constexpr double float_pointwise_wide_cost = 1.16;
 constexpr double float_pointwise_cost = 1.32;
 constexpr double pointwise_narrow_cost = 1.05;

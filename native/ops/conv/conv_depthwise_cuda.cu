@@ -30,7 +30,7 @@ void launch_backward_weight(BackendDevice& device, DepthwiseWeight<T> gradient, 
   sum_in_parts(device, gradient.parts(), gradient.size(), dw, [&](float* partials) {
     gradient.partials = partials;
     launch(device, Kernel{"conv_depthwise_backward_weight_kernel", conv_depthwise_backward_weight_kernel<rows, T>},
-           block_each(gradient.items, gradient.tile.threads(), shared_bytes), gradient);
+           block_each(gradient.pieces.items, gradient.tile.threads(), shared_bytes), gradient);
   });
 }
 

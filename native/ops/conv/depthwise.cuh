@@ -97,7 +97,7 @@ inline std::optional<DepthwiseTile> choose_depthwise_tile(const ProductShape& sh
   static_assert(depthwise_rows % access_lanes == access_lanes - 1);
   const int64_t pitch_quads =
       quads + (slots % access_lanes == 0 ? 0 : (access_lanes - (quads + slots) % access_lanes) % access_lanes);
-  const int64_t least_bands = divided_up(depthwise_least_bands, all_planes * shape.outputs);
+  const int64_t least_bands = divided_up(h100_multiprocessors, all_planes * shape.outputs);
   for (int64_t bands = std::min(least_bands, row_groups); bands <= row_groups; ++bands) {
     const auto tile = tile_of(1, divided_up(row_groups, bands), pitch_quads);
     if (tile) return tile;
@@ -221,7 +221,7 @@ __device__ void depthwise_conv(const DepthwiseConv<T>& p) {
           sum[j][c] += bias;
           if (p.epilogue.normalises()) sum[j][c] = norm(sum[j][c]);
         }
-        *reinterpret_cast<float4*>(window + place + j * p.tile.pitch) = {sum[j][0], sum[j][1], sum[j][2], sum[j][3]};
+        store_floats(shared_address(window + place + j * p.tile.pitch), sum[j]);
       }
     }
     __syncthreads();

@@ -31,6 +31,7 @@ class RowWalk {
     row_step_ = most < whole ? most : most / whole * whole;
     const int planes = row_step_ / static_cast<int>(height), rows = row_step_ - planes * static_cast<int>(height);
     rows_of_plane_step_ = rows;
+    ends_together_ = row_step_ < height && height % row_step_ == 0;
     place_step_ = (planes * plane_floats + rows * pitch) * static_cast<int>(sizeof(float));
     plane_gap_ = (plane_floats - static_cast<int>(height) * pitch) * static_cast<int>(sizeof(float));
   }
@@ -79,6 +80,14 @@ class RowWalk {
         f(data, shared);
         next_row();
       }
+    } else if (ends_together_) {
+      for (; row < rows; row += height) {
+        for (int r = row_of_plane; r < height; r += row_step_) {
+          f(data, shared);
+          next_row();
+        }
+        shared += plane_gap_;
+      }
     } else {
       for (; row < rows; row += row_step_) {
         f(data, shared);
@@ -91,6 +100,7 @@ class RowWalk {
   SmallDivisor by_columns_, by_height_;
   int width_, pitch_, plane_floats_, elements_;
   int row_step_, rows_of_plane_step_;
+  bool ends_together_;          // all threads reach the end of a plane at the same time
   int place_step_, plane_gap_;  // in bytes
 };
 
@@ -108,10 +118,14 @@ __device__ void copy_rows(const T* from, int rows, const RowWalk& walk, float* t
   if constexpr (std::is_same_v<T, float>) {
     walk.for_words(rows, from, first, [](const float* x, uint32_t shared) { copy_at<float, 0, 0>(shared, x, 4); });
   } else if (walk.elements() == 2) {
-    walk.for_words(rows, from, first, [](const bfloat16* x, uint32_t shared) {
+    // Half of a warp stores the second of each pair first: words two apart would meet banks twice.
+    const uint32_t second_half = threadIdx.x / (warp_threads / 2) % 2;
+    const uint32_t one = second_half * 4, to_other = 4 - 2 * one;
+    const uint32_t bytes_of_one = second_half != 0 ? 0x3244 : 0x1044, bytes_of_other = bytes_of_one ^ (0x3244 ^ 0x1044);
+    walk.for_words(rows, from, first + one, [=](const bfloat16* x, uint32_t shared) {
       const auto pair = *reinterpret_cast<const uint32_t*>(x);
-      store_word<0>(shared, __float_as_uint(first_of(pair)));
-      store_word<4>(shared, __float_as_uint(second_of(pair)));
+      store_word<0>(shared, __byte_perm(pair, 0, bytes_of_one));
+      store_word<0>(shared + to_other, __byte_perm(pair, 0, bytes_of_other));
     });
   } else {
     walk.for_words(rows, from, first,
@@ -119,14 +133,15 @@ __device__ void copy_rows(const T* from, int rows, const RowWalk& walk, float* t
   }
 }
 
+// `from` is a multiple of 8 bytes, and so are its rows.
 template <typename T>
 __device__ void store_rows(const float* from, int rows, const RowWalk& walk, T* to) {
   const uint32_t first = shared_address(from);
   if constexpr (std::is_same_v<T, bfloat16>) {
     if (walk.elements() == 2) {
       walk.for_words(rows, to, first, [](bfloat16* y, uint32_t shared) {
-        const float low = __uint_as_float(load_word<0>(shared)), high = __uint_as_float(load_word<4>(shared));
-        *reinterpret_cast<uint32_t*>(y) = rounded_pair(low, high);
+        const uint2 pair = load_two_words<0>(shared);
+        *reinterpret_cast<uint32_t*>(y) = rounded_pair(__uint_as_float(pair.x), __uint_as_float(pair.y));
       });
       return;
     }
@@ -146,6 +161,11 @@ __device__ inline void zero_floats(float* to, int count) {
 constexpr int sum_columns = 4;
 template <int rows>
 using RowSums = float[rows][sum_columns];
+
+__device__ inline void store_floats(uint32_t address, const float (&from)[sum_columns]) {
+  store_four_words<0>(address, {__float_as_uint(from[0]), __float_as_uint(from[1]), __float_as_uint(from[2]),
+                                __float_as_uint(from[3])});
+}
 
 // The first floats at an address, which is a multiple of 16 bytes.
 template <int count>

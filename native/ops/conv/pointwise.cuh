@@ -47,7 +47,7 @@ struct PointwiseColumns {
 inline double pointwise_cost(const ProductShape& shape, int outputs, int columns, double each) {
   const int64_t blocks =
       PointwiseColumns(shape).tiles(columns) * shape.groups * ((shape.outputs + outputs - 1) / outputs);
-  const int64_t most = (blocks + pointwise_multiprocessors - 1) / pointwise_multiprocessors;
+  const int64_t most = (blocks + h100_multiprocessors - 1) / h100_multiprocessors;
   return static_cast<double>(most * outputs * columns) * each;
 }
 

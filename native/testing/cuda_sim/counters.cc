@@ -62,6 +62,20 @@ bool in_window(uint64_t address, uint64_t window) { return (address & window_mas
 
 }  // namespace
 
+GlobalTraffic& GlobalTraffic::operator+=(const GlobalTraffic& more) {
+  bytes += more.bytes;
+  used_bytes += more.used_bytes;
+  sectors += more.sectors;
+  return *this;
+}
+
+SharedTraffic& SharedTraffic::operator+=(const SharedTraffic& more) {
+  bytes += more.bytes;
+  wavefronts += more.wavefronts;
+  least += more.least;
+  return *this;
+}
+
 GlobalTraffic global_traffic(std::span<const LaneAccess> accesses) {
   GlobalTraffic traffic;
   std::vector<std::pair<uint64_t, uint32_t>> sectors;  // number, mask of its bytes
@@ -115,6 +129,7 @@ Counter::Counter(const Program& program, LaunchCounts& counts) : counts_(counts)
 
 Counter::Plan Counter::plan(const Program& program, const Instruction& instruction) {
   Plan plan;
+  plan.line = &counts_.lines[program.place_of(instruction.statement)];
   // The translator makes branches and an exit of its own.
   if (instruction.flow == Flow::branch || instruction.flow == Flow::exit) return plan;
   const std::string name = opcode_of(program.sources[instruction.statement].text);
@@ -135,6 +150,7 @@ Counter::Plan Counter::plan(const Program& program, const Instruction& instructi
 
 void Counter::count(Warp& warp, const Instruction& instruction, uint32_t index, uint32_t lanes) {
   const Plan& plan = plans_[index];
+  ++plan.line->instructions;
   if (plan.shape != nullptr) ++*plan.shape;
   if (plan.bytes != 0 && lanes != 0) {
     count_access(warp, instruction, plan, lanes);
@@ -165,13 +181,14 @@ void Counter::count_access(Warp& warp, const Instruction& instruction, const Pla
                                 : shared_lanes != 0 ? class_in_shared(plan.direction)
                                                     : InstructionClass::local;
   ++counts_.instructions[static_cast<size_t>(kind)];
-  if (global_lanes != 0) add(plan.direction, global_traffic(std::span(global).first(global_lanes)));
-  if (shared_lanes != 0) add(plan.direction, shared_traffic(offsets, shared_lanes, plan.bytes));
+  if (global_lanes != 0) add(plan, plan.direction, global_traffic(std::span(global).first(global_lanes)));
+  if (shared_lanes != 0) add(plan, plan.direction, shared_traffic(offsets, shared_lanes, plan.bytes));
 }
 
 // cp.async: [shared], [global], bytes, and in its second form how many of them are read. cp.async.bulk: the same for
 // many bytes of one thread, which land without conflicts.
 void Counter::count_copy(Warp& warp, const Instruction& instruction, uint32_t index, uint32_t lanes) {
+  const Plan& plan = plans_[index];
   const uint32_t bytes = warp.row<uint32_t>(instruction.reg[2])[std::countr_zero(lanes)];
   std::vector<LaneAccess> reads;
   std::array<uint32_t, warp_size> offsets{};
@@ -182,28 +199,24 @@ void Counter::count_copy(Warp& warp, const Instruction& instruction, uint32_t in
     if (read != 0) reads.push_back({address_of(warp, instruction, 1, 1, lane), read});
   });
   const GlobalTraffic traffic = global_traffic(reads);
-  add(Direction::load, traffic);
-  if (plans_[index].is_past_l1) counts_.sectors_past_l1 += traffic.sectors;
+  add(plan, Direction::load, traffic);
+  if (plan.is_past_l1) counts_.sectors_past_l1 += traffic.sectors;
   if (bytes > largest_lane_copy) {
     const uint64_t wavefronts = (bytes + wavefront_bytes - 1) / wavefront_bytes;
-    add(Direction::store, SharedTraffic{bytes, wavefronts, wavefronts});
+    add(plan, Direction::store, SharedTraffic{bytes, wavefronts, wavefronts});
   } else {
-    add(Direction::store, shared_traffic(offsets, lanes, bytes));
+    add(plan, Direction::store, shared_traffic(offsets, lanes, bytes));
   }
 }
 
-void Counter::add(Direction direction, const GlobalTraffic& traffic) {
-  GlobalTraffic& sum = counts_.global[static_cast<size_t>(direction)];
-  sum.bytes += traffic.bytes;
-  sum.used_bytes += traffic.used_bytes;
-  sum.sectors += traffic.sectors;
+void Counter::add(const Plan& plan, Direction direction, const GlobalTraffic& traffic) {
+  counts_.global[static_cast<size_t>(direction)] += traffic;
+  plan.line->global += traffic;
 }
 
-void Counter::add(Direction direction, const SharedTraffic& traffic) {
-  SharedTraffic& sum = counts_.shared[static_cast<size_t>(direction)];
-  sum.bytes += traffic.bytes;
-  sum.wavefronts += traffic.wavefronts;
-  sum.least += traffic.least;
+void Counter::add(const Plan& plan, Direction direction, const SharedTraffic& traffic) {
+  counts_.shared[static_cast<size_t>(direction)] += traffic;
+  plan.line->shared += traffic;
 }
 
 std::string LaunchCounts::json() const {
@@ -235,15 +248,25 @@ std::string LaunchCounts::json() const {
   field("instructions", object(by_class));
   field("tensor", object({tensor.begin(), tensor.end()}));
   field("sectorsPastL1", std::to_string(sectors_past_l1));
+  const auto of_global = [&](const GlobalTraffic& g) {
+    return object({{"bytes", g.bytes}, {"usedBytes", g.used_bytes}, {"sectors", g.sectors}});
+  };
+  const auto of_shared = [&](const SharedTraffic& s) {
+    return object({{"bytes", s.bytes}, {"wavefronts", s.wavefronts}, {"least", s.least}});
+  };
   const char* const names[directions] = {"Loads", "Stores", "Atomics"};
   for (size_t i = 0; i < directions; ++i) {
-    const GlobalTraffic& g = global[i];
-    const SharedTraffic& s = shared[i];
-    field((std::string("global") + names[i]).c_str(),
-          object({{"bytes", g.bytes}, {"usedBytes", g.used_bytes}, {"sectors", g.sectors}}));
-    field((std::string("shared") + names[i]).c_str(),
-          object({{"bytes", s.bytes}, {"wavefronts", s.wavefronts}, {"least", s.least}}));
+    field((std::string("global") + names[i]).c_str(), of_global(global[i]));
+    field((std::string("shared") + names[i]).c_str(), of_shared(shared[i]));
   }
+  std::string of_lines;
+  for (const auto& [place, line] : lines) {
+    if (line.instructions == 0) continue;
+    of_lines += std::string(of_lines.empty() ? "" : ",") + "{\"place\":\"" + place +
+                "\",\"instructions\":" + std::to_string(line.instructions) + ",\"global\":" + of_global(line.global) +
+                ",\"shared\":" + of_shared(line.shared) + '}';
+  }
+  field("lines", '[' + of_lines + ']');
   return text + '}';
 }
 

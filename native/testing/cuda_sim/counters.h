@@ -22,6 +22,8 @@ struct GlobalTraffic {
   uint64_t bytes = 0;
   uint64_t used_bytes = 0;
   uint64_t sectors = 0;
+
+  GlobalTraffic& operator+=(const GlobalTraffic& more);
 };
 
 // Wavefronts of 32 banks of 4 bytes: an access of 8 bytes a lane goes half a warp, one of 16 a quarter of a warp at a
@@ -30,6 +32,8 @@ struct SharedTraffic {
   uint64_t bytes = 0;
   uint64_t wavefronts = 0;
   uint64_t least = 0;
+
+  SharedTraffic& operator+=(const SharedTraffic& more);
 };
 
 struct LaneAccess {
@@ -40,6 +44,13 @@ struct LaneAccess {
 GlobalTraffic global_traffic(std::span<const LaneAccess> accesses);
 // `offsets` by lane, of the lanes in `lanes`.
 SharedTraffic shared_traffic(const std::array<uint32_t, 32>& offsets, uint32_t lanes, uint32_t bytes);
+
+// Of the instructions that one place in the source became, see Program::place_of.
+struct LineCounts {
+  uint64_t instructions = 0;
+  GlobalTraffic global;
+  SharedTraffic shared;
+};
 
 // Of all launches of a kernel in one shape.
 struct LaunchCounts {
@@ -54,6 +65,7 @@ struct LaunchCounts {
   std::array<GlobalTraffic, directions> global{};
   uint64_t sectors_past_l1 = 0;  // of global loads: asynchronous copies that go by way of L2 alone
   std::array<SharedTraffic, directions> shared{};
+  std::map<std::string, LineCounts> lines;
 
   std::string json() const;
 };
@@ -76,13 +88,14 @@ class Counter {
     uint8_t address = 0;        // operand
     uint8_t bytes = 0;          // a lane's access; 0: no access, or one whose size is an operand
     uint64_t* shape = nullptr;  // counter of a tensor shape
+    LineCounts* line = nullptr;
   };
 
   Plan plan(const Program& program, const Instruction& instruction);
   void count_access(Warp& warp, const Instruction& instruction, const Plan& plan, uint32_t lanes);
   void count_copy(Warp& warp, const Instruction& instruction, uint32_t index, uint32_t lanes);
-  void add(Direction direction, const GlobalTraffic& traffic);
-  void add(Direction direction, const SharedTraffic& traffic);
+  void add(const Plan& plan, Direction direction, const GlobalTraffic& traffic);
+  void add(const Plan& plan, Direction direction, const SharedTraffic& traffic);
 
   LaunchCounts& counts_;
   std::vector<Plan> plans_;

@@ -72,11 +72,14 @@ uint64_t special_value(const Block& block, const Warp& warp, SpecialRegister spe
 
 }  // namespace
 
+std::string Program::place_of(uint32_t statement) const {
+  const int location = sources[statement].location;
+  return location < 0 ? "an unknown line (compile with -lineinfo)" : module->locations[location];
+}
+
 std::string Program::location_text(uint32_t statement) const {
   const SourceLine& line = sources[statement];
-  const std::string place =
-      line.location < 0 ? "an unknown line (compile with -lineinfo)" : module->locations[line.location];
-  return place + "  [PTX line " + std::to_string(line.ptx_line) + ": " + line.text + "]";
+  return place_of(statement) + "  [PTX line " + std::to_string(line.ptx_line) + ": " + line.text + "]";
 }
 
 uint64_t Warp::read(uint32_t row_index, uint8_t width, int lane) {

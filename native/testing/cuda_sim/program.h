@@ -117,7 +117,9 @@ struct Program {
   uint32_t shared_granule = 4;
   uint32_t global_granule = 4;
 
-  std::string location_text(uint32_t statement) const;
+  // "window.cuh:31 (inlined at conv.cuh:7)".
+  std::string place_of(uint32_t statement) const;
+  std::string location_text(uint32_t statement) const;  // with its PTX
 };
 
 }  // namespace gmr::cuda_sim

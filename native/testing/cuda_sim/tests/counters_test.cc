@@ -14,7 +14,8 @@ namespace {
 
 using Class = InstructionClass;
 
-const std::string shared_tile = ".shared .align 16 .b8 tile[8192];\n";
+const std::string module_text =
+    ".shared .align 16 .b8 tile[8192];\n.file 1 \"/src/window.cuh\"\n.file 2 \"/src/conv.cuh\"\n";
 
 // What a kernel with this body costs; %rd1 points to 64 KiB of zeros.
 LaunchCounts counts_of(const std::string& body, uint32_t threads = 32) {
@@ -22,7 +23,7 @@ LaunchCounts counts_of(const std::string& body, uint32_t threads = 32) {
   Device device;
   device.counts = &counts;
   float* const data = device.upload(std::vector<float>(16384));
-  device.launch(kernel_text(".param .u64 data", "ld.param.u64 %rd1, [data];\n" + body, shared_tile), {1}, {threads},
+  device.launch(kernel_text(".param .u64 data", "ld.param.u64 %rd1, [data];\n" + body, module_text), {1}, {threads},
                 data);
   return counts;
 }
@@ -183,6 +184,29 @@ GMR_SIM_TEST(counters_async_copies) {
   // Conflict-free, then 32 words at a stride of four.
   const SharedTraffic& written = counts.shared[1];
   expect(written.wavefronts == 4 + 4 && written.least == 4 + 1, std::to_string(written.wavefronts) + " wavefronts");
+}
+
+GMR_SIM_TEST(counters_lines) {
+  const LaunchCounts counts =
+      counts_of(".loc 1 31 5, function_name tile, inlined_at 2 7 3\n" + shared_at(8) + "st.shared.f32 [%r2], %f1;\n" +
+                    ".loc 2 8 1\n" + global_at(32) + "ld.global.f32 %f1, [%rd2];\n",
+                64);
+  const LineCounts& stored = counts.lines.at("window.cuh:31 (inlined at conv.cuh:7)");
+  expect(stored.instructions == 2 * 3 && stored.shared.wavefronts == 2 * 2 && stored.shared.least == 2 &&
+             stored.global.sectors == 0,
+         std::to_string(stored.instructions) + " instructions, " + std::to_string(stored.shared.wavefronts) +
+             " wavefronts of the first line");
+  const LineCounts& loaded = counts.lines.at("conv.cuh:8");
+  expect(loaded.global.sectors == 64 && loaded.global.used_bytes == 256 && loaded.shared.bytes == 0,
+         std::to_string(loaded.global.sectors) + " sectors of the second line");
+  uint64_t all = 0, of_lines = 0;
+  for (const uint64_t count : counts.instructions) all += count;
+  for (const auto& [place, line] : counts.lines) of_lines += line.instructions;
+  expect(all == of_lines, std::to_string(of_lines) + " of " + std::to_string(all) + " instructions have a line");
+  expect_contains(
+      counts.json(),
+      "{\"place\":\"conv.cuh:8\",\"instructions\":8,\"global\":{\"bytes\":256,\"usedBytes\":256,\"sectors\":64},"
+      "\"shared\":{\"bytes\":0,\"wavefronts\":0,\"least\":0}}");
 }
 
 GMR_SIM_TEST(counters_tensor_shapes) {
