@@ -26,6 +26,7 @@ __device__ inline void load_floats(uint32_t address, float (&x)[count]) {
     }
   });
 }
+// Of a float4 behind a pointer the compiler makes four stores, which meet banks four times.
 template <int distance, int count>
 __device__ inline void store_floats(uint32_t address, const float (&x)[count]) {
   static_assert(count == 2 || count == 4);

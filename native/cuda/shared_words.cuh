@@ -70,13 +70,5 @@ __device__ inline void store_two_words(uint32_t address, uint2 words) {
                : "r"(address), "n"(distance), "r"(words.x), "r"(words.y)
                : "memory");
 }
-// Of a float4 behind a pointer the compiler makes four stores, which meet banks four times.
-template <int distance>
-__device__ inline void store_four_words(uint32_t address, uint4 words) {
-  asm volatile("st.shared.v4.u32 [%0+%1], {%2, %3, %4, %5};"
-               :
-               : "r"(address), "n"(distance), "r"(words.x), "r"(words.y), "r"(words.z), "r"(words.w)
-               : "memory");
-}
 
 }  // namespace gmr::cuda

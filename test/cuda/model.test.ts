@@ -206,7 +206,7 @@ describe('CUDA model', () => {
     if (cudaSim === undefined) return this.skip();
     // What the loop of slide_rows reads.
     const source = readFileSync('native/ops/conv/plane_rows.cuh', 'utf8').split('\n');
-    const first = source.findIndex((text) => text.includes('void load_floats('));
+    const first = source.findIndex((text) => text.includes('void load_aligned_floats('));
     const reads = source.flatMap((text, i) => (i > first && i < first + 20 && text.includes('load_') ? [i + 1] : []));
     for (const layer of modelCases(32).filter(({ op }) => op === 'depthwise')) {
       for (const launches of Object.values(await countPasses(layer, cudaSim, 4))) {

@@ -221,7 +221,7 @@ __device__ void depthwise_conv(const DepthwiseConv<T>& p) {
           sum[j][c] += bias;
           if (p.epilogue.normalises()) sum[j][c] = norm(sum[j][c]);
         }
-        store_floats(shared_address(window + place + j * p.tile.pitch), sum[j]);
+        store_floats<0>(shared_address(window + place + j * p.tile.pitch), sum[j]);
       }
     }
     __syncthreads();

@@ -265,7 +265,7 @@ __device__ void depthwise_weight(const DepthwiseWeight<T>& p) {
     if (has_block) {
 #pragma unroll
       for (int j = 0; j < rows_a_thread; ++j) {
-        store_floats(shared_address(window + (j * blocks + block) * sums_pitch + share * sum_columns), sum[j]);
+        store_floats<0>(shared_address(window + (j * blocks + block) * sums_pitch + share * sum_columns), sum[j]);
       }
     }
     __syncthreads();
@@ -280,11 +280,10 @@ __device__ void depthwise_weight(const DepthwiseWeight<T>& p) {
                                            plane_band * tile.chunks * sum_columns);
       float total[sum_columns] = {};
       for (int c = 0; c < tile.chunks; ++c) {
-        const uint4 more = load_four_words<0>(sums + c * static_cast<uint32_t>(sizeof(more)));
-        total[0] += __uint_as_float(more.x);
-        total[1] += __uint_as_float(more.y);
-        total[2] += __uint_as_float(more.z);
-        total[3] += __uint_as_float(more.w);
+        float more[sum_columns];
+        load_floats<0>(sums + c * static_cast<uint32_t>(sizeof(more)), more);
+#pragma unroll
+        for (int k = 0; k < sum_columns; ++k) total[k] += more[k];
       }
       float* taps = of_bands + plane_band * p.taps + row * kernel_width + column * sum_columns;
 #pragma unroll

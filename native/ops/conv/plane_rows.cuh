@@ -8,7 +8,7 @@
 #include "cuda/bfloat16.cuh"
 #include "cuda/divisor.h"
 #include "cuda/launch.h"
-#include "cuda/shared_words.cuh"
+#include "cuda/shared_floats.cuh"
 #include "ops/conv/conv_cuda_tuning.h"
 
 namespace gmr::cuda {
@@ -162,14 +162,9 @@ constexpr int sum_columns = 4;
 template <int rows>
 using RowSums = float[rows][sum_columns];
 
-__device__ inline void store_floats(uint32_t address, const float (&from)[sum_columns]) {
-  store_four_words<0>(address, {__float_as_uint(from[0]), __float_as_uint(from[1]), __float_as_uint(from[2]),
-                                __float_as_uint(from[3])});
-}
-
 // The first floats at an address, which is a multiple of 16 bytes.
 template <int count>
-__device__ inline void load_floats(uint32_t address, float* to) {
+__device__ inline void load_aligned_floats(uint32_t address, float* to) {
   unroll<count / 4>([&](auto i) {
     const uint4 words = load_four_words<i * 16>(address);
     to[4 * i] = __uint_as_float(words.x);
@@ -202,11 +197,11 @@ __device__ void slide_rows(RowSums<rows>& sum, uint32_t x, int x_step, uint32_t 
 #pragma unroll
       for (int k = 0; k < taps; ++k) weight[j][k] = weight[j - 1][k];
     }
-    if (is_there) load_floats<taps>(w, weight[0]);
+    if (is_there) load_aligned_floats<taps>(w, weight[0]);
     w += w_step;
   };
   const auto next_row = [&] {
-    load_floats<values>(x, value);
+    load_aligned_floats<values>(x, value);
     x += x_step;
   };
   const auto add = [&](int j) {

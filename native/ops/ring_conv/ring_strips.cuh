@@ -36,16 +36,16 @@ struct StripsBlock {
                        slots = strips_a_tile * strip_columns / slot_columns;
   static constexpr int summing_warps = channels * slots / warp_threads;
 
-  // Rows of the panel are 16 banks apart, so that two channels of four strips that are written at a time meet different
-  // ones.
-  static constexpr int pitch = pixels % 32 == 16 ? pixels : pixels + 16;
+  // Eight lanes read or write four columns of eight channels at a time (of half strips, 16 lanes two): these lie an odd
+  // multiple of 16 bytes apart in the windows and in the panel, wherever strips lie within a row.
+  static constexpr int pitch = pixels | 4;
   static constexpr int panel_rows = channels * rings, weight_floats = panel_rows * outputs;
 
   // A window has the columns of a tile's first piece, what the kernel sees beside them, and the same of the second.
   static constexpr int beside = (2 * half + 3) / 4 * 4;
   static constexpr int row_words = strips_a_tile * strip_columns + 2 * beside;
   static constexpr int window_rows = rows + 2 * half;
-  static constexpr int channel_words = window_rows * row_words + (48 - window_rows * row_words % 32) % 32;
+  static constexpr int channel_words = window_rows * row_words | 4;
 
   static constexpr int window_floats = channels * channel_words;
   static constexpr int shared_floats = window_floats + panel_rows * (pitch + outputs);
@@ -301,7 +301,7 @@ __device__ void sum_strips(const StripsTile<Block>& tile, int chunk, const float
   const int warp = (static_cast<int>(threadIdx.x) / warp_threads + chunk * Block::summing_warps) % Block::warps;
   if (warp >= Block::summing_warps) return;
   const int place = warp * warp_threads + static_cast<int>(threadIdx.x) % warp_threads;
-  const int channel = place / Block::slots, column = place % Block::slots * Block::slot_columns;
+  const int channel = place % Block::channels, column = place / Block::channels * Block::slot_columns;
   const uint32_t window = shared_address(windows + channel * Block::channel_words +
                                          tile.window_column(column / strip_columns) + column % strip_columns);
   const uint32_t out = shared_address(panel + channel * Block::pitch + column);
