@@ -215,6 +215,7 @@ __device__ void depthwise_weight(const DepthwiseWeight<T>& p) {
                      (chunk + tap_column) * sum_columns);
   const uint32_t dy =
       shared_address(gradient + plane * tile.dy_plane_floats + first_row * tile.dy_pitch + chunk * sum_columns);
+  const uint32_t sums_at = shared_address(window + block * tile.sums_pitch() + share * sum_columns);
   const int columns = min(sum_columns, p.plane.out[1] - chunk * sum_columns);
   for (int64_t item = blockIdx.x; item < p.pieces.items; item += gridDim.x) {
     const auto [gradient_part, piece] = p.by_pieces.divide(item);
@@ -263,9 +264,10 @@ __device__ void depthwise_weight(const DepthwiseWeight<T>& p) {
     }
     const int blocks = tile.tap_blocks(), sums_pitch = tile.sums_pitch();
     if (has_block) {
+      uint32_t to = sums_at;
 #pragma unroll
-      for (int j = 0; j < rows_a_thread; ++j) {
-        store_floats<0>(shared_address(window + (j * blocks + block) * sums_pitch + share * sum_columns), sum[j]);
+      for (int j = 0; j < rows_a_thread; ++j, to += blocks * sums_pitch * static_cast<int>(sizeof(float))) {
+        store_floats<0>(to, sum[j]);
       }
     }
     __syncthreads();

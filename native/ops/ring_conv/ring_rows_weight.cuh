@@ -135,9 +135,13 @@ struct RingRowsWeight {
   static_assert(margin % Rows::piece_elements == 0 && (margin - half) % 4 == 0);
   static_assert(margin + width + half <= Rows::elements + margin);
 
-  // The sums on their way to memory, [outputs][channels][rings].
-  static constexpr int sums_pitch = channels * rings + 4;
-  static_assert(outputs * sums_pitch * 2 <= outputs * pitch + 2 * window_words);
+  // The sums on their way to memory, [outputs][channels][rings]: four outputs lie 8 rings of banks apart, and fours of
+  // them one, so that with the four pairs of channels of a fragment all banks are met where rings are odd.
+  static constexpr int words_at_bank(int words, int bank) { return words + (bank - words % 32 + 32) % 32; }
+  static constexpr int sums_pitch = words_at_bank(channels * rings, 8 * rings % 32);
+  static constexpr int four_sums_pitch = words_at_bank(4 * sums_pitch, rings);
+  __device__ static int sums_place(int output) { return output / 4 * four_sums_pitch + output % 4 * sums_pitch; }
+  static_assert(outputs / 4 * four_sums_pitch * 2 <= outputs * pitch + 2 * window_words);
 
   const bfloat16* x;
   int height, rows, chunk_depth, work_floats;
@@ -197,14 +201,14 @@ class RingRowsWeightSums {
 
   // Writes the sums as [outputs][channels][rings], or adds them to what is there.
   __device__ void put(float* to, bool is_first) const {
-    to += fragment_row() * Gather::sums_pitch + (first_channel() + 2 * fragment_column()) * rings;
+    to += Gather::sums_place(fragment_row()) + (first_channel() + 2 * fragment_column()) * rings;
 #pragma unroll
     for (int i = 0; i < Gather::m_tiles; ++i) {
 #pragma unroll
       for (int ring = 0; ring < rings; ++ring) {
 #pragma unroll
         for (int e = 0; e < 4; ++e) {
-          float* at = to + (16 * i + e / 2 * 8) * Gather::sums_pitch + e % 2 * rings + ring;
+          float* at = to + (4 * i + e / 2 * 2) * Gather::four_sums_pitch + e % 2 * rings + ring;
           *at = is_first ? products_.sum[i][ring][e] : *at + products_.sum[i][ring][e];
         }
       }
@@ -289,7 +293,7 @@ __device__ void ring_rows_weight_product(const BackwardWeightProduct<RingRowsWei
     __syncthreads();
     for (int o = static_cast<int>(threadIdx.x) / warp_threads; o < outputs; o += Gather::warps) {
       for (int row = static_cast<int>(threadIdx.x) % warp_threads; row < channels * rings; row += warp_threads) {
-        to[o * p.all_rows + row] = sums[o * Gather::sums_pitch + row];
+        to[o * p.all_rows + row] = sums[Gather::sums_place(o) + row];
       }
     }
     __syncthreads();
