@@ -281,6 +281,7 @@ __device__ void depthwise_weight(const DepthwiseWeight<T>& p) {
       const uint32_t sums = shared_address(window + (row % rows_a_thread * blocks + of_block) * sums_pitch +
                                            plane_band * tile.chunks * sum_columns);
       float total[sum_columns] = {};
+#pragma unroll 1
       for (int c = 0; c < tile.chunks; ++c) {
         float more[sum_columns];
         load_floats<0>(sums + c * static_cast<uint32_t>(sizeof(more)), more);
@@ -301,6 +302,7 @@ __device__ void depthwise_weight(const DepthwiseWeight<T>& p) {
     float* partials = p.partials + (partial * p.shape.groups * p.shape.outputs + channel) * p.rows;
     for (int i = thread; i < planes * tile_taps; i += static_cast<int>(blockDim.x)) {
       float total = 0;
+#pragma unroll 1
       for (int b = 0; b < tile.bands; ++b) total += of_bands[b * tile.planes * p.taps + i];
       if (p.rings == nullptr) {
         partials[before + i] = total;
