@@ -140,7 +140,7 @@ function costliest(pass: PassRow, launch: LaunchRow, count: number): SourceLine[
     instructions: line.instructions / instructions,
     wavefronts: line.shared.wavefronts / wavefronts,
   }));
-  return rows.sort((a, b) => costOf(b) - costOf(a)).slice(0, count);
+  return rows.toSorted((a, b) => costOf(b) - costOf(a)).slice(0, count);
 }
 
 function printLines(rows: readonly PassRow[], count: number): void {
