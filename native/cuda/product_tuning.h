@@ -43,7 +43,10 @@ constexpr int pack_threads = 64;
 constexpr int pack_cut_depth = 96;
 constexpr int pack_most_depth = 1296;
 
-// Blocks that the weight gradient of a depthwise layer is cut into where there are pixels enough: several for each
+// Those of an H100, which blocks are counted for.
+constexpr int64_t h100_multiprocessors = 132;
+
+// Blocks that the weight gradient of groups of few channels is cut into where there are pixels enough: several for each
 // multiprocessor of the largest GPU. A constant, so that the order of additions does not depend on the GPU.
 constexpr int64_t weight_gradient_blocks = 1024;
 

@@ -5,6 +5,9 @@
 
 namespace gmr::cuda {
 
+// Floats from row to row, a multiple of four, made an odd one, so that 16 bytes of eight rows meet different banks.
+constexpr int odd_packs(int floats) { return floats % 8 == 0 ? floats + 4 : floats; }
+
 // Neighbouring floats at a constant distance, in bytes, from an address, as many at a time as are aligned.
 template <int distance, int count>
 __device__ inline void load_floats(uint32_t address, float (&x)[count]) {
@@ -26,7 +29,8 @@ __device__ inline void load_floats(uint32_t address, float (&x)[count]) {
     }
   });
 }
-// Of a float4 behind a pointer the compiler makes four stores, which meet banks four times.
+// At a constant distance, all at a time. Behind a pointer sums that are finished element by element may become as many
+// stores, which meet banks that often.
 template <int distance, int count>
 __device__ inline void store_floats(uint32_t address, const float (&x)[count]) {
   static_assert(count == 2 || count == 4);

@@ -202,14 +202,29 @@ describe('CUDA model', () => {
     });
   }
 
+  it('finds no bank conflicts in ring convolutions', async function () {
+    if (cudaSim === undefined) return this.skip();
+    const layers = modelCases(32).filter(({ op, channels, outputs }) => op === 'ring_conv' && channels === outputs);
+    expect(layers).to.have.length(2 * (4 + 2));
+    for (const layer of layers) {
+      const { forward, backward_weight } = await countPasses(layer, cudaSim, 4, ['forward', 'backward_weight']);
+      // Behind the packing of weights, and before the sum of pieces. What there is are copies of windows and results.
+      for (const product of [forward[1]!, backward_weight[0]!]) {
+        expect(launchTime(product, gpus[0]!).conflicts, `${layer.name} ${product.kernel}`).to.be.below(0.03);
+      }
+    }
+  });
+
   it('finds no bank conflicts where depthwise layers multiply', async function () {
     if (cudaSim === undefined) return this.skip();
     // What the loop of slide_rows reads.
     const source = readFileSync('native/ops/conv/plane_rows.cuh', 'utf8').split('\n');
     const first = source.findIndex((text) => text.includes('void load_aligned_floats('));
     const reads = source.flatMap((text, i) => (i > first && i < first + 20 && text.includes('load_') ? [i + 1] : []));
-    for (const layer of modelCases(32).filter(({ op }) => op === 'depthwise')) {
-      for (const launches of Object.values(await countPasses(layer, cudaSim, 4))) {
+    const layers = modelCases(32).filter(({ op }) => op === 'depthwise');
+    expect(layers).to.have.length(2 * 6);
+    for (const layer of layers) {
+      for (const [pass, launches] of Object.entries(await countPasses(layer, cudaSim, 4))) {
         const { kernel, lines } = launches[0]!;
         const loop = lines.filter(({ place }) =>
           reads.some((line) => place.endsWith(`(inlined at plane_rows.cuh:${line})`)),
@@ -217,9 +232,15 @@ describe('CUDA model', () => {
         const wavefronts = total(loop.map(({ shared }) => shared.wavefronts));
         expect(wavefronts, kernel).to.be.above(0);
         const conflicts = wavefronts / total(loop.map(({ shared }) => shared.least)) - 1;
-        // Of a band with fewer rows the last are read beside others' at other banks, and single taps of several planes
-        // lie a multiple of four words apart: 4 to 7 % at 9 x 9, 3 % at 7 x 7 pixels.
-        expect(conflicts, `${layer.name} ${kernel}`).to.be.below(0.08);
+        // Of a band with fewer rows the last are read beside others' at other banks; single taps of several planes lie a
+        // multiple of four words apart.
+        const isUneven = pass === 'backward_weight' && layer.side === 9;
+        const hasSingleTaps = pass !== 'backward_weight' && layer.extent === 7;
+        const allowed = isUneven ? 0.07 : hasSingleTaps ? 0.04 : 0.001;
+        expect(conflicts, `${layer.name} ${kernel}`).to.be.below(allowed);
+        // Copies and results, where a warp has the end of a row and the beginning of the next.
+        const all = layer.dtype === 'float32' ? 0.11 : 0.28;
+        if (layer.side === 3) expect(launchTime(launches[0]!, gpus[0]!).conflicts, layer.name).to.be.below(all);
       }
     }
   });

@@ -2,10 +2,9 @@
 
 #include <cstdint>
 
-namespace gmr::cuda {
+#include "cuda/product_tuning.h"
 
-// What blocks are spread over, by the model. A depthwise layer of few planes is cut into bands, one for each.
-constexpr int64_t h100_multiprocessors = 132;
+namespace gmr::cuda {
 
 // Outputs of a thread of the direct convolution, one below the other: two reads of shared memory for four
 // multiply-adds. Eight would need twice the rows a tile, more than most layers have.
@@ -37,6 +36,15 @@ constexpr int64_t depthwise_least_blocks = 512;
 // Of a block of a weight gradient, to hide what some of them wait for.
 constexpr int64_t depthwise_least_warps = 4;
 
+// Blocks that a weight gradient is cut into where there are tiles enough: four for each multiprocessor of an H100, which
+// all are there at a time. With twice as many, sums of half as many tiles are added up and written.
+constexpr int64_t depthwise_weight_items = 512;
+
+// What a tile of a weight gradient costs, in percent, where bands of its rows meet banks twice, and where its planes are
+// no whole sectors.
+constexpr int64_t depthwise_conflicts_percent = 110;
+constexpr int64_t depthwise_sectors_percent = 105;
+
 // Products of one tap. Columns of a tile: with 128 outputs the reads of both operands take about as long as the tensor
 // cores, and where there are 64 outputs x goes through memory once. Channels of a chunk of bfloat16, two products deep, and
 // chunks in shared memory, of which all but one are on their way: 37.5 or 49.5 KiB; of float32, which has 8 channels, 16 to 32.
@@ -45,8 +53,8 @@ constexpr int pointwise_depth = 32;
 constexpr int pointwise_stages = 3;
 constexpr int float_pointwise_stages = 4;
 
-// What tiles are chosen by: instructions of a multiply-add in tiles of 128 and 64 outputs
-// of float32, by the model; and in bfloat16 that x is read twice as often by tiles of 64.
+// What tiles are chosen by: instructions of a multiply-add in tiles of 128 and 64 outputs of float32, by the model; and
+// in bfloat16 that x is read twice as often by tiles of 64.
 constexpr double float_pointwise_wide_cost = 1.16;
 constexpr double float_pointwise_cost = 1.32;
 constexpr double pointwise_narrow_cost = 1.05;

@@ -12,8 +12,9 @@ __global__ void __launch_bounds__(block_threads, 2) conv_depthwise_kernel(const 
   depthwise_conv(p);
 }
 
+// Of three rows, which memory limits, one block more.
 template <int rows, typename T>
-__global__ void __launch_bounds__(block_threads, 2)
+__global__ void __launch_bounds__(block_threads, rows == 3 ? 3 : 2)
     conv_depthwise_backward_weight_kernel(const __grid_constant__ DepthwiseWeight<T> p) {
   depthwise_weight<rows>(p);
 }

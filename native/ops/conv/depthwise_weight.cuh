@@ -1,7 +1,8 @@
 // The weight gradient of the layers of depthwise.cuh: a convolution of x with dy, whose outputs are the taps. A thread
 // has `rows` x 4 taps of a plane and a share of dy: four columns of a band of rows. Shares are added up in order when a
 // block has been through its tiles, which are planes, or bands of them, of one channel, or of several where they are
-// small. Eight neighbouring threads, which read 16 bytes of either tensor at a time, meet all banks or the same words.
+// small. Of eight neighbouring threads, which read 16 bytes of either tensor at a time, nearly all meet different banks or
+// the same words.
 #pragma once
 
 #include "ops/conv/depthwise.cuh"
@@ -9,8 +10,8 @@
 namespace gmr::cuda {
 
 // Shares are neighbours by chunks of four columns of dy, then planes, then bands, and lie in shared memory at one
-// distance. Threads have eight shares of a block of taps each; the few left over come behind, of one block after the
-// other, where they see the same dy and an x that is one chunk further.
+// distance, modulo the banks. Threads have eight shares of a block of taps each; the few left over come behind, of one
+// block after the other, where the next block of a row of taps sees the same dy and an x that is one chunk further.
 struct DepthwiseWeightTile {
   int chunks, planes, bands;
   int tap_rows, tap_columns, tap_parts;  // blocks of taps of a tile; tiles that a kernel's rows are cut into
@@ -24,8 +25,8 @@ struct DepthwiseWeightTile {
   int threads() const {
     return static_cast<int>(divided_up(int64_t{shares()} * tap_blocks(), warp_threads)) * warp_threads;
   }
-  // Of the sums, as [row of a thread][block of taps][share] of four, from block to block: an odd number, so that eight
-  // threads which add up those of neighbouring blocks meet all banks.
+  // Of the sums, as [row of a thread][block of taps][share] of four, from block to block: an odd number, so that threads
+  // which add up those of neighbouring blocks meet different banks.
   __host__ __device__ int sums_pitch() const { return (shares() | 1) * sum_columns; }
   __host__ __device__ int sums_floats(int rows_a_thread) const { return rows_a_thread * tap_blocks() * sums_pitch(); }
   // Behind the sums lie those of bands.
@@ -56,7 +57,7 @@ struct DepthwiseWeightPieces {
   DepthwiseWeightPieces(const ProductShape& shape, int64_t planes, int64_t parts, int64_t tap_parts)
       : tiles(shape.images * parts) {
     const int64_t channel_items = divided_up(shape.groups, planes) * shape.outputs * tap_parts;
-    const int64_t most = std::clamp<int64_t>(depthwise_least_blocks / channel_items, 1, tiles);
+    const int64_t most = std::clamp<int64_t>(depthwise_weight_items / channel_items, 1, tiles);
     count = divided_up(tiles, divided_up(tiles, most));
     items = channel_items * count;
   }
@@ -67,7 +68,7 @@ struct DepthwiseWeightPieces {
   }
 };
 
-// The least pitch from `quads` on, in floats of 16 bytes, at which `rows` rows further the banks are those `shares` further;
+// The least pitch from `quads` on, in units of 16 bytes, at which `rows` rows further the banks are those `shares` further;
 // 0 if there is none.
 inline int64_t following_quads(int64_t quads, int64_t rows, int64_t shares) {
   for (int64_t q = quads; q < quads + access_lanes; ++q) {
@@ -89,7 +90,7 @@ inline std::optional<DepthwiseWeightTile> choose_depthwise_weight_tile(const Pro
     int64_t cost;
   };
   std::optional<Choice> best;
-  const auto consider = [&](int64_t planes, int64_t parts, int64_t tap_rows) {
+  const auto consider = [&](int64_t planes, int64_t parts, int64_t tap_rows, int64_t cost_percent) {
     const int64_t rows = divided_up(height, parts), quads = chunks + tap_columns,
                   tap_parts = divided_up(all_tap_rows, tap_rows);
     if (4 * planes * rows * (quads + chunks) > depthwise_shared_floats) return;
@@ -104,13 +105,15 @@ inline std::optional<DepthwiseWeightTile> choose_depthwise_weight_tile(const Pro
       const int64_t warps = std::max<int64_t>(divided_up(threads, warp_threads), depthwise_least_warps);
       const int64_t of_tile = int64_t{16} * rows_a_thread * band_rows + 12 * (band_rows + rows_a_thread - 1),
                     of_piece = 16 * rows_a_thread + 8 * chunks + 100;
-      const int64_t cost = warps * pieces.cost(of_tile, of_piece);
+      // Bands follow each other where eight threads see the end of one and the beginning of the next.
+      const bool are_apart = bands == 1 || chunks * planes % access_lanes == 0;
+      const int64_t following = are_apart ? quads : following_quads(quads, band_rows, chunks * planes);
+      const int64_t x_quads = following == 0 ? quads : following;
+      const int64_t dy_quads =
+          are_apart || following == 0 ? chunks : following_quads(chunks, band_rows, chunks * planes);
+      const int64_t cost =
+          warps * pieces.cost(of_tile, of_piece) * cost_percent * (following == 0 ? depthwise_conflicts_percent : 100);
       if (best && cost >= best->cost) continue;
-      const auto pitch_quads = [&](int64_t needed) {
-        return bands == 1 ? needed : following_quads(needed, band_rows, chunks * planes);
-      };
-      const int64_t x_quads = pitch_quads(quads), dy_quads = pitch_quads(chunks);
-      if (x_quads == 0 || dy_quads == 0) continue;
       const auto plane_quads = [&](int64_t count) {
         return count + (chunks + access_lanes - count % access_lanes) % access_lanes;
       };
@@ -136,14 +139,14 @@ inline std::optional<DepthwiseWeightTile> choose_depthwise_weight_tile(const Pro
     const int64_t most = std::min({shape.groups, shape.images * shape.groups / depthwise_least_blocks,
                                    block_threads / (chunks * all_tap_rows * tap_columns)});
     for (int64_t planes = most; planes > 1; --planes) {
-      // Tiles of one channel part begin where a sector does.
-      if (planes * height * g.out[2] % access_lanes == 0) consider(planes, 1, all_tap_rows);
+      const bool are_whole = planes * height * g.out[2] % RowWalk::sector_elements == 0;
+      consider(planes, 1, all_tap_rows, are_whole ? 100 : depthwise_sectors_percent);
     }
   }
-  consider(1, 1, all_tap_rows);
+  consider(1, 1, all_tap_rows, 100);
   for (int64_t parts = 1; parts <= height && !best; ++parts) {
     for (int64_t tap_parts = 1; tap_parts <= all_tap_rows && !best; ++tap_parts) {
-      consider(1, parts, divided_up(all_tap_rows, tap_parts));
+      consider(1, parts, divided_up(all_tap_rows, tap_parts), 100);
     }
   }
   return best ? std::optional(best->tile) : std::nullopt;

@@ -40,7 +40,8 @@ class RowWalk {
 
   __device__ int elements() const { return elements_; }
 
-  // Calls f(data, shared) for the words of this thread in `rows` rows: where they lie, from where the first row begins.
+  // Calls f(data, shared) for the words of this thread in `rows` rows, of more than one plane all: where they lie, from
+  // where the first row begins.
   template <typename T, typename F>
   __device__ void for_words(int rows, T* data, uint32_t shared, F&& f) const {
     const auto thread = static_cast<int>(threadIdx.x);

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "cuda/product_tuning.h"
+
 namespace gmr::cuda {
 
 // What an operand row and pixel of the product costs a block, in additions of ring sums: with a full tile 64
@@ -175,10 +177,9 @@ constexpr int shells_weight_chunks(int side) { return side == 9 ? 1 : 2; }
 // Blocks of the float32 weight gradient that an H100 runs beside each other, which at k = 9 take half of its shared memory.
 constexpr int64_t shells_weight_blocks_at_a_time(int side) { return side == 9 ? 132 : 396; }
 
-// How RingSweep cuts the slices: multiprocessors of an H100, blocks beyond which they are as good as evenly loaded, and in
+// How RingSweep cuts the slices: blocks beyond which they are as good as evenly loaded, and in
 // slices, as the product of four is, what a block costs to begin with and a slice that only begins sums.
-constexpr int64_t sweep_multiprocessors = 132;
-constexpr int64_t sweep_most_blocks = 16 * sweep_multiprocessors;
+constexpr int64_t sweep_most_blocks = 16 * h100_multiprocessors;
 constexpr double sweep_start_cost = 2;
 constexpr double sweep_halo_cost = 0.8;
 

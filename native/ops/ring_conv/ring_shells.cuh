@@ -29,12 +29,11 @@ struct RingShells {
   static constexpr int channel_step = 2;
   static_assert(shells_columns == Sums::columns);
 
-  // Rows of a window are read 16 bytes at a time, of bfloat16 8, by four threads for each of two channels, of bfloat16
-  // four: pitches are such that these meet different banks.
+  // Rows of a window are read 16 bytes at a time by eight threads, each for a channel; of bfloat16 8 bytes by sixteen,
+  // four for each of four channels. Pitches are such that these meet different banks.
   static constexpr int row_words = is_float ? Sums::window : 6;
   static constexpr int window_rows = shells_rows + 2 * half, slice_words = window_rows * row_words;
-  static constexpr int channel_rest = is_float ? (row_words == 12 ? 16 : 4) : 24;  // modulo the banks
-  static_assert(is_float ? row_words == 12 || row_words == 8 : 2 * row_words >= Sums::window);
+  static_assert(is_float ? row_words % 4 == 0 && pitch % 8 == 4 : 2 * row_words >= Sums::window);
 
   // Warps that sum rings take turns, so that all schedulers get as much.
   static constexpr int summing_warps = channels * shells_rows / warp_threads;
@@ -69,7 +68,7 @@ struct RingShells {
   }
   static int channel_words_of(int slices) {
     const int words = (slices + 2 * half) * slice_words;
-    return words + (channel_rest - words % 32 + 32) % 32;
+    return is_float ? odd_packs(words) : words + (24 - words % 32 + 32) % 32;
   }
 
   // The longest pieces of which every row of x is a whole number, wherever a window begins.
@@ -157,7 +156,9 @@ class RingShells<side, T, block_size, pitch>::AtTile {
     const int warp = (static_cast<int>(threadIdx.x) / warp_threads + first_warp) % warps;
     if (warp < summing_warps) {
       const int place = warp * warp_threads + static_cast<int>(threadIdx.x) % warp_threads;
-      sum_rings(place / shells_rows, place % shells_rows, chunk.depth / rings, panel);
+      const int channel = is_float ? place % channels : place / shells_rows;
+      const int row = is_float ? place / channels : place % shells_rows;
+      sum_rings(channel, row, chunk.depth / rings, panel);
     }
     __syncthreads();
     start(first_channel, next);  // the windows are free again

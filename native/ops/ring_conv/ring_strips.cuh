@@ -38,18 +38,18 @@ struct StripsBlock {
 
   // Eight lanes read or write four columns of eight channels at a time (of half strips, 16 lanes two): these lie an odd
   // multiple of 16 bytes apart in the windows and in the panel, wherever strips lie within a row.
-  static constexpr int pitch = pixels | 4;
+  static constexpr int pitch = odd_packs(pixels);
   static constexpr int panel_rows = channels * rings, weight_floats = panel_rows * outputs;
 
   // A window has the columns of a tile's first piece, what the kernel sees beside them, and the same of the second.
   static constexpr int beside = (2 * half + 3) / 4 * 4;
   static constexpr int row_words = strips_a_tile * strip_columns + 2 * beside;
   static constexpr int window_rows = rows + 2 * half;
-  static constexpr int channel_words = window_rows * row_words | 4;
+  static constexpr int channel_words = odd_packs(window_rows * row_words);
 
   static constexpr int window_floats = channels * channel_words;
   static constexpr int shared_floats = window_floats + panel_rows * (pitch + outputs);
-  static_assert(strip_columns == 4 && window_floats % 4 == 0 && pitch % 4 == 0 && warps % summing_warps == 0);
+  static_assert(strip_columns == 4 && pitch % 8 == 4 && channel_words % 8 == 4 && warps % summing_warps == 0);
 };
 
 struct Strip {

@@ -13,9 +13,6 @@
 
 namespace gmr::cuda {
 
-// Floats from row to row, an odd multiple of 16 bytes, so that eight rows meet different banks.
-constexpr int odd_packs(int floats) { return floats % 8 == 0 ? floats + 4 : floats; }
-
 // A block, for BackwardWeightProduct gather and tile.
 template <int side, int tile_outputs>
 struct RingStripsWeight {

@@ -76,7 +76,7 @@ struct RingSweep {
     for (int64_t cuts = 1; cuts <= g.out[0] && (cuts == 1 || sweeps * cuts <= sweep_most_blocks); ++cuts) {
       const int64_t slices = parts_of(g.out[0], cuts), blocks = sweeps * parts_of(g.out[0], slices);
       const auto steps = static_cast<double>(slices + parts_of(slices, group_slices));
-      const double cost = static_cast<double>(parts_of(blocks, sweep_multiprocessors)) *
+      const double cost = static_cast<double>(parts_of(blocks, h100_multiprocessors)) *
                           (steps + sweep_start_cost + sweep_halo_cost * 2 * half * (cuts > 1));
       if (cost >= least_cost) continue;
       least_cost = cost;
