@@ -7,15 +7,14 @@ namespace gmr::cuda {
 namespace {
 
 // The 2 in the bounds: at most 128 registers.
-template <typename T>
-__global__ void __launch_bounds__(block_threads, 2) conv_depthwise_kernel(const __grid_constant__ DepthwiseConv<T> p) {
+__global__ void __launch_bounds__(block_threads, 2) conv_depthwise_kernel(const __grid_constant__ DepthwiseConv p) {
   depthwise_conv(p);
 }
 
 // Of three rows, which memory limits, one block more.
-template <int rows, typename T>
+template <int rows>
 __global__ void __launch_bounds__(block_threads, rows == 3 ? 3 : 2)
-    conv_depthwise_backward_weight_kernel(const __grid_constant__ DepthwiseWeight<T> p) {
+    conv_depthwise_backward_weight_kernel(const __grid_constant__ DepthwiseWeight p) {
   depthwise_weight<rows>(p);
 }
 
@@ -25,34 +24,32 @@ const int32_t* table_of(BackendDevice& device, const WindowGeometry& window, con
   return device.table(ring_indices(window.kernel, rings->first_side, rings->rings, rings->circular));
 }
 
-template <int rows, typename T>
-void launch_backward_weight(BackendDevice& device, DepthwiseWeight<T> gradient, float* dw) {
+template <int rows>
+void launch_backward_weight(BackendDevice& device, DepthwiseWeight gradient, float* dw) {
   const auto shared_bytes = static_cast<size_t>(gradient.tile.floats(rows, gradient.taps)) * sizeof(float);
   sum_in_parts(device, gradient.parts(), gradient.size(), dw, [&](float* partials) {
     gradient.partials = partials;
-    launch(device, Kernel{"conv_depthwise_backward_weight_kernel", conv_depthwise_backward_weight_kernel<rows, T>},
+    launch(device, Kernel{"conv_depthwise_backward_weight_kernel", conv_depthwise_backward_weight_kernel<rows>},
            block_each(gradient.pieces.items, gradient.tile.threads(), shared_bytes), gradient);
   });
 }
 
-template <typename T>
-bool forward(BackendDevice& device, const WindowGeometry& window, const ProductShape& shape, const T* x,
-             const ProductWeights& weights, const RingKernel* rings, const Epilogue& epilogue, T* y) {
+bool forward(BackendDevice& device, const WindowGeometry& window, const ProductShape& shape, ElementType type,
+             const void* x, const ProductWeights& weights, const RingKernel* rings, const Epilogue& epilogue, void* y) {
   const auto tile = choose_depthwise_tile(shape, window);
   if (!tile) return false;
-  const DepthwiseConv<T> conv(shape, window, *tile, weights, table_of(device, window, rings), x, epilogue, y);
-  launch(device, Kernel{"conv_depthwise_kernel", conv_depthwise_kernel<T>},
+  const DepthwiseConv conv(shape, window, *tile, weights, table_of(device, window, rings), type, x, epilogue, y);
+  launch(device, Kernel{"conv_depthwise_kernel", conv_depthwise_kernel},
          block_each(conv.items, tile->threads(), static_cast<size_t>(tile->floats()) * sizeof(float)), conv);
   return true;
 }
 
-template <typename T>
 bool backward_weight(BackendDevice& device, const WindowGeometry& window, const ProductShape& shape,
-                     const RingKernel* rings, const T* x, const T* dy, float* dw) {
+                     const RingKernel* rings, ElementType type, const void* x, const void* dy, float* dw) {
   const int64_t taps = window.kernel[1] * window.kernel[2], rows = rings == nullptr ? taps : rings->rings;
   const auto tile = choose_depthwise_weight_tile(shape, window);
   if (!tile || rows > taps) return false;
-  const DepthwiseWeight<T> gradient(shape, window, *tile, table_of(device, window, rings), rows, x, dy);
+  const DepthwiseWeight gradient(shape, window, *tile, table_of(device, window, rings), rows, type, x, dy);
   switch (depthwise_tap_rows(window.kernel[1])) {
     case 3:
       launch_backward_weight<3>(device, gradient, dw);
@@ -78,22 +75,22 @@ bool backward_weight(BackendDevice& device, const WindowGeometry& window, const 
 
 bool conv_depthwise(BackendDevice& device, const WindowGeometry& window, const ProductShape& shape, const float* x,
                     const ProductWeights& weights, const RingKernel* rings, const Epilogue& epilogue, float* y) {
-  return forward(device, window, shape, x, weights, rings, epilogue, y);
+  return forward(device, window, shape, ElementType::float32, x, weights, rings, epilogue, y);
 }
 
 bool conv_depthwise(BackendDevice& device, const WindowGeometry& window, const ProductShape& shape, const bfloat16* x,
                     const ProductWeights& weights, const RingKernel* rings, const Epilogue& epilogue, bfloat16* y) {
-  return forward(device, window, shape, x, weights, rings, epilogue, y);
+  return forward(device, window, shape, ElementType::bfloat16, x, weights, rings, epilogue, y);
 }
 
 bool conv_depthwise_backward_weight(BackendDevice& device, const WindowGeometry& window, const ProductShape& shape,
                                     const RingKernel* rings, const float* x, const float* dy, float* dw) {
-  return backward_weight(device, window, shape, rings, x, dy, dw);
+  return backward_weight(device, window, shape, rings, ElementType::float32, x, dy, dw);
 }
 
 bool conv_depthwise_backward_weight(BackendDevice& device, const WindowGeometry& window, const ProductShape& shape,
                                     const RingKernel* rings, const bfloat16* x, const bfloat16* dy, float* dw) {
-  return backward_weight(device, window, shape, rings, x, dy, dw);
+  return backward_weight(device, window, shape, rings, ElementType::bfloat16, x, dy, dw);
 }
 
 }  // namespace gmr::cuda

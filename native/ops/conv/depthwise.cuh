@@ -105,15 +105,15 @@ inline std::optional<DepthwiseTile> choose_depthwise_tile(const ProductShape& sh
   return {};
 }
 
-template <typename T>
 struct DepthwiseConv {
   ProductShape shape;
   DepthwiseTile tile;
   ProductWeights weights;
   const int32_t* rings;  // of taps, -1: of none, which are the rows of the weights; nullptr: taps are
-  const T* x;
+  ElementType type;
+  const void* x;
   Epilogue epilogue;
-  T* y;
+  void* y;
   PlaneGeometry plane;
   int taps, kernel_pitch;
   int64_t planes, items;
@@ -122,11 +122,13 @@ struct DepthwiseConv {
   SmallDivisor by_slots, by_planes, by_taps, by_kernel_width;
 
   DepthwiseConv(const ProductShape& shape, const WindowGeometry& g, const DepthwiseTile& tile,
-                const ProductWeights& weights, const int32_t* rings, const T* x, const Epilogue& epilogue, T* y)
+                const ProductWeights& weights, const int32_t* rings, ElementType type, const void* x,
+                const Epilogue& epilogue, void* y)
       : shape(shape),
         tile(tile),
         weights(weights),
         rings(rings),
+        type(type),
         x(x),
         epilogue(epilogue),
         y(y),
@@ -135,8 +137,9 @@ struct DepthwiseConv {
         kernel_pitch(static_cast<int>(kernel_pitch_of(g.kernel[2]))),
         planes(shape.images * shape.groups),
         items(divided_up(planes, tile.planes) * tile.bands * shape.outputs),
-        in_rows(g.in[1], g.in[2], tile.pitch, tile.plane_floats, tile.threads(), elements_of_word(x, g.in[2])),
-        out_rows(g.out[1], g.out[2], tile.pitch, tile.plane_floats, tile.threads(), elements_of_word(y, g.out[2])),
+        in_rows(g.in[1], g.in[2], tile.pitch, tile.plane_floats, tile.threads(), elements_of_word(x, type, g.in[2])),
+        out_rows(g.out[1], g.out[2], tile.pitch, tile.plane_floats, tile.threads(),
+                 elements_of_word(y, type, g.out[2])),
         by_outputs(shape.outputs),
         by_bands(tile.bands),
         by_groups(shape.groups),
@@ -147,8 +150,7 @@ struct DepthwiseConv {
 };
 
 // The weights of output `output` of the planes from `plane` on, as [plane][row][column].
-template <typename T>
-__device__ void load_kernels(const DepthwiseConv<T>& p, int64_t plane, int planes, int64_t output, float* to) {
+__device__ inline void load_kernels(const DepthwiseConv& p, int64_t plane, int planes, int64_t output, float* to) {
   for (int i = static_cast<int>(threadIdx.x); i < planes * p.taps; i += static_cast<int>(blockDim.x)) {
     const int of_tile = p.by_taps.divide(i), tap = i - of_tile * p.taps, row = p.by_kernel_width.divide(tap);
     const int64_t group = p.by_groups.divide(plane + of_tile).remainder;
@@ -158,8 +160,7 @@ __device__ void load_kernels(const DepthwiseConv<T>& p, int64_t plane, int plane
   }
 }
 
-template <typename T>
-__device__ void depthwise_conv(const DepthwiseConv<T>& p) {
+__device__ inline void depthwise_conv(const DepthwiseConv& p) {
   extern __shared__ float4 shared_memory[];
   auto* window = reinterpret_cast<float*>(shared_memory);
   float* weights = window + p.tile.planes * p.tile.plane_floats;
@@ -181,7 +182,7 @@ __device__ void depthwise_conv(const DepthwiseConv<T>& p) {
     load_kernels(p, first_plane, planes, output, weights);
     __syncthreads();
     if (end > top) {  // else the band sees padding only
-      copy_rows(p.x + first_plane * p.shape.in_plane + int64_t{top} * p.plane.in[1],
+      copy_rows(p.x, p.type, first_plane * p.shape.in_plane + int64_t{top} * p.plane.in[1],
                 (planes - 1) * p.plane.in[0] + end - top, p.in_rows,
                 window + (top - above) * p.tile.pitch + p.plane.padding[1]);
     }
@@ -226,8 +227,8 @@ __device__ void depthwise_conv(const DepthwiseConv<T>& p) {
     }
     __syncthreads();
     const int64_t first_output = first_plane * p.shape.outputs + output;
-    store_rows(window, (planes - 1) * p.plane.out[0] + y_end - y, p.out_rows,
-               p.y + first_output * p.shape.out_plane + int64_t{y} * p.plane.out[1]);
+    store_rows(window, (planes - 1) * p.plane.out[0] + y_end - y, p.out_rows, p.y, p.type,
+               first_output * p.shape.out_plane + int64_t{y} * p.plane.out[1]);
     __syncthreads();
   }
 }

@@ -152,11 +152,11 @@ inline std::optional<DepthwiseWeightTile> choose_depthwise_weight_tile(const Pro
   return best ? std::optional(best->tile) : std::nullopt;
 }
 
-template <typename T>
 struct DepthwiseWeight {
   ProductShape shape;
   DepthwiseWeightTile tile;
-  const T *x, *dy;
+  ElementType type;
+  const void *x, *dy;
   const int32_t* rings;  // of taps, -1: of none; nullptr: sums are those of taps
   float* partials;       // [parts][groups][outputs][rows]
   PlaneGeometry plane;
@@ -167,9 +167,10 @@ struct DepthwiseWeight {
   SmallDivisor by_whole_shares, by_other_shares, by_chunks, by_planes, by_tap_columns, by_tile_rows, by_rows;
 
   DepthwiseWeight(const ProductShape& shape, const WindowGeometry& g, const DepthwiseWeightTile& tile,
-                  const int32_t* rings, int64_t rows, const T* x, const T* dy)
+                  const int32_t* rings, int64_t rows, ElementType type, const void* x, const void* dy)
       : shape(shape),
         tile(tile),
+        type(type),
         x(x),
         dy(dy),
         rings(rings),
@@ -178,9 +179,9 @@ struct DepthwiseWeight {
         taps(static_cast<int>(g.kernel[1] * g.kernel[2])),
         rows(static_cast<int>(rows)),
         pieces(shape, tile.planes, tile.parts, tile.tap_parts),
-        x_rows(g.in[1], g.in[2], tile.pitch, tile.plane_floats, tile.threads(), elements_of_word(x, g.in[2])),
+        x_rows(g.in[1], g.in[2], tile.pitch, tile.plane_floats, tile.threads(), elements_of_word(x, type, g.in[2])),
         dy_rows(g.out[1], g.out[2], tile.dy_pitch, tile.dy_plane_floats, tile.threads(),
-                elements_of_word(dy, g.out[2])),
+                elements_of_word(dy, type, g.out[2])),
         by_pieces(pieces.count),
         by_tap_parts(tile.tap_parts),
         by_outputs(shape.outputs),
@@ -198,8 +199,8 @@ struct DepthwiseWeight {
   int64_t parts() const { return rings == nullptr ? pieces.count : pieces.count * tile.tap_parts; }
 };
 
-template <int rows_a_thread, typename T>
-__device__ void depthwise_weight(const DepthwiseWeight<T>& p) {
+template <int rows_a_thread>
+__device__ void depthwise_weight(const DepthwiseWeight& p) {
   extern __shared__ float4 shared_memory[];
   auto* window = reinterpret_cast<float*>(shared_memory);
   const DepthwiseWeightTile& tile = p.tile;
@@ -244,11 +245,11 @@ __device__ void depthwise_weight(const DepthwiseWeight<T>& p) {
         __syncthreads();
       }
       if (end > top) {  // else the tile sees padding only
-        copy_rows(p.x + x_plane * p.shape.in_plane + int64_t{top} * p.plane.in[1],
+        copy_rows(p.x, p.type, x_plane * p.shape.in_plane + int64_t{top} * p.plane.in[1],
                   (planes - 1) * p.plane.in[0] + end - top, p.x_rows,
                   window + (top - above) * tile.pitch + p.plane.padding[1]);
       }
-      copy_rows(p.dy + (x_plane * p.shape.outputs + output) * p.shape.out_plane + int64_t{y} * p.plane.out[1],
+      copy_rows(p.dy, p.type, (x_plane * p.shape.outputs + output) * p.shape.out_plane + int64_t{y} * p.plane.out[1],
                 (planes - 1) * p.plane.out[0] + rows, p.dy_rows, gradient);
       wait_for_copies();
       __syncthreads();
@@ -276,6 +277,7 @@ __device__ void depthwise_weight(const DepthwiseWeight<T>& p) {
     __syncthreads();
     float* of_bands = window + tile.sums_floats(rows_a_thread);  // [band][plane][tap]
     const int tile_rows = tile.tap_rows * rows_a_thread, kernel_width = p.plane.kernel[1];
+#pragma unroll 1
     for (int i = thread; i < tile.bands * tile.planes * tile_rows * tile.tap_columns;
          i += static_cast<int>(blockDim.x)) {
       const int above = p.by_tap_columns.divide(i), plane_band = p.by_tile_rows.divide(above);
@@ -303,6 +305,7 @@ __device__ void depthwise_weight(const DepthwiseWeight<T>& p) {
     const int64_t partial = p.rings == nullptr ? piece : piece * tile.tap_parts + tap_part;
     const int64_t channel = first_channel * p.shape.outputs + output;
     float* partials = p.partials + (partial * p.shape.groups * p.shape.outputs + channel) * p.rows;
+#pragma unroll 1
     for (int i = thread; i < planes * tile_taps; i += static_cast<int>(blockDim.x)) {
       float total = 0;
 #pragma unroll 1
@@ -315,9 +318,11 @@ __device__ void depthwise_weight(const DepthwiseWeight<T>& p) {
     }
     if (p.rings != nullptr) {
       __syncthreads();
+#pragma unroll 1
       for (int i = thread; i < planes * p.rows; i += static_cast<int>(blockDim.x)) {
         const int of_tile = p.by_rows.divide(i), ring = i - of_tile * p.rows;
         float total = 0;
+#pragma unroll 1
         for (int tap = 0; tap < tile_taps; ++tap) {
           if (p.rings[before + tap] == ring) total += of_bands[of_tile * p.taps + tap];
         }

@@ -69,21 +69,20 @@ class RowWalk {
       }
     };
     if (columns > threads) {
+#pragma unroll 1
       for (; row < rows; row += row_step_) {
+#pragma unroll 1
         for (int c = column; c < columns; c += threads) {
           const int further = (c - column) * elements_;
           f(data + further, shared + further * static_cast<uint32_t>(sizeof(float)));
         }
         next_row_of_planes();
       }
-    } else if (rows <= height) {
-      for (; row < rows; row += row_step_) {
-        f(data, shared);
-        next_row();
-      }
-    } else if (ends_together_) {
+    } else if (rows <= height || ends_together_) {
+      const int end = min(rows, height);
+#pragma unroll 1
       for (; row < rows; row += height) {
-        for (int r = row_of_plane; r < height; r += row_step_) {
+        for (int r = row_of_plane; r < end; r += row_step_) {
           f(data, shared);
           next_row();
         }
@@ -106,10 +105,9 @@ class RowWalk {
 };
 
 // Elements of a word of the rows of a tensor.
-template <typename T>
-int elements_of_word(const T* data, int64_t width) {
-  const bool has_pairs = std::is_same_v<T, bfloat16> && width % 2 == 0 && reinterpret_cast<uintptr_t>(data) % 4 == 0;
-  return has_pairs ? 2 : 1;
+inline int elements_of_word(const void* data, ElementType type, int64_t width) {
+  const bool is_aligned = reinterpret_cast<uintptr_t>(data) % sizeof(uint32_t) == 0;
+  return type == ElementType::bfloat16 && width % 2 == 0 && is_aligned ? 2 : 1;
 }
 
 // Starts to copy rows, see async_copy.cuh; bfloat16 becomes float32, at once.
@@ -134,6 +132,16 @@ __device__ void copy_rows(const T* from, int rows, const RowWalk& walk, float* t
   }
 }
 
+// The same of element `first` of a tensor on. The type is no parameter of kernels, as their loops are the same for both.
+__device__ inline void copy_rows(const void* tensor, ElementType type, int64_t first, int rows, const RowWalk& walk,
+                                 float* to) {
+  if (type == ElementType::float32) {
+    copy_rows(static_cast<const float*>(tensor) + first, rows, walk, to);
+  } else {
+    copy_rows(static_cast<const bfloat16*>(tensor) + first, rows, walk, to);
+  }
+}
+
 // `from` is a multiple of 8 bytes, and so are its rows.
 template <typename T>
 __device__ void store_rows(const float* from, int rows, const RowWalk& walk, T* to) {
@@ -150,9 +158,18 @@ __device__ void store_rows(const float* from, int rows, const RowWalk& walk, T* 
   walk.for_words(rows, to, first,
                  [](T* y, uint32_t shared) { *y = rounded<T>(__uint_as_float(load_word<0>(shared))); });
 }
+__device__ inline void store_rows(const float* from, int rows, const RowWalk& walk, void* tensor, ElementType type,
+                                  int64_t first) {
+  if (type == ElementType::float32) {
+    store_rows(from, rows, walk, static_cast<float*>(tensor) + first);
+  } else {
+    store_rows(from, rows, walk, static_cast<bfloat16*>(tensor) + first);
+  }
+}
 
 // Floats of a multiple of four, from a multiple of 16 bytes on.
 __device__ inline void zero_floats(float* to, int count) {
+#pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x); i < count / 4; i += static_cast<int>(blockDim.x)) {
     reinterpret_cast<float4*>(to)[i] = {0, 0, 0, 0};
   }
