@@ -148,6 +148,10 @@ __device__ void backward_weight_product(const BackwardWeightProduct<Gather, T>& 
     for (int c = 0; c < Tile::chunks; ++c) {
       if (c == p.band_chunks) break;
       const Chunk chunk = chunk_at(p.gather, p.all_rows, first_row + int64_t{c} * p.gather.chunk_depth);
+      if constexpr (requires { products[c].join(gradient); }) {  // warps have shares of the pixels
+        products[c].join(gradient);
+        if (!products[c].has_totals()) continue;
+      }
       store_weight_sums(p, split, group, first_output, chunk, products[c]);
     }
   }

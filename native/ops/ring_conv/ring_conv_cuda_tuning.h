@@ -166,7 +166,8 @@ constexpr int shells_pixels = shells_most_slices * shells_rows * shells_columns;
 // Where fewer of the voxels of 4 x 4 x 4 are there, RingGather, which has several images in a tile, suits the shape better.
 constexpr double shells_least_share = 0.2;
 
-// Groups of so few outputs would leave half of a float32 tile of 64 empty, which then takes 1.2 times as long as one of 32.
+// Groups of so few outputs would leave half of a float32 tile of 64 empty, which then takes 1.2 times as long as one of
+// 32; of weight gradients always.
 constexpr int shells_few_outputs = 32;
 constexpr double shells_half_empty_cost = 1.2;
 
@@ -174,11 +175,18 @@ constexpr double shells_half_empty_cost = 1.2;
 // not whole.
 constexpr int shells_weight_chunks(int side) { return side == 9 ? 1 : 2; }
 
-// Blocks of the float32 weight gradient that an H100 runs beside each other, which at k = 9 take half of its shared memory.
-constexpr int64_t shells_weight_blocks_at_a_time(int side) { return side == 9 ? 132 : 396; }
+// Channels of a thread: with two, at k = 9, there would be 80 sums.
+constexpr int shells_weight_lane_channels(int side) { return side == 9 ? 1 : 2; }
 
-// How RingSweep cuts the slices: blocks beyond which they are as good as evenly loaded, and in
-// slices, as the product of four is, what a block costs to begin with and a slice that only begins sums.
+// Blocks of the float32 weight gradient that an H100 runs beside each other: at k = 9 shared memory is the limit, at
+// k = 5 registers.
+constexpr int64_t shells_weight_blocks_at_a_time(int side, int outputs) {
+  if (side == 9) return outputs == shells_few_outputs ? 264 : 132;
+  return side == 5 && outputs > shells_few_outputs ? 264 : 396;
+}
+
+// How RingSweep cuts the slices: blocks beyond which they are as good as evenly loaded, and in slices, as the product of
+// four is, what a block costs to begin with and a slice that only begins sums.
 constexpr int64_t sweep_most_blocks = 16 * h100_multiprocessors;
 constexpr double sweep_start_cost = 2;
 constexpr double sweep_halo_cost = 0.8;

@@ -24,10 +24,10 @@ __global__ void __launch_bounds__(ShellsProduct<side, slices, outputs>::threads,
   if constexpr (runs<side>()) shells_product(p);
 }
 
-template <int side>
-__global__ void __launch_bounds__(ShellsWeightTile<side>::threads, 2) ring_shells_float_backward_weight_kernel(
-    const __grid_constant__ BackwardWeightProduct<typename ShellsWeightTile<side>::Gather> p) {
-  if constexpr (runs<side>()) backward_weight_product<ShellsWeightTile<side>>(p);
+template <int side, int outputs>
+__global__ void __launch_bounds__(ShellsWeightTile<side, outputs>::threads, 2) ring_shells_float_backward_weight_kernel(
+    const __grid_constant__ BackwardWeightProduct<typename ShellsWeightTile<side, outputs>::Gather> p) {
+  if constexpr (runs<side>()) backward_weight_product<ShellsWeightTile<side, outputs>>(p);
 }
 
 }  // namespace
@@ -66,14 +66,19 @@ bool ring_shells_backward_weight(BackendDevice& device, const WindowGeometry& wi
   return with_standard_shells(window, rings, shells_least_share, [&](auto side) {
     // Of few outputs the product is in the way, but for large kernels.
     if (side == 3 && shape.outputs <= product_few_outputs) return false;
-    using Tile = ShellsWeightTile<side>;
-    using Gather = typename Tile::Gather;
-    const int slices = Gather::choose_slices(window, weight_tile_bytes<Tile, Gather>, device.most_shared_bytes());
-    if (slices == 0) return false;
-    const Gather gather(x, window, slices, shape.images, shape.groups * shape.channels);
-    const Kernel kernel{"ring_shells_float_backward_weight_kernel", ring_shells_float_backward_weight_kernel<side>};
-    launch_backward_weight<Tile>(device, kernel, shape, gather, dy, dv);
-    return true;
+    const auto launch_tile = [&](auto outputs) {
+      using Tile = ShellsWeightTile<side, outputs>;
+      using Gather = typename Tile::Gather;
+      const int slices = Gather::choose_slices(window, weight_tile_bytes<Tile, Gather>, device.most_shared_bytes());
+      if (slices == 0) return false;
+      const Gather gather(x, window, slices, shape.images, shape.groups * shape.channels);
+      const Kernel kernel{"ring_shells_float_backward_weight_kernel",
+                          ring_shells_float_backward_weight_kernel<side, outputs>};
+      launch_backward_weight<Tile>(device, kernel, shape, gather, dy, dv);
+      return true;
+    };
+    if (shape.outputs <= shells_few_outputs) return launch_tile(std::integral_constant<int, shells_few_outputs>{});
+    return launch_tile(std::integral_constant<int, product_outputs>{});
   });
 }
 

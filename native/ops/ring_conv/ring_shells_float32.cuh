@@ -83,35 +83,50 @@ __device__ void shells_product(const ShellsProduct<side, slices, outputs>& p) {
 }
 
 // outputs x rings of 8 channels of the weight gradient: dy as [output][pixel], the panel as [ring][channel][pixel]. A
-// thread has the rings of a channel and every 16th output.
-template <int side>
+// thread has every eighth output and the rings of one or two channels, so that a read serves three to four multiply-adds
+// of a word. A warp has all outputs and channels, of k = 9 half of these, as ring sums need registers too; warps share the
+// pixels, and their sums are added up in order when all tiles are done.
+template <int side, int tile_outputs>
 struct ShellsWeightTile {
   using Element = float;
-  static constexpr int outputs = product_outputs, threads = 128, pixels = shells_pixels, pitch = pixels + 4;
+  static constexpr int outputs = tile_outputs, threads = 128, pixels = shells_pixels, pitch = pixels + 4;
   using Gather = RingShells<side, float, threads, pitch>;
   static constexpr int chunks = shells_weight_chunks(side);
-  static constexpr int64_t blocks_at_a_time = shells_weight_blocks_at_a_time(side);
+  static constexpr int64_t blocks_at_a_time = shells_weight_blocks_at_a_time(side, outputs);
   static constexpr int channels = Gather::channels, rings = Gather::rings;
-  static constexpr int output_threads = threads / channels, outputs_a_thread = outputs / output_threads;
-  static constexpr int rows_a_thread = rings;
+
+  // A warp's lanes: eight for outputs, which they read at different banks, four for channels.
+  static constexpr int output_lanes = 8, channel_lanes = warp_threads / output_lanes;
+  static constexpr int lane_channels = shells_weight_lane_channels(side), warp_channels = channel_lanes * lane_channels;
+  static constexpr int pixel_warps = threads / warp_threads * warp_channels / channels;
+  static constexpr int warp_pixels = pixels / pixel_warps;
+  static constexpr int outputs_a_thread = outputs / output_lanes, rows_a_thread = lane_channels * rings;
+  static constexpr int sums = outputs_a_thread * rows_a_thread;
+  static_assert(threads * sums <= outputs * pitch);  // what join() takes
 
   float sum[outputs_a_thread][rows_a_thread] = {};
 
-  __device__ static int channel() { return static_cast<int>(threadIdx.x) / output_threads; }
-  __device__ static int output(int i) { return static_cast<int>(threadIdx.x) % output_threads + i * output_threads; }
-  __device__ static int row(int j) { return channel() * rings + j; }
+  __device__ static int lane() { return static_cast<int>(threadIdx.x) % warp_threads; }
+  __device__ static int warp() { return static_cast<int>(threadIdx.x) / warp_threads; }
+  __device__ static int pixel_warp() { return warp() % pixel_warps; }
+  __device__ static int channel() { return warp() / pixel_warps * warp_channels + lane() / output_lanes; }
+  __device__ static int output(int i) { return lane() % output_lanes + i * output_lanes; }
+  __device__ static int row(int j) { return (channel() + j / rings * channel_lanes) * rings + j % rings; }
   __device__ float value(int i, int j) const { return sum[i][j]; }
 
-  // sum += gradient panel^T over the tile's pixels.
+  // sum += gradient panel^T over the warp's pixels of the tile.
   __device__ void add(const float* gradient, const float* panel) {
-    uint32_t a_at = shared_address(gradient + output(0) * pitch), b_at = shared_address(panel + channel() * pitch);
+    const int first_pixel = pixel_warp() * warp_pixels;
+    uint32_t a_at = shared_address(gradient + output(0) * pitch + first_pixel),
+             b_at = shared_address(panel + channel() * pitch + first_pixel);
 #pragma unroll 1
-    for (int pixel = 0; pixel < pixels; pixel += 4) {
+    for (int pixel = 0; pixel < warp_pixels; pixel += 4) {
       float a[outputs_a_thread][4];
-      unroll<outputs_a_thread>([&](auto i) { load_floats<i * output_threads * pitch * 4>(a_at, a[i]); });
+      unroll<outputs_a_thread>([&](auto i) { load_floats<i * output_lanes * pitch * 4>(a_at, a[i]); });
       unroll<rows_a_thread>([&](auto j) {
+        constexpr int row = j % rings * channels + j / rings * channel_lanes;
         float b[4];
-        load_floats<j * channels * pitch * 4>(b_at, b);
+        load_floats<row * pitch * 4>(b_at, b);
 #pragma unroll
         for (int i = 0; i < outputs_a_thread; ++i) {
 #pragma unroll
@@ -122,6 +137,29 @@ struct ShellsWeightTile {
       b_at += sizeof(float4);
     }
   }
+
+  // Adds up what warps have of the same sums; the first of them has the totals. `shared`: what dy had.
+  __device__ void join(float* shared) {
+    float* mine = shared + warp() * sums * warp_threads + lane();
+    const auto for_sums = [&](auto&& f) {
+#pragma unroll
+      for (int i = 0; i < outputs_a_thread; ++i) {
+#pragma unroll
+        for (int j = 0; j < rows_a_thread; ++j) f(sum[i][j], (i * rows_a_thread + j) * warp_threads);
+      }
+    };
+    if (!has_totals()) for_sums([&](float value, int place) { mine[place] = value; });
+    __syncthreads();
+    if (has_totals()) {
+#pragma unroll 1
+      for (int w = 1; w < pixel_warps; ++w) {
+        mine += sums * warp_threads;
+        for_sums([&](float& value, int place) { value += mine[place]; });
+      }
+    }
+    __syncthreads();
+  }
+  __device__ static bool has_totals() { return pixel_warp() == 0; }
 };
 
 }  // namespace gmr::cuda
