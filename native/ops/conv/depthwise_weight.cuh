@@ -322,7 +322,6 @@ __device__ void depthwise_weight(const DepthwiseWeight& p) {
       for (int i = thread; i < planes * p.rows; i += static_cast<int>(blockDim.x)) {
         const int of_tile = p.by_rows.divide(i), ring = i - of_tile * p.rows;
         float total = 0;
-#pragma unroll 1
         for (int tap = 0; tap < tile_taps; ++tap) {
           if (p.rings[before + tap] == ring) total += of_bands[of_tile * p.taps + tap];
         }

@@ -91,7 +91,7 @@ struct ShellsWeightTile {
   using Element = float;
   static constexpr int outputs = tile_outputs, threads = 128, pixels = shells_pixels, pitch = pixels + 4;
   using Gather = RingShells<side, float, threads, pitch>;
-  static constexpr int chunks = shells_weight_chunks(side);
+  static constexpr int chunks = shells_weight_chunks(side, outputs);
   static constexpr int64_t blocks_at_a_time = shells_weight_blocks_at_a_time(side, outputs);
   static constexpr int channels = Gather::channels, rings = Gather::rings;
 
