@@ -104,7 +104,7 @@ inline std::optional<DepthwiseWeightTile> choose_depthwise_weight_tile(const Pro
       // hide what they wait for.
       const int64_t warps = std::max<int64_t>(divided_up(threads, warp_threads), depthwise_least_warps);
       const int64_t of_tile = int64_t{16} * rows_a_thread * band_rows + 12 * (band_rows + rows_a_thread - 1),
-                    of_piece = 16 * rows_a_thread + 8 * chunks + 100;
+                    of_piece = int64_t{16} * rows_a_thread + 8 * chunks + 100;
       // Bands follow each other where eight threads see the end of one and the beginning of the next.
       const bool are_apart = bands == 1 || chunks * planes % access_lanes == 0;
       const int64_t following = are_apart ? quads : following_quads(quads, band_rows, chunks * planes);
@@ -293,10 +293,10 @@ __device__ void depthwise_weight(const DepthwiseWeight& p) {
 #pragma unroll
         for (int k = 0; k < sum_columns; ++k) total[k] += more[k];
       }
-      float* taps = of_bands + plane_band * p.taps + row * kernel_width + column * sum_columns;
+      const int first_tap = plane_band * p.taps + row * kernel_width + column * sum_columns;
 #pragma unroll
       for (int k = 0; k < sum_columns; ++k) {
-        if (row < tap_rows && column * sum_columns + k < kernel_width) taps[k] = total[k];
+        if (row < tap_rows && column * sum_columns + k < kernel_width) of_bands[first_tap + k] = total[k];
       }
     }
     __syncthreads();

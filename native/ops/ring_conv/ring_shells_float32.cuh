@@ -140,7 +140,8 @@ struct ShellsWeightTile {
 
   // Adds up what warps have of the same sums; the first of them has the totals. `shared`: what dy had.
   __device__ void join(float* shared) {
-    float* mine = shared + warp() * sums * warp_threads + lane();
+    constexpr int warp_sums = sums * warp_threads;
+    const int mine = warp() * warp_sums + lane();
     const auto for_sums = [&](auto&& f) {
 #pragma unroll
       for (int i = 0; i < outputs_a_thread; ++i) {
@@ -148,13 +149,13 @@ struct ShellsWeightTile {
         for (int j = 0; j < rows_a_thread; ++j) f(sum[i][j], (i * rows_a_thread + j) * warp_threads);
       }
     };
-    if (!has_totals()) for_sums([&](float value, int place) { mine[place] = value; });
+    if (!has_totals()) for_sums([&](float value, int place) { shared[mine + place] = value; });
     __syncthreads();
     if (has_totals()) {
 #pragma unroll 1
       for (int w = 1; w < pixel_warps; ++w) {
-        mine += sums * warp_threads;
-        for_sums([&](float& value, int place) { value += mine[place]; });
+        const int theirs = mine + w * warp_sums;
+        for_sums([&](float& value, int place) { value += shared[theirs + place]; });
       }
     }
     __syncthreads();
