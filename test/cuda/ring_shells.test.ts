@@ -18,7 +18,7 @@ interface Layer extends RingLayer<RingShape> {
 const floats = (side: number, forward: string, input: string): string[] => [
   `ring_shells_float_kernel<${side}, ${forward}>`,
   `ring_shells_float_kernel<${side}, ${input}>`,
-  `ring_shells_float_backward_weight_kernel<${side}>`,
+  `ring_shells_float_backward_weight_kernel<${side}, ${forward.split(', ')[1]}>`, // as many outputs a tile
 ];
 // An sm_80 has too little shared memory for a sweep of 64 channels at k = 9.
 const sweepOf = (side: number, channels: number): string =>
