@@ -58,20 +58,31 @@ export interface LaunchTime {
   seconds: number;
   /** Blocks of all launches. */
   blocks: number;
-  /** Share of the bytes of the sectors read and written that warps use; NaN where there are none. */
+  /** See sectorsUsedOf and conflictsOf. */
   sectorsUsed: number;
-  /** Wavefronts of shared memory beyond the least, as a share of the least; NaN where there are none. */
   conflicts: number;
 }
 
-export const sectorBytes = 32;
+const sectorBytes = 32;
 const wavefrontBytes = 128;
 
 /** Slots of a scheduler that an instruction of a class takes, where it is not one. */
 const slots: Readonly<Record<string, number>> = { move: 0, integer_wide: 2 };
 
-function total(values: readonly number[]): number {
+export function total(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0);
+}
+
+/** Share of the bytes of the sectors read and written that warps use; NaN where there are none. */
+export function sectorsUsedOf(traffic: readonly GlobalTraffic[]): number {
+  return (
+    total(traffic.map(({ usedBytes }) => usedBytes)) / (total(traffic.map(({ sectors }) => sectors)) * sectorBytes)
+  );
+}
+
+/** Wavefronts of shared memory beyond the least, as a share of the least; NaN where there are none. */
+export function conflictsOf(traffic: readonly SharedTraffic[]): number {
+  return total(traffic.map(({ wavefronts }) => wavefronts)) / total(traffic.map(({ least }) => least)) - 1;
 }
 
 /** `m16n8k8 tf32`: multiply-adds of a warp's instruction, and their type. */
@@ -94,7 +105,6 @@ export function launchTime(counts: LaunchCounts, gpu: Gpu): LaunchTime {
   const shared = [counts.sharedLoads, counts.sharedStores, counts.sharedAtomics];
   const sectors = total(traffic.map((each) => each.sectors));
   const wavefronts = total(shared.map((each) => each.wavefronts));
-  const least = total(shared.map((each) => each.least));
   const tensorClocks = total(
     Object.entries(counts.tensor).map(([name, count]) => {
       const { fmas, type } = tensorShape(name);
@@ -121,8 +131,8 @@ export function launchTime(counts: LaunchCounts, gpu: Gpu): LaunchTime {
     bound,
     seconds: busy[bound],
     blocks,
-    sectorsUsed: total(traffic.map((each) => each.usedBytes)) / (sectors * sectorBytes),
-    conflicts: wavefronts / least - 1,
+    sectorsUsed: sectorsUsedOf(traffic),
+    conflicts: conflictsOf(shared),
   };
 }
 

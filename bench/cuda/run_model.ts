@@ -7,6 +7,7 @@ import { number3, percent, table } from '../support/table.js';
 import { computeCapability, readBudget, shortName } from './budget.js';
 import { type Gpu, gpus } from './gpus.js';
 import {
+  conflictsOf,
   floorTime,
   type LaunchCounts,
   launchTime,
@@ -14,7 +15,8 @@ import {
   type LineCounts,
   passTime,
   type PassTime,
-  sectorBytes,
+  sectorsUsedOf,
+  total,
   units,
 } from './model.js';
 import { countPasses, modelCases, type Pass, passes, workOf } from './model_cases.js';
@@ -112,9 +114,7 @@ interface Line {
   launch: LaunchRow;
 }
 
-interface SourceLine {
-  pass: PassRow;
-  launch: LaunchRow;
+interface SourceLine extends Line {
   line: LineCounts;
   /** Shares of the launch. */
   instructions: number;
@@ -127,12 +127,8 @@ function costOf({ instructions, wavefronts }: SourceLine): number {
 
 function costliest(pass: PassRow, launch: LaunchRow, count: number): SourceLine[] {
   const { lines } = launch.counts;
-  const sum = (of: (line: LineCounts) => number): number => lines.reduce((all, line) => all + of(line), 0);
-  const instructions = sum((line) => line.instructions);
-  const wavefronts = Math.max(
-    sum(({ shared }) => shared.wavefronts),
-    1,
-  );
+  const instructions = total(lines.map((line) => line.instructions));
+  const wavefronts = Math.max(total(lines.map(({ shared }) => shared.wavefronts)), 1);
   const rows = lines.map((line) => ({
     pass,
     launch,
@@ -156,12 +152,12 @@ function printLines(rows: readonly PassRow[], count: number): void {
       {
         title: 'conflicts',
         align: 'right',
-        cell: ({ line: { shared } }) => share(shared.wavefronts / shared.least - 1),
+        cell: ({ line }) => share(conflictsOf([line.shared])),
       },
       {
         title: 'sectors',
         align: 'right',
-        cell: ({ line: { global } }) => share(global.usedBytes / (global.sectors * sectorBytes)),
+        cell: ({ line }) => share(sectorsUsedOf([line.global])),
       },
     ],
     lines,

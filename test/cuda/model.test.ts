@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { type Gpu, gpus } from '../../bench/cuda/gpus.js';
-import { floorTime, type LaunchCounts, launchTime, passTime } from '../../bench/cuda/model.js';
+import { conflictsOf, floorTime, type LaunchCounts, launchTime, passTime, total } from '../../bench/cuda/model.js';
 import { countPasses, type ModelCase, modelCases, workOf } from '../../bench/cuda/model_cases.js';
 import { cudaSim } from '../support/devices.js';
 
@@ -42,8 +42,6 @@ const idle: LaunchCounts = {
   sharedAtomics: noShared,
   lines: [],
 };
-
-const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
 
 describe('CUDA model', () => {
   it('adds up the slots that instructions take', () => {
@@ -229,9 +227,8 @@ describe('CUDA model', () => {
         const loop = lines.filter(({ place }) =>
           reads.some((line) => place.endsWith(`(inlined at plane_rows.cuh:${line})`)),
         );
-        const wavefronts = total(loop.map(({ shared }) => shared.wavefronts));
-        expect(wavefronts, kernel).to.be.above(0);
-        const conflicts = wavefronts / total(loop.map(({ shared }) => shared.least)) - 1;
+        expect(total(loop.map(({ shared }) => shared.wavefronts)), kernel).to.be.above(0);
+        const conflicts = conflictsOf(loop.map(({ shared }) => shared));
         // Of a band with fewer rows the last are read beside others' at other banks; single taps of several planes lie a
         // multiple of four words apart.
         const isUneven = pass === 'backward_weight' && layer.side === 9;
