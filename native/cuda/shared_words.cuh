@@ -8,6 +8,9 @@
 
 namespace gmr::cuda {
 
+// The least number >= words that is `rest` modulo the 32 banks.
+constexpr int padded_words(int words, int rest) { return words + (rest - words % 32 + 32) % 32; }
+
 __device__ inline uint32_t shared_address(const void* p) { return static_cast<uint32_t>(__cvta_generic_to_shared(p)); }
 
 // Calls f(std::integral_constant<int, i>) for i = 0..count - 1.

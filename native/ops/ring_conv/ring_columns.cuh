@@ -13,9 +13,6 @@ namespace gmr::cuda {
 // A box of the outputs of RingColumns.
 Box choose_columns_box(const WindowGeometry& g, int64_t images, int rings);
 
-// The least number >= words that is `rest` modulo the 32 banks.
-inline int padded_words(int words, int rest) { return words + (rest - words % 32 + 32) % 32; }
-
 // is_masked: columns that stand for nothing are zero, as a sum over columns wants it.
 template <int side, bool is_masked>
 struct RingColumns {

@@ -67,7 +67,7 @@ struct RingPlanes {
 
   // Words from one image's planes to the next one's.
   static constexpr int plane_elements = channels * plane;
-  static constexpr int image_words = plane_elements / 2 + (16 + 32 - plane_elements / 2 % 32) % 32;
+  static constexpr int image_words = padded_words(plane_elements / 2, 16);
   // Planes of so many channels are whole pieces, which copies are of.
   static constexpr int piece_elements = 8, aligned_channels = 8, pieces = plane_elements / piece_elements;
   static_assert(plane % 2 == 1 && image_words % 4 == 0);

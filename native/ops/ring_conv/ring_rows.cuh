@@ -37,7 +37,7 @@ struct RingRows {
   static_assert(width % rows_row_pieces == 0 && margin % piece_elements == 0 && (margin - half) % 4 == 0);
   static_assert(margin + width + half <= row_elements + margin && row_words % 4 == 0);
   // Slots of neighbouring channels read neighbouring banks.
-  static constexpr int channel_words = window_rows * row_words + (2 * slots + 32 - window_rows * row_words % 32) % 32;
+  static constexpr int channel_words = padded_words(window_rows * row_words, 2 * slots);
 
   static constexpr int window_words = channels * channel_words + 4;  // what lies right of the last row
 

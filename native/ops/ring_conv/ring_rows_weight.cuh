@@ -137,9 +137,8 @@ struct RingRowsWeight {
 
   // The sums on their way to memory, [outputs][channels][rings]: four outputs lie 8 rings of banks apart, and fours of
   // them one, so that with the four pairs of channels of a fragment all banks are met where rings are odd.
-  static constexpr int words_at_bank(int words, int bank) { return words + (bank - words % 32 + 32) % 32; }
-  static constexpr int sums_pitch = words_at_bank(channels * rings, 8 * rings % 32);
-  static constexpr int four_sums_pitch = words_at_bank(4 * sums_pitch, rings);
+  static constexpr int sums_pitch = padded_words(channels * rings, 8 * rings % 32);
+  static constexpr int four_sums_pitch = padded_words(4 * sums_pitch, rings);
   __device__ static int sums_place(int output) { return output / 4 * four_sums_pitch + output % 4 * sums_pitch; }
   static_assert(outputs / 4 * four_sums_pitch * 2 <= outputs * pitch + 2 * window_words);
 

@@ -68,7 +68,7 @@ struct RingShells {
   }
   static int channel_words_of(int slices) {
     const int words = (slices + 2 * half) * slice_words;
-    return is_float ? odd_packs(words) : words + (24 - words % 32 + 32) % 32;
+    return is_float ? odd_packs(words) : padded_words(words, 24);
   }
 
   // The longest pieces of which every row of x is a whole number, wherever a window begins.

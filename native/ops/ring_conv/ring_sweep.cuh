@@ -43,7 +43,7 @@ struct RingSweep {
   static constexpr int row_words = Sums::window / 2, window_rows = shells_rows + 2 * half;
   static constexpr int slice_words = window_rows * row_words;
   static constexpr bool are_fours = row_words == 4;  // of channels: at banks 0, 2, 16 and 18
-  static constexpr int channel_words = are_fours ? 40 : slice_words + (24 - slice_words % 32 + 32) % 32;
+  static constexpr int channel_words = are_fours ? 40 : padded_words(slice_words, 24);
   __host__ __device__ static constexpr int channel_place(int channel) {
     if (!are_fours) return channel * channel_words;
     return channel / 4 * 4 * channel_words + channel % 4 * 32 + channel % 2 * 2 + channel / 2 % 2 * 16;
