@@ -3,9 +3,10 @@
 # packaged. Both need nvcc: on PATH, in CUDACXX, or in /usr/local/cuda.
 option(GMR_CUDA "build the CUDA backend where there is an nvcc" ON)
 option(GMR_CUDA_SIM "build the interpreter for tests" ${is_clone})
-# A developer's build: machine code for one GPU, and PTX, which is what the interpreter runs. `npm run prebuilds` asks for
-# all that a release has.
-set(GMR_CUDA_ARCHITECTURES "90-real;75-virtual" CACHE STRING "GPUs to build for, as in CMAKE_CUDA_ARCHITECTURES")
+# Machine code for one GPU, and PTX for all: that of sm_75 does not serve newer ones (native/cuda/architectures.h). The
+# interpreter runs PTX. `npm run prebuilds` asks for all that a release has.
+set(GMR_CUDA_ARCHITECTURES "90-real;75-virtual;80-virtual" CACHE STRING
+  "GPUs to build for, as in CMAKE_CUDA_ARCHITECTURES")
 set(GMR_CUDA_SIM_ARCHITECTURES "75-virtual;80-virtual;90-virtual;100-virtual;120-virtual" CACHE STRING
   "PTX for the interpreter, of each family that kernels are compiled for")
 

@@ -7,25 +7,29 @@
 
 namespace gmr::cuda {
 
+constexpr int oldest_capability = 75;       // that nvcc 13 compiles for
+constexpr int tensor_core_capability = 80;  // kernels of these GPUs are empty in code for older ones
+
 // `built` is CMake's list with commas, "90-real,75-virtual": machine code runs on the same major version from its minor
-// version on, PTX on everything from its version on. No suffix means both.
+// version on, PTX on everything from its version on, but that of older GPUs not on those that are asked for kernels
+// which it has not. No suffix means both.
 inline bool runs_on(const std::string& built, int major, int minor) {
   const int capability = 10 * major + minor;
   std::istringstream entries(built);
   for (std::string entry; std::getline(entries, entry, ',');) {
     const int version = std::atoi(entry.c_str());
-    if (entry.find("-real") == std::string::npos && capability >= version) return true;
-    if (entry.find("-virtual") == std::string::npos && version / 10 == major && capability >= version) return true;
+    if (version > capability || (version < tensor_core_capability) != (capability < tensor_core_capability)) continue;
+    if (entry.find("-real") == std::string::npos) return true;
+    if (entry.find("-virtual") == std::string::npos && version / 10 == major) return true;
   }
   return false;
 }
 
 // Why a GPU that `built` does not serve cannot be used, and what to do about it.
 inline std::string refusal(const std::string& gpu, const std::string& built, int major, int minor) {
-  constexpr int oldest = 75;  // that nvcc 13 compiles for
   const std::string expected =
       "expected " + gpu + " (compute capability " + std::to_string(major) + "." + std::to_string(minor) + ") to be ";
-  if (10 * major + minor < oldest) {
+  if (10 * major + minor < oldest_capability) {
     return expected + "of compute capability 7.5 or newer, which CUDA 13 needs: use another GPU, or the processor";
   }
   return expected + "one that this library was built for (" + built +

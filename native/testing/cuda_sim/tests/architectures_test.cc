@@ -23,7 +23,11 @@ GMR_SIM_TEST(architectures_that_are_served) {
            {release, 70, false},
            {release, 72, false},
            {release, 110, false},  // older than the only PTX, and of a major version without code
-           {"90-real,75-virtual", 80, true},
+           {"90-real,75-virtual", 75, true},
+           {"90-real,75-virtual", 80, false},  // where kernels are asked for that compute_75 has not
+           {"75", 120, false},
+           {"90-real,75-virtual,80-virtual", 86, true},
+           {"90-real,75-virtual,80-virtual", 120, true},
            {"90-real,75-virtual", 72, false},
            {"90-real", 89, false},
            {"90-real", 100, false},
