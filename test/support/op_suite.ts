@@ -2,7 +2,8 @@
 import { expect } from 'chai';
 import type { OpStem } from '../../binding.js';
 import * as gmr from '../../lib/index.js';
-import { devices, nameOf } from './devices.js';
+import { cudaSimControl } from './cuda_sim.js';
+import { cudaSim, devices, nameOf } from './devices.js';
 import {
   bfloat16Rounding,
   dot,
@@ -178,6 +179,77 @@ function probeLimit(values: ArrayLike<number>, dtype: gmr.DType, direction: Floa
   return rounding * (1 + bfloat16Rounding) + float32Error;
 }
 
+interface Values {
+  dtype: gmr.DType;
+  shape: readonly number[];
+  data: ArrayLike<number> & ArrayBufferView;
+}
+
+async function valuesOf(tensor: gmr.Tensor): Promise<Values> {
+  return { dtype: tensor.dtype, shape: tensor.shape, data: await tensor.data() };
+}
+
+interface Outcome {
+  y: Values;
+  /** By the input's name. */
+  gradients: ReadonlyMap<string, Values>;
+}
+
+async function runCase<Options>(
+  suite: OpSuite<Options>,
+  testCase: OpCase<Options>,
+  expected: Expected,
+  device: gmr.Device,
+): Promise<Outcome> {
+  const tensors = Object.fromEntries(
+    Object.entries(expected.inputs).map(([input, array]) => [
+      input,
+      toTensor(suite, input, array, device, expected.dtype),
+    ]),
+  );
+  const y = suite.run(tensors, testCase.options);
+  const outcome = { y: await valuesOf(y), gradients: new Map<string, Values>() };
+  if (expected.probes.length > 0) {
+    const { data, shape } = expected.upstream;
+    y.backward(gmr.tensor(Float32Array.from(data), shape, { device, dtype: y.dtype }));
+  }
+  for (const [name, { grad }] of Object.entries(tensors)) {
+    if (grad !== null) outcome.gradients.set(name, await valuesOf(grad));
+  }
+  y.dispose();
+  for (const tensor of Object.values(tensors)) tensor.dispose();
+  return outcome;
+}
+
+function bytesOf({ data }: Values): Buffer {
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/** Runs the case again, on the interpreter with blocks and warps in another order: the same bits must come of it. */
+async function checkAgain<Options>(
+  suite: OpSuite<Options>,
+  testCase: OpCase<Options>,
+  expected: Expected,
+  device: gmr.Device,
+  first: Outcome,
+): Promise<void> {
+  const setSeed = (seed: number): void => {
+    if (device === cudaSim) cudaSimControl().setSeed(seed);
+  };
+  setSeed(20_111);
+  try {
+    const again = await runCase(suite, testCase, expected, device);
+    const name = nameOf(device);
+    expect(bytesOf(again.y).equals(bytesOf(first.y)), `${name}: the same values again`).to.equal(true);
+    for (const [input, gradient] of first.gradients) {
+      const same = bytesOf(again.gradients.get(input)!).equals(bytesOf(gradient));
+      expect(same, `${name}: the same gradient of ${input} again`).to.equal(true);
+    }
+  } finally {
+    setSeed(0);
+  }
+}
+
 async function checkCase<Options>(
   suite: OpSuite<Options>,
   testCase: OpCase<Options>,
@@ -187,38 +259,28 @@ async function checkCase<Options>(
   const roundsOperands = suite.isProduct === true && expected.dtype === 'bfloat16' && device.kind !== 'cpu';
   const tolerance = roundsOperands ? bfloat16Rounding : (testCase.tolerance ?? float32Tolerance);
   const name = nameOf(device);
-  const tensors = Object.fromEntries(
-    Object.entries(expected.inputs).map(([input, array]) => [
-      input,
-      toTensor(suite, input, array, device, expected.dtype),
-    ]),
-  );
-  const y = suite.run(tensors, testCase.options);
+  const outcome = await runCase(suite, testCase, expected, device);
+  const { y, gradients } = outcome;
   expect(y.shape, `${name}: shape`).to.deep.equal(expected.y.shape);
   expect(y.dtype, `${name}: type`).to.equal(expected.resultDType);
   const compare = y.dtype === 'float32' ? expectClose : expectRounded;
-  compare(await y.data(), expected.y.data, `${name}: values`, tolerance);
-  if (expected.probes.length > 0) {
-    const { data, shape } = expected.upstream;
-    y.backward(gmr.tensor(Float32Array.from(data), shape, { device, dtype: y.dtype }));
-  }
+  compare(y.data, expected.y.data, `${name}: values`, tolerance);
   for (const probe of expected.probes) {
-    const input = tensors[probe.name]!;
-    const gradient = input.grad;
-    expect(gradient?.dtype, `${name}: type of the gradient of ${probe.name}`).to.equal(input.dtype);
+    const gradient = gradients.get(probe.name);
+    const dtype = suite.activations?.includes(probe.name) === true ? expected.dtype : 'float32';
+    expect(gradient?.dtype, `${name}: type of the gradient of ${probe.name}`).to.equal(dtype);
     expect(gradient?.shape, `${name}: gradient of ${probe.name}`).to.deep.equal(expected.inputs[probe.name]!.shape);
-    const values = await gradient!.data();
-    const error = Math.abs(dot(values, probe.direction) - probe.slope);
-    const limit = probeLimit(values, input.dtype, probe.direction, tolerance);
+    const { data } = gradient!;
+    const error = Math.abs(dot(data, probe.direction) - probe.slope);
+    const limit = probeLimit(data, dtype, probe.direction, tolerance);
     expect(error <= limit, `${name}: gradient of ${probe.name} off by ${error}, limit ${limit}`).to.equal(true);
   }
-  y.dispose();
-  for (const tensor of Object.values(tensors)) tensor.dispose();
+  if (device.kind !== 'cpu') await checkAgain(suite, testCase, expected, device, outcome);
 }
 
 /**
- * Values against the oracle and gradients against the oracle's differences, for every case, on every device; with activations of
- * bfloat16 too, where the op takes them.
+ * Values against the oracle and gradients against the oracle's differences, for every case, on every device, and on GPUs the
+ * same bits twice; with activations of bfloat16 too, where the op takes them.
  */
 export function describeOp<Options>(
   suite: OpSuite<Options>,
