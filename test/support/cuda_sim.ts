@@ -49,3 +49,20 @@ export function cudaSimControl(library = join(binaries, 'libgmr_cuda_sim.so')): 
   control.open(library);
   return control;
 }
+
+/** What `run` resolves to with each of these seeds in turn: in order, and in two orders and interleavings. */
+export async function underSchedules<T>(
+  run: () => Promise<T>,
+  seeds: readonly number[] = [0, 1, 20_111],
+): Promise<T[]> {
+  const results: T[] = [];
+  try {
+    for (const seed of seeds) {
+      cudaSimControl().setSeed(seed);
+      results.push(await run());
+    }
+  } finally {
+    cudaSimControl().setSeed(0);
+  }
+  return results;
+}

@@ -1,5 +1,6 @@
 // Kernels of the standard 3-D ring convolutions of bfloat16. GPUs before sm_80 have neither such products nor the shared
 // memory: they take RingGather.
+#include "cuda/architectures.h"
 #include "ops/ring_conv/ring_conv_bfloat16.cuh"
 #include "ops/ring_conv/ring_shells.cuh"
 #include "ops/ring_conv/ring_sweep.cuh"
@@ -44,7 +45,8 @@ __global__ void __launch_bounds__(WeightSweep<side>::threads, 2)
 
 bool suits(BackendDevice& device, const RingConvBfloat16& p) {
   // Places in a slice are in 32 bits.
-  return device.compute_capability() >= 80 && p.window.in[1] * p.window.in[2] <= std::numeric_limits<int>::max();
+  return device.compute_capability() >= ampere_capability &&
+         p.window.in[1] * p.window.in[2] <= std::numeric_limits<int>::max();
 }
 
 template <typename Gather>
